@@ -1,0 +1,44 @@
+/** How big anything may be. Checked before allocation, everywhere; figures from the threat model (docs/threat-model.md). */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const LIMITS = {
+  /** A catalogue file as served, signature included. */
+  catalogueBytes: 2 * MIB,
+  manifestBytes: 64 * KIB,
+  /** Flat SHA-256 list: 65,536 pieces, which is 64 GiB at 1 MiB. */
+  pieceListBytes: 2 * MIB,
+  bundleBytes: 256 * KIB,
+  trustUpdateBytes: 512 * KIB,
+  siteConfigBytes: 64 * KIB,
+  /** Of any JSON that we parse. */
+  jsonDepth: 32,
+  artifactsInCatalogue: 10_000,
+  originsInCatalogue: 64,
+  aliasesPerArtifact: 16,
+  deniedDigests: 10_000,
+  signaturesPerCatalogue: 8,
+  bundlesPerArtifact: 16,
+  /** Pieces whose hashes may stand in the manifest itself. */
+  inlinePieces: 64,
+  pieceLengthMinBytes: 64 * KIB,
+  pieceLengthMaxBytes: 4 * MIB,
+  /** Largest artifact: 2^40 bytes, safely below the integers that a double holds. */
+  artifactBytes: 2 ** 40,
+  filenameCharacters: 200,
+  textCharacters: 2000,
+  /** Peer frame with its 16-byte header. Chromium and Firefox both carry 256 KiB; 64 KiB measured fastest. */
+  frameBytes: 64 * KIB,
+  /** JSON payload inside a peer frame. */
+  frameJsonBytes: 16 * KIB,
+  /** One message to or from the signaling server. */
+  signalBytes: 16 * KIB,
+  sdpBytes: 12 * KIB,
+  candidateBytes: 512,
+  candidatesPerPeer: 16,
+  /** A finished artifact that the service worker may assemble alone, with no page to help. */
+  serviceWorkerAloneBytes: 16 * MIB,
+  /** Held in memory when neither OPFS nor IndexedDB can be used. */
+  memoryStoreBytes: 64 * MIB,
+} as const

@@ -1,0 +1,95 @@
+import type { Artifact, BlobRef, ByteRange } from './model/artifact.ts'
+import type { Bitfield } from './model/bitfield.ts'
+import type { PieceIndex, Sha256, SourceId } from './model/ids.ts'
+import type { SignaturePolicy, SignatureVerdict } from './verify/identity-policy.ts'
+import type { VerifiedPiece } from './verify/piece.ts'
+
+export type Tier = 'cdn' | 'gateway' | 'mesh'
+
+/** Somewhere bytes may come from: a CDN origin, a LAN gateway, a peer. Never trusted. */
+export interface Source {
+  readonly id: SourceId
+  readonly tier: Tier
+  /** Most adjoining pieces that one read may span. A gateway cuts at its slices, a peer at its pieces: 1. */
+  readonly maxRunPieces: number
+  /**
+   * Reads one range of a blob, in order, as non-empty chunks.
+   * The chunks total exactly `range.end - range.start` bytes. They are unverified.
+   *
+   * @param range half-open, in bytes; `0 <= start < end <= blob.sizeBytes`
+   * @param signal stops the transfer; the iterator then throws `signal.reason` unchanged
+   * @throws {DeliveryError} a `SourceFailure`, or `peer-*` from a peer
+   */
+  read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** False when the source is known not to have this piece of this blob. A source that cannot know says true. */
+  isOffered(blob: BlobRef, piece: PieceIndex): boolean
+}
+
+/** The sources of the moment: peers come and go while an artifact is fetched. */
+export interface SourceSet {
+  current(): readonly Source[]
+  /** Calls `listener` after each change. Returns what stops it. */
+  onChange(listener: () => void): () => void
+}
+
+/** Where the signed catalogue can be had. Apart from `Source`, since it is the one mutable file. */
+export interface CatalogueSource {
+  readonly id: SourceId
+  readonly tier: Tier
+  /** The file as served, at most `limitBytes`. @throws {DeliveryError} a `SourceFailure` or `format-oversized` */
+  readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** Keeps the verified pieces of artifacts. Takes nothing but `VerifiedPiece`. */
+export interface Store {
+  /** Opens what is kept of the artifact, empty at first. One writer at a time: the caller holds the artifact's lock. */
+  open(artifact: Artifact, signal: AbortSignal): Promise<StoredArtifact>
+  /** Forgets every byte of it. Does nothing when none is kept. */
+  remove(sha256: Sha256, signal: AbortSignal): Promise<void>
+}
+
+export interface StoredArtifact {
+  /** Pieces whose bytes are safely kept. */
+  readonly stored: Bitfield
+  /** Which source served each kept piece. */
+  origins(): ReadonlyMap<PieceIndex, SourceId>
+  /** @throws {DeliveryError} `quota-exceeded`, `store-failed`; nothing is then half-written under a readable key */
+  put(piece: VerifiedPiece, signal: AbortSignal): Promise<void>
+  /** The bytes of a kept piece. Re-hash before trust: disks lie. @throws {DeliveryError} `store-failed` */
+  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /** Drops pieces found altered, so that they are fetched again. */
+  forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** SHA-256, by whatever the platform does fastest. */
+export interface Hasher {
+  digest(bytes: Uint8Array): Promise<Sha256>
+  /** For the whole artifact, fed in order. */
+  createStream(): Promise<HashStream>
+}
+
+export interface HashStream {
+  update(bytes: Uint8Array): void
+  /** Ends the stream. */
+  digest(): Sha256
+}
+
+export interface Clock {
+  /** Unix time in milliseconds. Jumps when the user sets the clock. */
+  nowMs(): number
+  /** Milliseconds from some start; never goes back. */
+  monotonicMs(): number
+  /** Resolves after `ms`; rejects with `signal.reason`. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Judges one signature bundle. Synchronous work behind a promise; throws a `TrustFailure`. */
+export interface SignatureVerifier {
+  /**
+   * @param bundle as fetched: JSON, or JSON Lines of which one line must pass
+   * @param subject SHA-256 of what was signed
+   * @throws {DeliveryError} `bundle-invalid`, `signature-invalid`, `identity-mismatch`, `subject-mismatch`, `provenance-refused`
+   */
+  verify(bundle: Uint8Array, subject: Sha256, policy: SignaturePolicy): Promise<SignatureVerdict>
+}
