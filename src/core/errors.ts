@@ -63,7 +63,13 @@ export type PeerFailure =
   | { readonly code: 'signal-refused'; readonly reason: string; readonly retryAfterSeconds: number | undefined }
   | { readonly code: 'ticket-invalid'; readonly detail: string }
 
-export type Failure = SourceFailure | TrustFailure | RequestFailure | PeerFailure
+/** Why a command of the publisher's or operator's side could not do its work. */
+export type OperatorFailure =
+  | { readonly code: 'input-invalid'; readonly path: string; readonly detail: string }
+  | { readonly code: 'tool-missing'; readonly tool: string; readonly detail: string }
+  | { readonly code: 'publish-conflict'; readonly name: string; readonly detail: string }
+
+export type Failure = SourceFailure | TrustFailure | RequestFailure | PeerFailure | OperatorFailure
 
 export type DocumentKind =
   | 'catalogue'
@@ -149,6 +155,9 @@ export const HANDLING: Readonly<Record<Failure['code'], Handling>> = {
   'signal-invalid': retryable(504, OTHER_SOURCE),
   'signal-refused': retryable(504, 'Visit the portal once while it is up, so that this browser gets a membership ticket.'),
   'ticket-invalid': retryable(504, 'Visit the portal once while it is up, so that this browser gets a membership ticket.'),
+  'input-invalid': final(400, 'Correct the file, folder or option that is named, then run the command again.'),
+  'tool-missing': final(500, 'Install what is named, at the version that is named, then run the command again.'),
+  'publish-conflict': final(409, 'Publish the changed file under a new version, or replace the catalogue.'),
 }
 
 /**
