@@ -37,6 +37,12 @@ export const LIMITS = {
   sdpBytes: 12 * KIB,
   candidateBytes: 512,
   candidatesPerPeer: 16,
+  /** A membership ticket or a session token, as text. */
+  ticketBytes: 2 * KIB,
+  /** Peers that one signaling message may name. */
+  peersPerSignal: 64,
+  /** STUN and TURN servers that one signaling message may name. */
+  iceServers: 8,
   /** A finished artifact that the service worker may assemble alone, with no page to help. */
   serviceWorkerAloneBytes: 16 * MIB,
   /** Held in memory when neither OPFS nor IndexedDB can be used. */

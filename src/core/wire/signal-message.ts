@@ -1,0 +1,337 @@
+/** What goes over the one WebSocket to a signaling server: JSON, one object per message. Described in docs/signaling-protocol.md. */
+
+import { DeliveryError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { isPeerId, isSwarmId, type PeerId, type SwarmId } from '../model/ids.ts'
+import { fits, parseJsonFields, type JsonFields } from './json-fields.ts'
+import { credentialOf } from './ticket.ts'
+
+export const SIGNALING_VERSION = 1
+
+/** What a peer does in a swarm. A seed has the whole artifact. */
+export type PeerRole = 'leech' | 'seed'
+
+/** What a browser calls a session description: these two fields, and never another. */
+export interface SessionDescription {
+  readonly type: 'offer' | 'answer'
+  readonly sdp: string
+}
+
+/** One ICE candidate. An empty `candidate` ends the list (Firefox says so that way). */
+export interface IceCandidate {
+  readonly candidate: string
+  readonly sdpMid: string | null
+  readonly sdpMLineIndex: number | null
+}
+
+/** What two peers tell each other while they connect. `end`: the sender has given this attempt up. */
+export type Negotiation =
+  | { readonly kind: 'offer' | 'answer'; readonly sdp: SessionDescription }
+  | { readonly kind: 'candidate'; readonly candidate: IceCandidate }
+  | { readonly kind: 'end' }
+
+/** A peer as the server introduces it. `lan`: the server sees both in one network; a hint, not a fact. */
+export interface PeerInfo {
+  readonly id: PeerId
+  readonly role: PeerRole
+  readonly lan: boolean
+}
+
+export type ReportReason = (typeof REPORT_REASONS)[number]
+export type SignalErrorCode = (typeof ERROR_CODES)[number]
+
+export interface IceServer {
+  readonly urls: string
+  readonly username: string | undefined
+  readonly credential: string | undefined
+}
+
+/** The first message of a connection, and again to renew what it was admitted by. */
+export interface HelloSignal {
+  readonly type: 'hello'
+  readonly v: typeof SIGNALING_VERSION
+  /** A session token from an earlier `welcome`. */
+  readonly token: string | undefined
+  /** The membership ticket. Its swarm key is cut off before it is sent: the server has no business with it. */
+  readonly ticket: string | undefined
+  /** From an earlier `welcome`: takes over the id and the rooms of a connection that the server still believes alive. */
+  readonly resume: string | undefined
+}
+
+/** `sid` names one attempt to connect, so that a late answer cannot meet a new offer. */
+type SigBody = {
+  readonly type: 'sig'
+  readonly swarm: SwarmId
+  readonly sid: string
+} & Negotiation
+
+export type ClientSignal =
+  | HelloSignal
+  | { readonly type: 'join'; readonly swarm: SwarmId; readonly role: PeerRole }
+  | { readonly type: 'leave'; readonly swarm: SwarmId }
+  | (SigBody & { readonly to: PeerId })
+  | {
+      readonly type: 'report'
+      readonly peer: PeerId
+      readonly swarm: SwarmId
+      readonly reason: ReportReason
+    }
+  | { readonly type: 'bye' }
+
+export interface WelcomeSignal {
+  readonly type: 'welcome'
+  /** This connection's id, made by the server. */
+  readonly id: PeerId
+  readonly resume: string
+  /** A fresh session token, where a ticket was shown. */
+  readonly token: string | undefined
+  /** Unix time by the server's clock; undefined where admission is open. */
+  readonly tokenExpiresAtSeconds: number | undefined
+  readonly ice: readonly IceServer[]
+  /** Unix time in seconds, by the server's clock. */
+  readonly serverTime: number
+}
+
+export type ServerSignal =
+  | WelcomeSignal
+  /** Answers `join`. The newcomer offers to each of these; nobody offers to a newcomer. */
+  | { readonly type: 'peers'; readonly swarm: SwarmId; readonly peers: readonly PeerInfo[] }
+  /** Somebody was given this peer's name and will offer, or has a new role. */
+  | { readonly type: 'peer-joined'; readonly swarm: SwarmId; readonly peer: PeerInfo }
+  | { readonly type: 'peer-left'; readonly swarm: SwarmId; readonly id: PeerId }
+  | (SigBody & { readonly from: PeerId })
+  /** `fatal`: the server closes right after. `swarm`: the room it is about, if one. */
+  | {
+      readonly type: 'error'
+      readonly code: SignalErrorCode
+      readonly fatal: boolean
+      readonly swarm: SwarmId | undefined
+    }
+  /** The server is about to go. Connect again after `retryMs`. */
+  | { readonly type: 'drain'; readonly retryMs: number }
+
+/** Why a peer is complained about. */
+export const REPORT_REASONS = ['bad-piece', 'protocol', 'proof'] as const
+
+/** What the server may say no with. */
+export const ERROR_CODES = [
+  'bad-message',
+  'hello-expected',
+  'admission-refused',
+  'admission-expired',
+  'rate-limited',
+  'room-full',
+  'too-many-rooms',
+  'not-in-room',
+  'role-refused',
+  'replaced',
+] as const
+
+/** Close codes of the server's own making (RFC 6455 section 7.4.2 leaves 4000 to 4999 to the application). */
+export const CLOSE_CODES = {
+  badMessage: 4400,
+  admission: 4401,
+  replaced: 4409,
+  tooFast: 4429,
+} as const
+
+const ROLES = ['leech', 'seed'] as const
+const CLIENT_TYPES = ['hello', 'join', 'leave', 'sig', 'report', 'bye'] as const
+const SERVER_TYPES = ['welcome', 'peers', 'peer-joined', 'peer-left', 'sig', 'error', 'drain'] as const
+const KINDS = ['offer', 'answer', 'candidate', 'end'] as const
+const MAX_SECONDS = 2 ** 40
+const MAX_RETRY_MS = 3_600_000
+
+/** @throws {DeliveryError} `signal-invalid`, and nothing else, for any text */
+export function parseClientSignal(text: string): ClientSignal {
+  const fields = parseJsonFields(text, LIMITS.signalBytes, refuse)
+  const type = fields.oneOf('type', CLIENT_TYPES)
+  switch (type) {
+    case 'hello':
+      return readHello(fields)
+    case 'join':
+      return { type, swarm: fields.checked('swarm', isSwarmId), role: fields.oneOf('role', ROLES) }
+    case 'leave':
+      return { type, swarm: fields.checked('swarm', isSwarmId) }
+    case 'sig':
+      return { ...readSig(fields), to: fields.checked('to', isPeerId) }
+    case 'report':
+      return {
+        type,
+        peer: fields.checked('peer', isPeerId),
+        swarm: fields.checked('swarm', isSwarmId),
+        reason: fields.oneOf('reason', REPORT_REASONS),
+      }
+    case 'bye':
+      return { type }
+  }
+}
+
+/** @throws {DeliveryError} `signal-invalid`, and nothing else, for any text */
+export function parseServerSignal(text: string): ServerSignal {
+  const fields = parseJsonFields(text, LIMITS.signalBytes, refuse)
+  const type = fields.oneOf('type', SERVER_TYPES)
+  switch (type) {
+    case 'welcome':
+      return readWelcome(fields)
+    case 'peers':
+      return {
+        type,
+        swarm: fields.checked('swarm', isSwarmId),
+        peers: fields.objects('peers', LIMITS.peersPerSignal, readPeer),
+      }
+    case 'peer-joined':
+      return {
+        type,
+        swarm: fields.checked('swarm', isSwarmId),
+        peer: readPeer(fields.object('peer')),
+      }
+    case 'peer-left':
+      return {
+        type,
+        swarm: fields.checked('swarm', isSwarmId),
+        id: fields.checked('id', isPeerId),
+      }
+    case 'sig':
+      return { ...readSig(fields), from: fields.checked('from', isPeerId) }
+    case 'error': {
+      const swarm = fields.optional('swarm', (name) => fields.checked(name, isSwarmId))
+      return { type, code: fields.oneOf('code', ERROR_CODES), fatal: fields.flag('fatal'), swarm }
+    }
+    case 'drain':
+      return { type, retryMs: fields.integer('retryMs', 0, MAX_RETRY_MS) }
+  }
+}
+
+/** @throws {DeliveryError} `signal-invalid` when it would be longer than a server takes */
+export function encodeClientSignal(signal: ClientSignal): string {
+  switch (signal.type) {
+    case 'hello': {
+      const { type, v, token, ticket, resume } = signal
+      return encode({
+        type,
+        v,
+        token,
+        ticket: ticket === undefined ? undefined : credentialOf(ticket),
+        resume,
+      })
+    }
+    case 'sig':
+      return encode({ ...sigFields(signal), to: signal.to })
+    case 'join':
+    case 'leave':
+    case 'report':
+    case 'bye':
+      return encode(signal)
+  }
+}
+
+/** @throws {DeliveryError} `signal-invalid` when it would be longer than a client takes */
+export function encodeServerSignal(signal: ServerSignal): string {
+  return encode(signal.type === 'sig' ? { ...sigFields(signal), from: signal.from } : signal)
+}
+
+function readHello(fields: JsonFields): HelloSignal {
+  const credential = (name: string): string => fields.checked(name, isCredential)
+  if (fields.integer('v', 0, MAX_SECONDS) !== SIGNALING_VERSION) throw refuse('v', `expected ${SIGNALING_VERSION}`)
+  return {
+    type: 'hello',
+    v: SIGNALING_VERSION,
+    token: fields.optional('token', credential),
+    ticket: fields.optional('ticket', credential),
+    resume: fields.optional('resume', (name) => fields.checked(name, isShortKey)),
+  }
+}
+
+function readWelcome(fields: JsonFields): WelcomeSignal {
+  return {
+    type: 'welcome',
+    id: fields.checked('id', isPeerId),
+    resume: fields.checked('resume', isShortKey),
+    token: fields.optional('token', (name) => fields.checked(name, isCredential)),
+    tokenExpiresAtSeconds: fields.optional('tokenExpiresAtSeconds', (name) => fields.integer(name, 0, MAX_SECONDS)),
+    ice: fields.objects('ice', LIMITS.iceServers, readIceServer),
+    serverTime: fields.integer('serverTime', 0, MAX_SECONDS),
+  }
+}
+
+function readIceServer(fields: JsonFields): IceServer {
+  const text = (name: string): string => fields.text(name, 512)
+  return {
+    urls: fields.checked('urls', isIceUrl),
+    username: fields.optional('username', text),
+    credential: fields.optional('credential', text),
+  }
+}
+
+function readPeer(fields: JsonFields): PeerInfo {
+  return {
+    id: fields.checked('id', isPeerId),
+    role: fields.oneOf('role', ROLES),
+    lan: fields.flag('lan'),
+  }
+}
+
+function readSig(fields: JsonFields): SigBody {
+  const head = {
+    type: 'sig',
+    swarm: fields.checked('swarm', isSwarmId),
+    sid: fields.checked('sid', isShortKey),
+  } as const
+  const kind = fields.oneOf('kind', KINDS)
+  if (kind === 'end') return { ...head, kind }
+  if (kind === 'candidate') return { ...head, kind, candidate: readCandidate(fields.object('candidate')) }
+  const sdp = fields.object('sdp')
+  return {
+    ...head,
+    kind,
+    sdp: { type: sdp.oneOf('type', [kind]), sdp: sdp.text('sdp', LIMITS.sdpBytes) },
+  }
+}
+
+function readCandidate(fields: JsonFields): IceCandidate {
+  const orNull = <T>(name: string, read: () => T): T | null => (fields.has(name) && !fields.isNull(name) ? read() : null)
+  return {
+    candidate: fields.text('candidate', LIMITS.candidateBytes),
+    sdpMid: orNull('sdpMid', () => fields.text('sdpMid', 32)),
+    sdpMLineIndex: orNull('sdpMLineIndex', () => fields.integer('sdpMLineIndex', 0, 255)),
+  }
+}
+
+/** Rebuilt field by field, since WebRTC libraries hand over objects that carry more than what may pass. */
+function sigFields(signal: SigBody): SigBody {
+  const { type, swarm, sid } = signal
+  if (signal.kind === 'end') return { type, swarm, sid, kind: signal.kind }
+  if (signal.kind !== 'candidate')
+    return {
+      type,
+      swarm,
+      sid,
+      kind: signal.kind,
+      sdp: { type: signal.sdp.type, sdp: signal.sdp.sdp },
+    }
+  const { candidate, sdpMid, sdpMLineIndex } = signal.candidate
+  return { type, swarm, sid, kind: signal.kind, candidate: { candidate, sdpMid, sdpMLineIndex } }
+}
+
+function encode(message: unknown): string {
+  const text = JSON.stringify(message)
+  if (!fits(text, LIMITS.signalBytes)) throw refuse('', `longer than ${LIMITS.signalBytes} bytes`)
+  return text
+}
+
+function isCredential(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LIMITS.ticketBytes && /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/.test(value)
+}
+
+function isShortKey(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(value)
+}
+
+function isIceUrl(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 512 && /^(?:stun|stuns|turn|turns):[\x21-\x7e]+$/.test(value)
+}
+
+function refuse(path: string, detail: string): DeliveryError {
+  return new DeliveryError({ code: 'signal-invalid', path, detail })
+}
