@@ -1,0 +1,24 @@
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+const CHUNK = 0x8000
+
+/** Standard alphabet, padded. */
+export function encodeBase64(bytes: Uint8Array): string {
+  let binary = ''
+  // `fromCharCode` takes its characters as arguments, and a call holds some 65,000 of them.
+  for (let i = 0; i < bytes.length; i += CHUNK) binary += String.fromCharCode(...bytes.subarray(i, i + CHUNK))
+  return btoa(binary)
+}
+
+/**
+ * Undefined unless `text` is exactly what `encodeBase64` writes: `atob` alone forgives white space, missing padding and
+ * spare bits, so that many texts would mean the same bytes.
+ */
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (text.length % 4 !== 0 || !BASE64.test(text)) return undefined
+  const end = text.slice(-4)
+  if (end.startsWith('=') || end.includes('==') !== end.endsWith('==') || btoa(atob(end)) !== end) return undefined
+  const binary = atob(text)
+  const bytes = new Uint8Array(binary.length)
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
+  return bytes
+}
