@@ -1,38 +1,38 @@
-import type { Artifact, PieceSpace } from "../core/model/artifact.ts";
-import type { PieceIndex, Sha256, SourceId } from "../core/model/ids.ts";
-import type { VerifiedPiece } from "../core/verify/piece.ts";
-import type { LastingBacking } from "./index-schema.ts";
+import type { Artifact, PieceSpace } from '../core/model/artifact.ts'
+import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
+import type { VerifiedPiece } from '../core/verify/piece.ts'
+import type { LastingBacking } from './index-schema.ts'
 
 /** A place where the bytes of pieces can lie. */
 export interface Backing {
-  readonly kind: LastingBacking | "memory";
+  readonly kind: LastingBacking | 'memory'
   /** Opens what it keeps of the artifact. Reserves nothing yet. */
-  open(artifact: PieceSpace, signal: AbortSignal): Promise<OpenBacking>;
+  open(artifact: PieceSpace, signal: AbortSignal): Promise<OpenBacking>
   /** Forgets the artifact's bytes. The flags are gone already. */
-  remove(sha256: Sha256, signal: AbortSignal): Promise<void>;
+  remove(sha256: Sha256, signal: AbortSignal): Promise<void>
 }
 
 /** One artifact's pieces in one backing. Calls come one after another. */
 export interface OpenBacking {
-  readonly kind: LastingBacking | "memory";
-  readonly isWritable: boolean;
+  readonly kind: LastingBacking | 'memory'
+  readonly isWritable: boolean
   /** What was kept when it was opened. */
-  readonly kept: ReadonlyMap<PieceIndex, SourceId>;
+  readonly kept: ReadonlyMap<PieceIndex, SourceId>
   /** Reserves room for the whole artifact, so that a full disk is noticed before the download. May be called again. */
-  prepare(signal: AbortSignal): Promise<void>;
+  prepare(signal: AbortSignal): Promise<void>
   /** Keeps all or none: a flag appears only when its bytes are safe. */
-  keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void>;
-  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void>
+  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   /** The bytes of adjoining pieces, held by the platform and not by us. */
-  parts(first: PieceIndex, count: number, signal: AbortSignal): Promise<readonly Blob[]>;
-  forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>;
+  parts(first: PieceIndex, count: number, signal: AbortSignal): Promise<readonly Blob[]>
+  forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>
   /** Lets go of what other tabs may want, such as a file's handle. `keep` takes it again. */
-  close(): void;
+  close(): void
 }
 
 /** The rows that say which artifacts are kept. */
 export interface ArtifactBook {
-  begin(artifact: Artifact, signal: AbortSignal): Promise<void>;
-  markVerified(artifact: PieceSpace, signal: AbortSignal): Promise<void>;
-  remove(sha256: Sha256, signal: AbortSignal): Promise<void>;
+  begin(artifact: Artifact, signal: AbortSignal): Promise<void>
+  markVerified(artifact: PieceSpace, signal: AbortSignal): Promise<void>
+  remove(sha256: Sha256, signal: AbortSignal): Promise<void>
 }

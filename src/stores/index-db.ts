@@ -1,29 +1,17 @@
-import { createArtifactRows, type ArtifactRows } from "./index-artifacts.ts";
-import { connectIndex } from "./index-connection.ts";
-import {
-  createPieceBlobs,
-  createPieceFlags,
-  type PieceBlobs,
-  type PieceFlags,
-} from "./index-pieces.ts";
-import {
-  createAuditLog,
-  createDocuments,
-  createRecords,
-  type AuditLog,
-  type Documents,
-  type Records,
-} from "./index-values.ts";
+import { createArtifactRows, type ArtifactRows } from './index-artifacts.ts'
+import { connectIndex } from './index-connection.ts'
+import { createPieceBlobs, createPieceFlags, type PieceBlobs, type PieceFlags } from './index-pieces.ts'
+import { createAuditLog, createDocuments, createRecords, type AuditLog, type Documents, type Records } from './index-values.ts'
 
 /** What this origin remembers, shared by all its pages and workers. */
 export interface SealiftIndex {
-  readonly artifacts: ArtifactRows;
-  readonly pieces: PieceFlags;
-  readonly blobs: PieceBlobs;
-  readonly documents: Documents;
-  readonly records: Records;
-  readonly audit: AuditLog;
-  close(): void;
+  readonly artifacts: ArtifactRows
+  readonly pieces: PieceFlags
+  readonly blobs: PieceBlobs
+  readonly documents: Documents
+  readonly records: Records
+  readonly audit: AuditLog
+  close(): void
 }
 
 /**
@@ -31,7 +19,7 @@ export interface SealiftIndex {
  * @throws {DeliveryError} `store-failed` where IndexedDB cannot be used, `version-skew` when a newer version of this code owns it
  */
 export async function openIndex(signal: AbortSignal): Promise<SealiftIndex> {
-  const connection = await connectIndex(signal);
+  const connection = await connectIndex(signal)
   return {
     artifacts: createArtifactRows(connection),
     pieces: createPieceFlags(connection),
@@ -40,5 +28,5 @@ export async function openIndex(signal: AbortSignal): Promise<SealiftIndex> {
     records: createRecords(connection),
     audit: createAuditLog(connection),
     close: () => connection.close(),
-  };
+  }
 }

@@ -1,94 +1,78 @@
-import type { Sha256 } from "../core/model/ids.ts";
-import type { IndexConnection } from "./index-connection.ts";
+import type { Sha256 } from '../core/model/ids.ts'
+import type { IndexConnection } from './index-connection.ts'
 
 /** Manifests, piece lists and bundles by digest. Re-hash what comes back: a script of the page may have written it. */
 export interface Documents {
-  get(sha256: Sha256, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  put(sha256: Sha256, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
-  remove(sha256: Sha256, signal: AbortSignal): Promise<void>;
+  get(sha256: Sha256, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
+  put(sha256: Sha256, bytes: Uint8Array, signal: AbortSignal): Promise<void>
+  remove(sha256: Sha256, signal: AbortSignal): Promise<void>
 }
 
 /** Small values under fixed names: site configuration, catalogue and its floor, membership ticket. Parse what comes back. */
 export interface Records {
-  get(key: string, signal: AbortSignal): Promise<unknown>;
+  get(key: string, signal: AbortSignal): Promise<unknown>
   /** @param value anything that can be cloned; on disk before the promise resolves, since a lost floor would allow a rollback */
-  put(key: string, value: unknown, signal: AbortSignal): Promise<void>;
-  remove(key: string, signal: AbortSignal): Promise<void>;
-  keys(signal: AbortSignal): Promise<readonly string[]>;
+  put(key: string, value: unknown, signal: AbortSignal): Promise<void>
+  remove(key: string, signal: AbortSignal): Promise<void>
+  keys(signal: AbortSignal): Promise<readonly string[]>
 }
 
 /** Audit records in the order they were written. */
 export interface AuditLog {
-  append(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
-  last(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  all(signal: AbortSignal): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  append(bytes: Uint8Array, signal: AbortSignal): Promise<void>
+  last(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
+  all(signal: AbortSignal): Promise<readonly Uint8Array<ArrayBuffer>[]>
 }
 
 export function createDocuments(connection: IndexConnection): Documents {
   return {
-    get: (sha256, signal) =>
-      connection.run(
-        "reading a document",
-        async (db) => toBytes(await db.get("documents", sha256)),
-        signal,
-      ),
-    put: (sha256, bytes, signal) =>
-      connection.run(
-        "keeping a document",
-        (db) => settled(db.put("documents", bytes, sha256)),
-        signal,
-      ),
-    remove: (sha256, signal) =>
-      connection.run("forgetting a document", (db) => db.delete("documents", sha256), signal),
-  };
+    get: (sha256, signal) => connection.run('reading a document', async (db) => toBytes(await db.get('documents', sha256)), signal),
+    put: (sha256, bytes, signal) => connection.run('keeping a document', (db) => settled(db.put('documents', bytes, sha256)), signal),
+    remove: (sha256, signal) => connection.run('forgetting a document', (db) => db.delete('documents', sha256), signal),
+  }
 }
 
 export function createRecords(connection: IndexConnection): Records {
   return {
-    get: (key, signal) =>
-      connection.run("reading a record", (db) => db.get("records", key), signal),
+    get: (key, signal) => connection.run('reading a record', (db) => db.get('records', key), signal),
     put: (key, value, signal) =>
       connection.run(
-        "keeping a record",
+        'keeping a record',
         async (db) => {
-          const tx = db.transaction("records", "readwrite", { durability: "strict" });
-          await Promise.all([tx.store.put(value, key), tx.done]);
+          const tx = db.transaction('records', 'readwrite', { durability: 'strict' })
+          await Promise.all([tx.store.put(value, key), tx.done])
         },
         signal,
       ),
-    remove: (key, signal) =>
-      connection.run("forgetting a record", (db) => db.delete("records", key), signal),
-    keys: (signal) => connection.run("listing records", (db) => db.getAllKeys("records"), signal),
-  };
+    remove: (key, signal) => connection.run('forgetting a record', (db) => db.delete('records', key), signal),
+    keys: (signal) => connection.run('listing records', (db) => db.getAllKeys('records'), signal),
+  }
 }
 
 export function createAuditLog(connection: IndexConnection): AuditLog {
   return {
-    append: (bytes, signal) =>
-      connection.run("keeping an audit record", (db) => settled(db.add("audit", bytes)), signal),
+    append: (bytes, signal) => connection.run('keeping an audit record', (db) => settled(db.add('audit', bytes)), signal),
     last: (signal) =>
       connection.run(
-        "reading the audit log",
-        async (db) =>
-          toBytes((await db.transaction("audit").store.openCursor(null, "prev"))?.value),
+        'reading the audit log',
+        async (db) => toBytes((await db.transaction('audit').store.openCursor(null, 'prev'))?.value),
         signal,
       ),
     all: (signal) =>
       connection.run(
-        "reading the audit log",
-        async (db) =>
-          (await db.getAll("audit")).map(toBytes).filter((bytes) => bytes !== undefined),
+        'reading the audit log',
+        async (db) => (await db.getAll('audit')).map(toBytes).filter((bytes) => bytes !== undefined),
         signal,
       ),
-  };
+  }
 }
 
 async function settled(write: Promise<unknown>): Promise<void> {
-  await write;
+  await write
 }
 
 function toBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   return value instanceof Uint8Array && value.buffer instanceof ArrayBuffer
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-    : undefined;
+    : undefined
 }

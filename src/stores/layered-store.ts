@@ -1,42 +1,35 @@
-import type { Artifact } from "../core/model/artifact.ts";
-import { createArtifactFile, type ArtifactFile, type FileStore } from "./artifact-file.ts";
-import type { ArtifactBook, Backing } from "./backing.ts";
-import { toStoreError } from "./store-failure.ts";
+import type { Artifact } from '../core/model/artifact.ts'
+import { createArtifactFile, type ArtifactFile, type FileStore } from './artifact-file.ts'
+import type { ArtifactBook, Backing } from './backing.ts'
+import { toStoreError } from './store-failure.ts'
 
 /**
  * A store over several backings.
  * @param backings best first
  * @param book undefined where nothing outlives the process
  */
-export function createLayeredStore(
-  backings: readonly Backing[],
-  book: ArtifactBook | undefined,
-): FileStore {
+export function createLayeredStore(backings: readonly Backing[], book: ArtifactBook | undefined): FileStore {
   const open = async (artifact: Artifact, signal: AbortSignal): Promise<ArtifactFile> => {
-    signal.throwIfAborted();
-    await book?.begin(artifact, signal);
-    const opened = await Promise.all(backings.map((backing) => backing.open(artifact, signal)));
-    const file = createArtifactFile(
-      artifact,
-      opened,
-      async (stop) => await book?.markVerified(artifact, stop),
-    );
-    await file.reserve(signal);
-    return file;
-  };
+    signal.throwIfAborted()
+    await book?.begin(artifact, signal)
+    const opened = await Promise.all(backings.map((backing) => backing.open(artifact, signal)))
+    const file = createArtifactFile(artifact, opened, async (stop) => await book?.markVerified(artifact, stop))
+    await file.reserve(signal)
+    return file
+  }
   return {
     open: async (artifact, signal) => {
       try {
-        return await open(artifact, signal);
+        return await open(artifact, signal)
       } catch (error) {
-        signal.throwIfAborted();
-        throw toStoreError(error, { doing: "opening the store", neededBytes: artifact.sizeBytes });
+        signal.throwIfAborted()
+        throw toStoreError(error, { doing: 'opening the store', neededBytes: artifact.sizeBytes })
       }
     },
     remove: async (sha256, signal) => {
-      signal.throwIfAborted();
-      await book?.remove(sha256, signal);
-      for (const backing of backings) await backing.remove(sha256, signal);
+      signal.throwIfAborted()
+      await book?.remove(sha256, signal)
+      for (const backing of backings) await backing.remove(sha256, signal)
     },
-  };
+  }
 }

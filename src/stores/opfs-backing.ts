@@ -1,17 +1,17 @@
-import { pieceRange, type PieceSpace } from "../core/model/artifact.ts";
-import type { PieceIndex, Sha256 } from "../core/model/ids.ts";
-import type { Clock } from "../core/ports.ts";
-import type { VerifiedPiece } from "../core/verify/piece.ts";
-import type { Backing, OpenBacking } from "./backing.ts";
-import { withDeadline } from "./deadline.ts";
-import type { PieceFlags } from "./index-pieces.ts";
-import type { PieceFiles, PieceWriter } from "./piece-files.ts";
-import { storeFailed } from "./store-failure.ts";
+import { pieceRange, type PieceSpace } from '../core/model/artifact.ts'
+import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import type { Clock } from '../core/ports.ts'
+import type { VerifiedPiece } from '../core/verify/piece.ts'
+import type { Backing, OpenBacking } from './backing.ts'
+import { withDeadline } from './deadline.ts'
+import type { PieceFlags } from './index-pieces.ts'
+import type { PieceFiles, PieceWriter } from './piece-files.ts'
+import { storeFailed } from './store-failure.ts'
 
 export interface OpfsBackingParts {
-  readonly files: PieceFiles;
-  readonly flags: PieceFlags;
-  readonly clock: Clock;
+  readonly files: PieceFiles
+  readonly flags: PieceFlags
+  readonly clock: Clock
 }
 
 /**
@@ -20,150 +20,132 @@ export interface OpfsBackingParts {
  */
 export function createOpfsBacking(parts: OpfsBackingParts): Backing {
   return {
-    kind: "opfs",
+    kind: 'opfs',
     open: async (artifact, signal) => {
-      const flags = await parts.flags.list(artifact.sha256, "opfs", signal);
-      const isWhole =
-        flags.length === 0 || (await snapshotOf(parts.files, artifact, signal)) !== undefined;
+      const flags = await parts.flags.list(artifact.sha256, 'opfs', signal)
+      const isWhole = flags.length === 0 || (await snapshotOf(parts.files, artifact, signal)) !== undefined
       if (!isWhole)
         await parts.flags.remove(
           artifact.sha256,
           flags.map((flag) => flag.index),
           signal,
-        );
-      return new OpfsPieces(
-        artifact,
-        new Map((isWhole ? flags : []).map((flag) => [flag.index, flag.source])),
-        parts,
-      );
+        )
+      return new OpfsPieces(artifact, new Map((isWhole ? flags : []).map((flag) => [flag.index, flag.source])), parts)
     },
     remove: async (sha256, signal) => {
-      await withDeadline(parts.files.remove(fileNameOf(sha256)), "removing a file", signal);
+      await withDeadline(parts.files.remove(fileNameOf(sha256)), 'removing a file', signal)
     },
-  };
+  }
 }
 
 /** Name of the file that holds an artifact's pieces, each at its own offset. */
 export function fileNameOf(sha256: Sha256): string {
-  return `${sha256}.part`;
+  return `${sha256}.part`
 }
 
 class OpfsPieces implements OpenBacking {
-  readonly kind = "opfs";
-  readonly isWritable: boolean;
-  readonly kept: OpenBacking["kept"];
-  readonly #artifact: PieceSpace;
-  readonly #parts: OpfsBackingParts;
-  #writer: PieceWriter | undefined;
+  readonly kind = 'opfs'
+  readonly isWritable: boolean
+  readonly kept: OpenBacking['kept']
+  readonly #artifact: PieceSpace
+  readonly #parts: OpfsBackingParts
+  #writer: PieceWriter | undefined
 
-  constructor(artifact: PieceSpace, kept: OpenBacking["kept"], parts: OpfsBackingParts) {
-    this.kept = kept;
-    this.isWritable = parts.files.canWrite;
-    this.#artifact = artifact;
-    this.#parts = parts;
+  constructor(artifact: PieceSpace, kept: OpenBacking['kept'], parts: OpfsBackingParts) {
+    this.kept = kept
+    this.isWritable = parts.files.canWrite
+    this.#artifact = artifact
+    this.#parts = parts
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    if (this.#writer !== undefined) return;
-    const writer = await this.#openWriter(signal);
+    if (this.#writer !== undefined) return
+    const writer = await this.#openWriter(signal)
     try {
-      if (writer.getSize() !== this.#artifact.sizeBytes) writer.truncate(this.#artifact.sizeBytes);
-      this.#writer = writer;
+      if (writer.getSize() !== this.#artifact.sizeBytes) writer.truncate(this.#artifact.sizeBytes)
+      this.#writer = writer
     } catch (error) {
-      writer.close();
-      throw error;
+      writer.close()
+      throw error
     }
   }
 
   async keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void> {
-    await this.prepare(signal);
-    const writer = this.#writer;
-    if (writer === undefined) throw storeFailed("the file is not open for writing");
-    for (const piece of pieces)
-      writeWhole(writer, piece.bytes, pieceRange(this.#artifact, piece.index).start);
-    writer.flush();
-    const atMs = this.#parts.clock.nowMs();
+    await this.prepare(signal)
+    const writer = this.#writer
+    if (writer === undefined) throw storeFailed('the file is not open for writing')
+    for (const piece of pieces) writeWhole(writer, piece.bytes, pieceRange(this.#artifact, piece.index).start)
+    writer.flush()
+    const atMs = this.#parts.clock.nowMs()
     const flags = pieces.map(({ index, source }) => ({
       index,
       source,
-      backing: "opfs" as const,
+      backing: 'opfs' as const,
       atMs,
-    }));
-    await this.#parts.flags.add(this.#artifact.sha256, flags, signal);
+    }))
+    await this.#parts.flags.add(this.#artifact.sha256, flags, signal)
   }
 
   async read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    const { start, end } = pieceRange(this.#artifact, piece);
+    const { start, end } = pieceRange(this.#artifact, piece)
     if (this.#writer !== undefined) {
-      const bytes = new Uint8Array(end - start);
-      if (this.#writer.read(bytes, { at: start }) !== bytes.length)
-        throw storeFailed(`piece ${piece} is cut short`);
-      return bytes;
+      const bytes = new Uint8Array(end - start)
+      if (this.#writer.read(bytes, { at: start }) !== bytes.length) throw storeFailed(`piece ${piece} is cut short`)
+      return bytes
     }
-    const blob = (await this.#snapshot(signal)).slice(start, end);
-    const bytes = await withDeadline(blob.arrayBuffer(), "reading a piece", signal);
-    return new Uint8Array(bytes);
+    const blob = (await this.#snapshot(signal)).slice(start, end)
+    const bytes = await withDeadline(blob.arrayBuffer(), 'reading a piece', signal)
+    return new Uint8Array(bytes)
   }
 
   async parts(first: PieceIndex, count: number, signal: AbortSignal): Promise<readonly Blob[]> {
-    const file = await this.#snapshot(signal);
-    const start = first * this.#artifact.pieces.lengthBytes;
-    const end = Math.min(
-      start + count * this.#artifact.pieces.lengthBytes,
-      this.#artifact.sizeBytes,
-    );
-    return [start === 0 && end === file.size ? file : file.slice(start, end)];
+    const file = await this.#snapshot(signal)
+    const start = first * this.#artifact.pieces.lengthBytes
+    const end = Math.min(start + count * this.#artifact.pieces.lengthBytes, this.#artifact.sizeBytes)
+    return [start === 0 && end === file.size ? file : file.slice(start, end)]
   }
 
   forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void> {
-    return this.#parts.flags.remove(this.#artifact.sha256, pieces, signal);
+    return this.#parts.flags.remove(this.#artifact.sha256, pieces, signal)
   }
 
   close(): void {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    writer?.close();
+    const writer = this.#writer
+    this.#writer = undefined
+    writer?.close()
   }
 
   async #openWriter(signal: AbortSignal): Promise<PieceWriter> {
-    const opening = this.#parts.files.openWriter(fileNameOf(this.#artifact.sha256));
+    const opening = this.#parts.files.openWriter(fileNameOf(this.#artifact.sha256))
     try {
-      return await withDeadline(opening, "opening a file", signal);
+      return await withDeadline(opening, 'opening a file', signal)
     } catch (error) {
       // The handle may still come: nobody would ever close it, and it locks the file.
       opening.then(
         (late) => late.close(),
         () => undefined,
-      );
-      throw error;
+      )
+      throw error
     }
   }
 
   async #snapshot(signal: AbortSignal): Promise<Blob> {
-    const file = await snapshotOf(this.#parts.files, this.#artifact, signal);
-    if (file === undefined) throw storeFailed("the stored file is gone or was cut");
-    return file;
+    const file = await snapshotOf(this.#parts.files, this.#artifact, signal)
+    if (file === undefined) throw storeFailed('the stored file is gone or was cut')
+    return file
   }
 }
 
-async function snapshotOf(
-  files: PieceFiles,
-  artifact: PieceSpace,
-  signal: AbortSignal,
-): Promise<Blob | undefined> {
-  const file = await withDeadline(
-    files.snapshot(fileNameOf(artifact.sha256)),
-    "opening a file",
-    signal,
-  );
-  return file?.size === artifact.sizeBytes ? file : undefined;
+async function snapshotOf(files: PieceFiles, artifact: PieceSpace, signal: AbortSignal): Promise<Blob | undefined> {
+  const file = await withDeadline(files.snapshot(fileNameOf(artifact.sha256)), 'opening a file', signal)
+  return file?.size === artifact.sizeBytes ? file : undefined
 }
 
 function writeWhole(writer: PieceWriter, bytes: Uint8Array, at: number): void {
-  let done = 0;
+  let done = 0
   while (done < bytes.length) {
-    const written = writer.write(bytes.subarray(done), { at: at + done });
-    if (written === 0) throw storeFailed("the browser wrote no more bytes");
-    done += written;
+    const written = writer.write(bytes.subarray(done), { at: at + done })
+    if (written === 0) throw storeFailed('the browser wrote no more bytes')
+    done += written
   }
 }

@@ -1,26 +1,26 @@
 /** The file calls a store needs: one file per artifact, named by the store. Narrow, so that a test can fail each of them. */
 export interface PieceFiles {
   /** True where exclusive writing works: in dedicated workers. */
-  readonly canWrite: boolean;
+  readonly canWrite: boolean
   /** Opens for writing, alone; makes an empty file at first. */
-  openWriter(name: string): Promise<PieceWriter>;
+  openWriter(name: string): Promise<PieceWriter>
   /** The file as it is now; undefined when there is none. Works while another context writes. */
-  snapshot(name: string): Promise<Blob | undefined>;
+  snapshot(name: string): Promise<Blob | undefined>
   /** Does nothing when there is no such file. */
-  remove(name: string): Promise<void>;
-  names(): Promise<readonly string[]>;
+  remove(name: string): Promise<void>
+  names(): Promise<readonly string[]>
 }
 
 /** The part of `FileSystemSyncAccessHandle` that a store uses. Offsets and sizes in bytes. */
 export interface PieceWriter {
-  getSize(): number;
-  truncate(sizeBytes: number): void;
+  getSize(): number
+  truncate(sizeBytes: number): void
   /** How many bytes were written, which may be fewer. */
-  write(bytes: Uint8Array, options: { readonly at: number }): number;
+  write(bytes: Uint8Array, options: { readonly at: number }): number
   /** How many bytes were read. */
-  read(into: Uint8Array, options: { readonly at: number }): number;
-  flush(): void;
-  close(): void;
+  read(into: Uint8Array, options: { readonly at: number }): number
+  flush(): void
+  close(): void
 }
 
 /**
@@ -28,30 +28,29 @@ export interface PieceWriter {
  * @throws the platform's own `DOMException`, such as `SecurityError` in private windows of Firefox
  */
 export async function openPieceFiles(): Promise<PieceFiles> {
-  const root = await navigator.storage.getDirectory();
-  const folder = await root.getDirectoryHandle("sealift", { create: true });
+  const root = await navigator.storage.getDirectory()
+  const folder = await root.getDirectoryHandle('sealift', { create: true })
   return {
-    canWrite: "createSyncAccessHandle" in FileSystemFileHandle.prototype,
+    canWrite: 'createSyncAccessHandle' in FileSystemFileHandle.prototype,
     openWriter: async (name) => {
-      const handle = await folder.getFileHandle(name, { create: true });
-      return await handle.createSyncAccessHandle();
+      const handle = await folder.getFileHandle(name, { create: true })
+      return await handle.createSyncAccessHandle()
     },
-    snapshot: async (name) =>
-      await orMissing(async () => await (await folder.getFileHandle(name)).getFile()),
+    snapshot: async (name) => await orMissing(async () => await (await folder.getFileHandle(name)).getFile()),
     remove: async (name) => await orMissing(() => folder.removeEntry(name)),
     names: async () => {
-      const names: string[] = [];
-      for await (const name of folder.keys()) names.push(name);
-      return names;
+      const names: string[] = []
+      for await (const name of folder.keys()) names.push(name)
+      return names
     },
-  };
+  }
 }
 
 async function orMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await work();
+    return await work()
   } catch (error) {
-    if (error instanceof Error && error.name === "NotFoundError") return undefined;
-    throw error;
+    if (error instanceof Error && error.name === 'NotFoundError') return undefined
+    throw error
   }
 }

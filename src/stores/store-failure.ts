@@ -1,31 +1,23 @@
-import { DeliveryError } from "../core/errors.ts";
+import { DeliveryError } from '../core/errors.ts'
 
 /**
  * What a store throws for whatever the platform threw: `quota-exceeded` or `store-failed`, with the original as `cause`.
  * A `DeliveryError` passes unchanged.
  */
-export function toStoreError(
-  error: unknown,
-  facts: { readonly doing: string; readonly neededBytes: number },
-): DeliveryError {
-  if (error instanceof DeliveryError) return error;
-  const name = error instanceof Error ? error.name : "";
-  if (name === "QuotaExceededError")
-    return new DeliveryError(
-      { code: "quota-exceeded", neededBytes: facts.neededBytes },
-      { cause: error },
-    );
-  return storeFailed(`${facts.doing}: ${sentence(name, error)}`, error);
+export function toStoreError(error: unknown, facts: { readonly doing: string; readonly neededBytes: number }): DeliveryError {
+  if (error instanceof DeliveryError) return error
+  const name = error instanceof Error ? error.name : ''
+  if (name === 'QuotaExceededError') return new DeliveryError({ code: 'quota-exceeded', neededBytes: facts.neededBytes }, { cause: error })
+  return storeFailed(`${facts.doing}: ${sentence(name, error)}`, error)
 }
 
 export function storeFailed(detail: string, cause?: unknown): DeliveryError {
-  return new DeliveryError({ code: "store-failed", detail }, { cause });
+  return new DeliveryError({ code: 'store-failed', detail }, { cause })
 }
 
 function sentence(name: string, error: unknown): string {
-  if (name === "NoModificationAllowedError")
-    return "another tab or worker of this site holds the file";
-  if (name === "NotFoundError") return "the stored data is gone; it was probably cleared";
-  if (name === "SecurityError") return "this browser does not allow storage here";
-  return String(error).slice(0, 300);
+  if (name === 'NoModificationAllowedError') return 'another tab or worker of this site holds the file'
+  if (name === 'NotFoundError') return 'the stored data is gone; it was probably cleared'
+  if (name === 'SecurityError') return 'this browser does not allow storage here'
+  return String(error).slice(0, 300)
 }

@@ -1,10 +1,10 @@
-import { DeliveryError } from "../../core/errors.ts";
-import type { Answer, BodyEnding } from "./accept.ts";
+import { DeliveryError } from '../../core/errors.ts'
+import type { Answer, BodyEnding } from './accept.ts'
 
 export interface ExpectedBody {
   /** Undefined where the length is not known beforehand. */
-  readonly expectedBytes: number | undefined;
-  readonly ending: BodyEnding;
+  readonly expectedBytes: number | undefined
+  readonly ending: BodyEnding
 }
 
 /**
@@ -12,31 +12,25 @@ export interface ExpectedBody {
  * Leaving the loop early frees the connection.
  * @throws {DeliveryError} `source-length`, `source-unreachable`; `signal.reason` itself
  */
-export async function* readBody(
-  answer: Answer,
-  expected: ExpectedBody,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const limit = expected.expectedBytes ?? Number.POSITIVE_INFINITY;
-  const reader = answer.response.body?.getReader();
-  let length = 0;
+export async function* readBody(answer: Answer, expected: ExpectedBody, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  const limit = expected.expectedBytes ?? Number.POSITIVE_INFINITY
+  const reader = answer.response.body?.getReader()
+  let length = 0
   try {
     while (reader !== undefined) {
-      const { done, value } = await nextChunk(answer, reader, signal);
-      if (done) break;
-      const room = limit - length;
-      if (value.length > room && expected.ending === "exact")
-        throw wrongLength(answer, limit, length + value.length);
-      const chunk = value.length > room ? value.subarray(0, room) : value;
-      length += chunk.length;
-      if (chunk.length > 0) yield chunk;
-      if (length === limit && expected.ending === "cut") return;
+      const { done, value } = await nextChunk(answer, reader, signal)
+      if (done) break
+      const room = limit - length
+      if (value.length > room && expected.ending === 'exact') throw wrongLength(answer, limit, length + value.length)
+      const chunk = value.length > room ? value.subarray(0, room) : value
+      length += chunk.length
+      if (chunk.length > 0) yield chunk
+      if (length === limit && expected.ending === 'cut') return
     }
-    if (expected.expectedBytes !== undefined && length !== limit)
-      throw wrongLength(answer, limit, length);
+    if (expected.expectedBytes !== undefined && length !== limit) throw wrongLength(answer, limit, length)
   } finally {
     // A body that failed cannot be cancelled, and need not be.
-    await reader?.cancel().catch(() => undefined);
+    await reader?.cancel().catch(() => undefined)
   }
 }
 
@@ -44,32 +38,25 @@ async function nextChunk(
   { source, clock, startedMs }: Answer,
   reader: ReadableStreamDefaultReader<Uint8Array>,
   signal: AbortSignal,
-): Promise<
-  | { readonly done: true; readonly value?: undefined }
-  | { readonly done: false; readonly value: Uint8Array }
-> {
-  signal.throwIfAborted();
+): Promise<{ readonly done: true; readonly value?: undefined } | { readonly done: false; readonly value: Uint8Array }> {
+  signal.throwIfAborted()
   try {
-    const next = await reader.read();
-    return next.done ? { done: true } : { done: false, value: next.value };
+    const next = await reader.read()
+    return next.done ? { done: true } : { done: false, value: next.value }
   } catch (cause) {
-    signal.throwIfAborted();
+    signal.throwIfAborted()
     throw new DeliveryError(
       {
-        code: "source-unreachable",
+        code: 'source-unreachable',
         source,
-        phase: "body",
+        phase: 'body',
         elapsedMs: clock.monotonicMs() - startedMs,
       },
       { cause },
-    );
+    )
   }
 }
 
-function wrongLength(
-  { source }: Answer,
-  expectedBytes: number,
-  actualBytes: number,
-): DeliveryError {
-  return new DeliveryError({ code: "source-length", source, expectedBytes, actualBytes });
+function wrongLength({ source }: Answer, expectedBytes: number, actualBytes: number): DeliveryError {
+  return new DeliveryError({ code: 'source-length', source, expectedBytes, actualBytes })
 }

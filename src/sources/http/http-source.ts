@@ -1,84 +1,78 @@
-import { DeliveryError } from "../../core/errors.ts";
-import type { BlobRef, ByteRange } from "../../core/model/artifact.ts";
-import type { Sha256 } from "../../core/model/ids.ts";
-import type { CatalogueSource, Source, Tier } from "../../core/ports.ts";
-import { requireBlobAnswer, requireCatalogueAnswer } from "./accept.ts";
-import { readBody } from "./body.ts";
-import type { HttpSourceOptions } from "./http-options.ts";
-import { createRequester } from "./request.ts";
+import { DeliveryError } from '../../core/errors.ts'
+import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
+import type { CatalogueSource, Source, Tier } from '../../core/ports.ts'
+import { requireBlobAnswer, requireCatalogueAnswer } from './accept.ts'
+import { readBody } from './body.ts'
+import type { HttpSourceOptions } from './http-options.ts'
+import { createRequester } from './request.ts'
 
 export interface HttpSource extends Source, CatalogueSource {
-  readonly tier: Exclude<Tier, "mesh">;
+  readonly tier: Exclude<Tier, 'mesh'>
 }
 
-const CDN_RUN_PIECES = 16;
+const CDN_RUN_PIECES = 16
 
 /**
  * A CDN origin or a LAN gateway that serves the published layout. One request per read: no retry, no timer of its own.
  * @throws {TypeError} when `baseUrl` does not end in `/`
  */
 export function createHttpSource(options: HttpSourceOptions): HttpSource {
-  if (!options.baseUrl.endsWith("/"))
-    throw new TypeError(`expected a base URL that ends in "/", got ${options.baseUrl}`);
-  const { id, tier, clock } = options;
-  const request = createRequester(options);
+  if (!options.baseUrl.endsWith('/')) throw new TypeError(`expected a base URL that ends in "/", got ${options.baseUrl}`)
+  const { id, tier, clock } = options
+  const request = createRequester(options)
 
-  async function* read(
-    blob: BlobRef,
-    range: ByteRange,
-    signal: AbortSignal,
-  ): AsyncIterable<Uint8Array> {
-    requireRange(blob, range);
-    const startedMs = clock.monotonicMs();
-    const isWhole = range.start === 0 && range.end === blob.sizeBytes;
-    const response = await request(blobPath(blob.sha256), isWhole ? undefined : range, signal);
-    const rest = { source: id, clock, startedMs, response };
-    const ending = await requireBlobAnswer(rest, { blob, range, isWhole });
-    yield* readBody(rest, { expectedBytes: range.end - range.start, ending }, signal);
+  async function* read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    requireRange(blob, range)
+    const startedMs = clock.monotonicMs()
+    const isWhole = range.start === 0 && range.end === blob.sizeBytes
+    const response = await request(blobPath(blob.sha256), isWhole ? undefined : range, signal)
+    const rest = { source: id, clock, startedMs, response }
+    const ending = await requireBlobAnswer(rest, { blob, range, isWhole })
+    yield* readBody(rest, { expectedBytes: range.end - range.start, ending }, signal)
   }
 
   const readCatalogue = async (limitBytes: number, signal: AbortSignal): Promise<Uint8Array> => {
-    const startedMs = clock.monotonicMs();
-    const response = await request("catalogue.json", undefined, signal);
-    const rest = { source: id, clock, startedMs, response };
-    await requireCatalogueAnswer(rest);
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of readBody(rest, { expectedBytes: undefined, ending: "any" }, signal)) {
-      length += chunk.length;
-      if (length > limitBytes)
-        throw new DeliveryError({ code: "format-oversized", document: "catalogue", limitBytes });
-      chunks.push(chunk);
+    const startedMs = clock.monotonicMs()
+    const response = await request('catalogue.json', undefined, signal)
+    const rest = { source: id, clock, startedMs, response }
+    await requireCatalogueAnswer(rest)
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of readBody(rest, { expectedBytes: undefined, ending: 'any' }, signal)) {
+      length += chunk.length
+      if (length > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes })
+      chunks.push(chunk)
     }
-    return concatenate(chunks, length);
-  };
+    return concatenate(chunks, length)
+  }
 
   return {
     id,
     tier,
-    maxRunPieces: options.maxRunPieces ?? (tier === "gateway" ? 1 : CDN_RUN_PIECES),
+    maxRunPieces: options.maxRunPieces ?? (tier === 'gateway' ? 1 : CDN_RUN_PIECES),
     read,
     readCatalogue,
     isOffered: () => true,
-  };
+  }
 }
 
 /** Where a blob lies in the published layout. */
 function blobPath(sha256: Sha256): string {
-  return `by-hash/sha256/${sha256}`;
+  return `by-hash/sha256/${sha256}`
 }
 
 function requireRange(blob: BlobRef, { start, end }: ByteRange): void {
   if (!(start >= 0 && start < end && end <= blob.sizeBytes))
-    throw new RangeError(`expected a range within ${blob.sizeBytes} bytes, got ${start}-${end}`);
+    throw new RangeError(`expected a range within ${blob.sizeBytes} bytes, got ${start}-${end}`)
 }
 
 function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
+  const whole = new Uint8Array(length)
+  let at = 0
   for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
+    whole.set(chunk, at)
+    at += chunk.length
   }
-  return whole;
+  return whole
 }
