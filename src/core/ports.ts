@@ -28,8 +28,13 @@ export interface Source {
 /** The sources of the moment: peers come and go while an artifact is fetched. */
 export interface SourceSet {
   current(): readonly Source[]
+  catalogues(): readonly CatalogueSource[]
   /** Calls `listener` after each change. Returns what stops it. */
   onChange(listener: () => void): () => void
+  /** Says that sources of this tier are needed soon, so that slow ones (a mesh to join) can get ready. Idempotent. */
+  want(tier: Tier): void
+  /** True while more sources may still appear by themselves. */
+  isGrowing(): boolean
 }
 
 /** Where the signed catalogue can be had. Apart from `Source`, since it is the one mutable file. */
