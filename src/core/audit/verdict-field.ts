@@ -1,0 +1,23 @@
+import { LIMITS } from '../limits.ts'
+import type { JsonField } from '../manifest/json-field.ts'
+import type { SignatureVerdict, Signer } from '../verify/identity-policy.ts'
+
+/** What a verified bundle said, as a record keeps it. */
+export function readVerdict(field: JsonField): SignatureVerdict {
+  const read = field.object(['signer', 'form', 'predicateType', 'sourceRepository', 'sourceRef', 'signedAtSeconds'])
+  return {
+    signer: readSigner(read('signer')),
+    form: read('form').oneOf(['message', 'attestation']),
+    predicateType: read('predicateType').optional((item) => item.text()),
+    sourceRepository: read('sourceRepository').optional((item) => item.text()),
+    sourceRef: read('sourceRef').optional((item) => item.text()),
+    signedAtSeconds: read('signedAtSeconds').optional((item) => item.number()),
+  }
+}
+
+function readSigner(field: JsonField): Signer {
+  const read = field.object(['kind', 'identity', 'issuer', 'publicKeyPem'])
+  const kind = read('kind').oneOf(['certificate', 'key'])
+  if (kind === 'key') return { kind, publicKeyPem: read('publicKeyPem').text(LIMITS.siteConfigBytes) }
+  return { kind, identity: read('identity').text(), issuer: read('issuer').text() }
+}
