@@ -1,0 +1,292 @@
+/** Bundles and policies with the verdict that each must get, in Node and in browsers alike. All of it plain data. */
+
+import type { Failure } from '../../src/core/errors.ts'
+import type { Signer, Thresholds } from '../../src/core/verify/identity-policy.ts'
+import {
+  createOfflineSigstore,
+  IDENTITY,
+  ISSUER,
+  newKey,
+  provenanceAbout,
+  publicPem,
+  sha256,
+  type BundleJson,
+  type OfflineSigstore,
+  type SignOptions,
+} from './offline-sigstore.ts'
+import { replaceBytes } from './reissue.ts'
+
+export interface TrustCase {
+  readonly name: string
+  readonly file: string
+  readonly subject: string
+  readonly signers: readonly Signer[]
+  readonly trustedRoot: unknown
+  readonly thresholds: Thresholds
+  readonly expected: 'accepted' | Failure['code']
+}
+
+export const CERTIFICATE_SIGNER: Signer = { kind: 'certificate', identity: IDENTITY, issuer: ISSUER }
+export const ARTIFACT = Buffer.from('an artifact')
+const OTHER = Buffer.from('another artifact')
+
+const CODE_SIGNING = Buffer.from('2b06010505070303', 'hex')
+const CLIENT_AUTH = Buffer.from('2b06010505070302', 'hex')
+const THRESHOLDS: Thresholds = { log: 1, sct: 1, timestamp: 1 }
+
+type Defaults = 'subject' | 'signers' | 'thresholds' | 'trustedRoot'
+type Row = Omit<TrustCase, Defaults | 'file'> & Partial<Pick<TrustCase, Defaults>> & { readonly bundle: BundleJson | string }
+
+/** Made anew at each call, with new keys: about a second. */
+export async function makeTrustCases(): Promise<readonly TrustCase[]> {
+  const sigstore = await createOfflineSigstore()
+  const rows = [
+    ...(await certificateRows(sigstore)),
+    ...(await identityRows(sigstore)),
+    ...(await attestationRows(sigstore)),
+    ...(await keyRows(sigstore)),
+    ...(await formatRows(sigstore)),
+    ...(await rootRows(sigstore)),
+    ...(await editedCertificateRows()),
+  ]
+  return rows.map(({ bundle, ...row }) => ({
+    subject: hex(ARTIFACT),
+    signers: [CERTIFICATE_SIGNER],
+    thresholds: THRESHOLDS,
+    trustedRoot: sigstore.trustedRoot,
+    ...row,
+    file: typeof bundle === 'string' ? bundle : JSON.stringify(bundle),
+  }))
+}
+
+async function certificateRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const bundle = await sigstore.signBlob(ARTIFACT)
+  const logged = await sigstore.signBlob(ARTIFACT, { witness: 'log' })
+  const unwitnessed = await sigstore.signBlob(ARTIFACT, { witness: 'none' })
+  const none = { log: 0, sct: 0, timestamp: 0 }
+  return [
+    { name: 'a signed file with a log entry and a timestamp', bundle, expected: 'accepted' },
+    { name: 'a signed file whose only time is the log entry', bundle: logged, expected: 'accepted' },
+    { name: 'two verified times where two are asked for', bundle, thresholds: { ...THRESHOLDS, timestamp: 2 }, expected: 'accepted' },
+    { name: 'one verified time where two are asked for', bundle: logged, thresholds: { ...THRESHOLDS, timestamp: 2 }, expected: 'signature-invalid' },
+    { name: 'one log entry where two are asked for', bundle, thresholds: { ...THRESHOLDS, log: 2 }, expected: 'signature-invalid' },
+    { name: 'one certificate log where two are asked for', bundle, thresholds: { ...THRESHOLDS, sct: 2 }, expected: 'signature-invalid' },
+    { name: 'a certificate with no verified time, even when none is asked for', bundle: unwitnessed, thresholds: none, expected: 'signature-invalid' },
+    { name: 'thresholds that are no numbers', bundle, thresholds: { ...THRESHOLDS, log: Number.NaN }, expected: 'config-invalid' },
+    { name: 'the bundle of another file', bundle, subject: hex(OTHER), expected: 'subject-mismatch' },
+    { name: 'another digest written into the bundle', bundle: withDigest(bundle, OTHER), subject: hex(OTHER), expected: 'signature-invalid' },
+    { name: 'the signature of another file', bundle: withSignatureOf(bundle, await sigstore.signBlob(OTHER)), expected: 'signature-invalid' },
+    { name: 'a log entry of another signature', bundle: withWitnessesOf(bundle, await sigstore.signBlob(ARTIFACT)), expected: 'signature-invalid' },
+    { name: 'a message digest of SHA-512', bundle: withAlgorithm(bundle, 'SHA2_512'), expected: 'bundle-invalid' },
+    { name: 'a message digest of no named kind', bundle: withAlgorithm(bundle, 'HASH_ALGORITHM_UNSPECIFIED'), expected: 'bundle-invalid' },
+  ]
+}
+
+/** Names that look like the wanted one to an eye, a pattern or a prefix test. */
+async function identityRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const lookAlikes: Readonly<Record<string, SignOptions>> = {
+    'a prefix before it': { identity: `https://evil.test/?${IDENTITY}` },
+    'a suffix after it': { identity: `${IDENTITY}-evil` },
+    'only its beginning': { identity: IDENTITY.slice(0, -1) },
+    'a line feed after it': { identity: `${IDENTITY}\n` },
+    'another letter where a pattern has a dot': { identity: IDENTITY.replace('github.com', 'githubxcom') },
+    'another ref': { identity: IDENTITY.replace('v1.2.3', 'v1.2.4') },
+    'a branch instead of a tag': { identity: IDENTITY.replace('refs/tags/v1.2.3', 'refs/heads/main') },
+    'another repository': { identity: IDENTITY.replace('acme/agent', 'acme/agent2') },
+    'another owner': { identity: IDENTITY.replace('acme/', 'acrne/') },
+    'another workflow': { identity: IDENTITY.replace('release.yml', 'test.yml') },
+    'capital letters': { identity: IDENTITY.toUpperCase() },
+    'percent encoding': { identity: IDENTITY.replace('agent', '%61gent') },
+    'a trailing slash': { identity: `${IDENTITY}/` },
+    'http instead of https': { identity: IDENTITY.replace('https', 'http') },
+    'the issuer and the identity exchanged': { identity: ISSUER, issuer: IDENTITY },
+    'another issuer': { issuer: 'https://accounts.google.com' },
+    'an issuer with a suffix': { issuer: `${ISSUER}.evil.test` },
+    'an issuer with a path': { issuer: `${ISSUER}/acme` },
+    'an issuer in capital letters': { issuer: ISSUER.toUpperCase() },
+  }
+  const rows: Row[] = []
+  for (const [name, options] of Object.entries(lookAlikes)) {
+    rows.push({ name: `an identity with ${name}`, bundle: await sigstore.signBlob(ARTIFACT, options), expected: 'identity-mismatch' })
+  }
+  const bundle = await sigstore.signBlob(ARTIFACT)
+  const patterns: Readonly<Record<string, Partial<{ identity: string; issuer: string }>>> = {
+    'matches everything': { identity: '.*' },
+    'is a prefix': { identity: 'https://github.com/acme/' },
+    'is empty': { identity: '' },
+    'has dots for letters': { identity: IDENTITY.replace('agent', 'a.ent') },
+    'has an issuer that is a pattern': { issuer: 'https://.*' },
+    'has an empty issuer': { issuer: '' },
+  }
+  for (const [name, wanted] of Object.entries(patterns)) {
+    const signers: readonly Signer[] = [{ kind: 'certificate', identity: IDENTITY, issuer: ISSUER, ...wanted }]
+    rows.push({ name: `a policy whose identity ${name}`, bundle, signers, expected: 'identity-mismatch' })
+  }
+  const stranger: Signer = { kind: 'certificate', identity: 'https://github.com/other', issuer: ISSUER }
+  const keyed: Signer = { kind: 'key', publicKeyPem: publicPem(newKey()) }
+  return [
+    ...rows,
+    { name: 'the second of several signers', bundle, signers: [stranger, CERTIFICATE_SIGNER], expected: 'accepted' },
+    { name: 'a certificate where a key or a certificate may sign', bundle, signers: [keyed, CERTIFICATE_SIGNER], expected: 'accepted' },
+    { name: 'none of several signers', bundle, signers: [stranger, keyed], expected: 'identity-mismatch' },
+    {
+      name: 'the identity of one signer with the issuer of another',
+      bundle,
+      signers: [
+        { kind: 'certificate', identity: IDENTITY, issuer: 'https://other.test' },
+        { kind: 'certificate', identity: 'https://github.com/other', issuer: ISSUER },
+      ],
+      expected: 'identity-mismatch',
+    },
+  ]
+}
+
+async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const about = provenanceAbout(ARTIFACT)
+  const attest = (changed: object, options?: SignOptions) => sigstore.attest({ ...about, ...changed }, options)
+  const subject = (sha256: unknown) => ({ subject: [{ name: 'agent', digest: { sha256 } }] })
+  const bundle = await attest({})
+  return [
+    { name: 'an attestation about the file', bundle, expected: 'accepted' },
+    { name: 'an attestation of the older statement version', bundle: await attest({ _type: 'https://in-toto.io/Statement/v0.1' }), expected: 'accepted' },
+    { name: 'an attestation about several files', bundle: await attest({ subject: [...subject(hex(OTHER)).subject, ...subject(hex(ARTIFACT)).subject] }), expected: 'accepted' },
+    { name: 'an attestation about another file', bundle: await attest(subject(hex(OTHER))), expected: 'subject-mismatch' },
+    { name: 'an attestation with a subject without a digest', bundle: await attest({ subject: [{ name: 'agent' }] }), expected: 'subject-mismatch' },
+    { name: 'an attestation with no subject', bundle: await attest({ subject: [] }), expected: 'provenance-refused' },
+    { name: 'an attestation with no predicate type', bundle: await attest({ predicateType: '' }), expected: 'provenance-refused' },
+    { name: 'a statement of an unknown version', bundle: await attest({ _type: 'https://in-toto.io/Statement/v2' }), expected: 'provenance-refused' },
+    { name: 'a payload of another type', bundle: await attest({}, { payloadType: 'application/json' }), expected: 'provenance-refused' },
+    { name: 'a payload that is not JSON', bundle: await sigstore.attest('{'), expected: 'provenance-refused' },
+    { name: 'an attestation by a stranger', bundle: await attest({}, { identity: 'https://github.com/evil' }), expected: 'identity-mismatch' },
+    { name: 'an attestation with an exchanged payload', bundle: withPayloadOf(bundle, await attest({ predicateType: 'https://evil.test' })), expected: 'signature-invalid' },
+  ]
+}
+
+async function keyRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const pair = newKey()
+  const p384 = newKey('P-384')
+  const signers: readonly Signer[] = [{ kind: 'key', publicKeyPem: publicPem(pair) }]
+  const stranger: Signer = { kind: 'key', publicKeyPem: publicPem(newKey()) }
+  const bundle = await sigstore.signBlob(ARTIFACT, { key: pair, witness: 'none' })
+  const witnessed = await sigstore.signBlob(ARTIFACT, { key: pair })
+  const certified = await sigstore.signBlob(ARTIFACT)
+  return [
+    { name: 'a file signed by a key, with no witness', bundle, signers, expected: 'accepted' },
+    { name: 'a file signed by a key, with no trusted root', bundle: witnessed, signers, trustedRoot: undefined, expected: 'accepted' },
+    { name: 'a file signed by a key, with witnesses', bundle: witnessed, signers, expected: 'accepted' },
+    { name: 'a file signed by a key on the larger curve', bundle: await sigstore.signBlob(ARTIFACT, { key: p384 }), signers: [{ kind: 'key', publicKeyPem: publicPem(p384) }], expected: 'accepted' },
+    { name: 'an attestation signed by a key', bundle: await sigstore.attest(provenanceAbout(ARTIFACT), { key: pair }), signers, expected: 'accepted' },
+    { name: 'the second of two keys', bundle, signers: [stranger, ...signers], expected: 'accepted' },
+    { name: 'a file signed by another key', bundle, signers: [stranger], expected: 'signature-invalid' },
+    { name: 'a key signature of another file', bundle, signers, subject: hex(OTHER), expected: 'subject-mismatch' },
+    { name: 'a key signature whose witness saw another one', bundle: withWitnessesOf(witnessed, await sigstore.signBlob(ARTIFACT, { key: pair })), signers, expected: 'signature-invalid' },
+    { name: 'a key signature where a certificate is asked for', bundle, expected: 'identity-mismatch' },
+    { name: 'a certificate where a key is asked for', bundle: certified, signers, expected: 'identity-mismatch' },
+    { name: 'a policy with something else than a key', bundle, signers: [{ kind: 'key', publicKeyPem: 'not a key' }], expected: 'config-invalid' },
+    { name: 'a policy with a private key', bundle, signers: [{ kind: 'key', publicKeyPem: privatePem(pair) }], expected: 'config-invalid' },
+  ]
+}
+
+async function formatRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const bundle = await sigstore.signBlob(ARTIFACT)
+  const good = JSON.stringify(bundle)
+  const other = JSON.stringify(await sigstore.signBlob(OTHER))
+  const stranger = JSON.stringify(await sigstore.signBlob(ARTIFACT, { identity: 'https://github.com/evil' }))
+  const media = (mediaType: string) => ({ ...bundle, mediaType })
+  return [
+    { name: 'a bundle written over many lines', bundle: JSON.stringify(bundle, undefined, 2), expected: 'accepted' },
+    { name: 'JSON Lines of which the last passes', bundle: `${other}\n{}\nno JSON\n${good}\n`, expected: 'accepted' },
+    { name: 'JSON Lines of which none passes', bundle: `{}\n${other}\n`, expected: 'subject-mismatch' },
+    { name: 'JSON Lines of a stranger and of nonsense', bundle: `{}\n${stranger}\n{}`, expected: 'identity-mismatch' },
+    { name: 'more lines than allowed', bundle: `${'{}\n'.repeat(16)}${good}`, expected: 'bundle-invalid' },
+    { name: 'more bytes than allowed', bundle: `${good}${' '.repeat(256 * 1024)}`, expected: 'format-oversized' },
+    { name: 'an empty file', bundle: '', expected: 'bundle-invalid' },
+    { name: 'a list', bundle: `[${good}]`, expected: 'bundle-invalid' },
+    { name: 'null', bundle: 'null', expected: 'bundle-invalid' },
+    { name: 'nesting without end', bundle: `{"mediaType":"${bundle.mediaType}","x":${'['.repeat(5000)}${']'.repeat(5000)}}`, expected: 'bundle-invalid' },
+    { name: 'a media type of a later version', bundle: media('application/vnd.dev.sigstore.bundle.v0.4+json'), expected: 'bundle-invalid' },
+    { name: 'a media type with a suffix', bundle: media(`${bundle.mediaType};x`), expected: 'bundle-invalid' },
+    { name: 'a signature that is not base64', bundle: good.replace('"signature":"', '"signature":"!'), expected: 'bundle-invalid' },
+    { name: 'an older cosign bundle', bundle: '{"base64Signature":"AAAA","cert":"AAAA"}', expected: 'bundle-invalid' },
+  ]
+}
+
+async function rootRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const bundle = await sigstore.signBlob(ARTIFACT)
+  const other = (await createOfflineSigstore()).trustedRoot
+  const root = sigstore.trustedRoot
+  const text = JSON.stringify(root)
+  const without = (list: string) => ({ ...root, [list]: [] })
+  const noStart = (list: string) => ({ ...root, [list]: JSON.parse(JSON.stringify(root[list]).replace('"start":"2020-01-01T00:00:00Z"', '')) })
+  return [
+    { name: 'the second of two trusted roots', bundle, trustedRoot: [other, root], expected: 'accepted' },
+    { name: 'another trusted root', bundle, trustedRoot: other, expected: 'signature-invalid' },
+    ...['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'].flatMap((list): readonly Row[] => [
+      { name: `a trusted root without ${list}`, bundle, trustedRoot: without(list), expected: 'signature-invalid' },
+      { name: `a trusted root without a start of validity in ${list}`, bundle, trustedRoot: noStart(list), expected: 'format-invalid' },
+    ]),
+    { name: 'parts of two roots put together, one for each', bundle, trustedRoot: [without('tlogs'), without('ctlogs')], expected: 'signature-invalid' },
+    { name: 'a trusted root that began later', bundle, trustedRoot: JSON.parse(text.replaceAll('2020-01-01', '2099-01-01')), expected: 'signature-invalid' },
+    { name: 'a trusted root with a start that is no time', bundle, trustedRoot: JSON.parse(text.replace('2020-01-01T', 'soon')), expected: 'format-invalid' },
+    { name: 'a trusted root of an unknown version', bundle, trustedRoot: { ...root, mediaType: 'application/vnd.dev.sigstore.trustedroot.v9+json' }, expected: 'format-unsupported' },
+    { name: 'a trusted root that is a string', bundle, trustedRoot: text, expected: 'format-invalid' },
+    { name: 'an empty list of trusted roots', bundle, trustedRoot: [], expected: 'format-invalid' },
+    { name: 'no trusted root', bundle, trustedRoot: undefined, expected: 'config-invalid' },
+  ]
+}
+
+/** Certificates as an authority that errs or colludes might issue them. No certificate log vouches for them, since they were changed. */
+async function editedCertificateRows(): Promise<readonly Row[]> {
+  const sigstore = await createOfflineSigstore({ sct: false })
+  const shared = { trustedRoot: sigstore.trustedRoot, thresholds: { log: 1, sct: 0, timestamp: 1 } }
+  const signed = (editCertificate: (tbs: Buffer) => Buffer) => sigstore.signBlob(ARTIFACT, { editCertificate })
+  const lastLetter = Buffer.from(IDENTITY.slice(-8))
+  const topBitSet = Buffer.from(lastLetter)
+  topBitSet.writeUInt8(topBitSet.readUInt8(7) | 0x80, 7)
+  return [
+    { ...shared, name: 'a certificate that no certificate log saw, where none is asked for', bundle: await sigstore.signBlob(ARTIFACT), expected: 'accepted' },
+    { ...shared, name: 'a certificate that no certificate log saw', bundle: await sigstore.signBlob(ARTIFACT), thresholds: THRESHOLDS, expected: 'signature-invalid' },
+    { ...shared, name: 'a certificate for client authentication', bundle: await signed((tbs) => replaceBytes(tbs, CODE_SIGNING, CLIENT_AUTH)), expected: 'bundle-invalid' },
+    { ...shared, name: 'an identity that differs in a top bit', bundle: await signed((tbs) => replaceBytes(tbs, lastLetter, topBitSet)), expected: 'bundle-invalid' },
+    { ...shared, name: 'an identity that is a DNS name', bundle: await signed((tbs) => replaceBytes(tbs, uriName(), dnsName())), expected: 'bundle-invalid' },
+  ]
+}
+
+function uriName(): Buffer {
+  return Buffer.concat([Buffer.from([0x86, IDENTITY.length]), Buffer.from(IDENTITY)])
+}
+
+function dnsName(): Buffer {
+  return Buffer.concat([Buffer.from([0x82, IDENTITY.length]), Buffer.from(IDENTITY)])
+}
+
+function withDigest(bundle: BundleJson, bytes: Uint8Array): BundleJson {
+  const messageDigest = { algorithm: 'SHA2_256', digest: sha256(bytes).toString('base64') }
+  return { ...bundle, messageSignature: { ...bundle.messageSignature, messageDigest } }
+}
+
+function withAlgorithm(bundle: BundleJson, algorithm: string): BundleJson {
+  const messageDigest = { algorithm, digest: sha256(ARTIFACT).toString('base64') }
+  return { ...bundle, messageSignature: { ...bundle.messageSignature, messageDigest } }
+}
+
+function withSignatureOf(bundle: BundleJson, other: BundleJson): BundleJson {
+  return { ...bundle, messageSignature: { ...bundle.messageSignature, signature: other.messageSignature?.['signature'] } }
+}
+
+function withPayloadOf(bundle: BundleJson, other: BundleJson): BundleJson {
+  return { ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, payload: other.dsseEnvelope?.['payload'] } }
+}
+
+function withWitnessesOf(bundle: BundleJson, other: BundleJson): BundleJson {
+  const { tlogEntries, timestampVerificationData } = other.verificationMaterial
+  return { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, tlogEntries, timestampVerificationData } }
+}
+
+function privatePem(pair: ReturnType<typeof newKey>): string {
+  return pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+function hex(bytes: Uint8Array): string {
+  return sha256(bytes).toString('hex')
+}

@@ -1,0 +1,62 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { toSha256 } from '../../src/core/model/ids.ts'
+import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
+import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
+import { createOfflineSigstore, newKey, provenanceAbout, publicPem, REF, REPOSITORY, sha256, type OfflineSigstore } from './offline-sigstore.ts'
+import { verdictOn } from './verdict.ts'
+
+const cases = await makeTrustCases()
+const verifier = createSigstoreVerifier()
+const subject = toSha256(sha256(ARTIFACT).toString('hex'))
+const thresholds = { log: 1, sct: 1, timestamp: 1 }
+
+describe('accepts', () => {
+  test.each(cases.filter(({ expected }) => expected === 'accepted'))('$name', async (trustCase) => {
+    expect(await verdictOn(verifier, trustCase)).toBe('accepted')
+  })
+})
+
+describe('refuses', () => {
+  test.each(cases.filter(({ expected }) => expected !== 'accepted'))('$name: $expected', async (trustCase) => {
+    expect(await verdictOn(verifier, trustCase)).toBe(trustCase.expected)
+  })
+})
+
+describe('the verdict', () => {
+  let sigstore: OfflineSigstore
+  beforeAll(async () => {
+    sigstore = await createOfflineSigstore()
+  })
+
+  test('names the signer of a file, where it was built, and when it was signed', async () => {
+    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
+    expect(await verifier.verify(encode(await sigstore.signBlob(ARTIFACT)), subject, policy)).toEqual({
+      signer: CERTIFICATE_SIGNER,
+      form: 'message',
+      predicateType: undefined,
+      sourceRepository: REPOSITORY,
+      sourceRef: REF,
+      signedAtSeconds: sigstore.signedAtSeconds,
+    })
+  })
+
+  test('tells what kind of attestation it is', async () => {
+    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
+    const verdict = await verifier.verify(encode(await sigstore.attest(provenanceAbout(ARTIFACT))), subject, policy)
+    expect(verdict).toMatchObject({ form: 'attestation', predicateType: 'https://slsa.dev/provenance/v1' })
+  })
+
+  test('has no time for a key signature whose witnesses could not be checked', async () => {
+    const pair = newKey()
+    const signer = { kind: 'key', publicKeyPem: publicPem(pair) } as const
+    const bundle = encode(await sigstore.signBlob(ARTIFACT, { key: pair }))
+    const unchecked = await verifier.verify(bundle, subject, { anyOf: [signer], trustedRoot: undefined, thresholds })
+    const checked = await verifier.verify(bundle, subject, { anyOf: [signer], trustedRoot: sigstore.trustedRoot, thresholds })
+    expect(unchecked).toMatchObject({ signer, signedAtSeconds: undefined, sourceRepository: undefined })
+    expect(checked.signedAtSeconds).toBe(sigstore.signedAtSeconds)
+  })
+})
+
+function encode(json: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(json))
+}
