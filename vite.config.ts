@@ -1,10 +1,12 @@
 import './scripts/node20.mjs'
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve: { alias: { 'sealift/protocol': fileURLToPath(new URL('./src/core/protocol.ts', import.meta.url)) } },
         test: {
           name: 'unit',
           environment: 'node',

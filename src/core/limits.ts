@@ -41,6 +41,9 @@ export const LIMITS = {
   ticketBytes: 2 * KIB,
   /** Peers that one signaling message may name. */
   peersPerSignal: 64,
+  /** Messages that a client may send to a signaling server: so many at once, and so many per second from then on. */
+  signalBurst: 40,
+  signalsPerSecond: 20,
   /** STUN and TURN servers that one signaling message may name. */
   iceServers: 8,
   /** A finished artifact that the service worker may assemble alone, with no page to help. */

@@ -46,6 +46,7 @@ export {
   type MemberClaims,
   type NewTicket,
   type PeerHandshake,
+  type SessionToken,
   type Ticket,
   type TicketKey,
 } from './wire/ticket.ts'

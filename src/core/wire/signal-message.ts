@@ -124,6 +124,7 @@ export const ERROR_CODES = [
   'too-many-rooms',
   'not-in-room',
   'role-refused',
+  'reported',
   'replaced',
 ] as const
 

@@ -63,6 +63,11 @@ export interface NewTicket {
   readonly jti: string
 }
 
+export interface SessionToken {
+  readonly text: string
+  readonly expiresAtSeconds: number
+}
+
 export type CredentialRefusal = 'malformed' | 'unknown-key' | 'bad-mac' | 'not-yet' | 'expired' | 'too-long'
 export type CredentialVerdict =
   | { readonly kind: 'valid'; readonly claims: MemberClaims }
@@ -90,15 +95,13 @@ export function mintTicket(ticket: NewTicket, key: TicketKey, nowSeconds: number
   return `${sealClaims(claims, key, TICKET)}.${toBase64Url(swarmKey)}`
 }
 
-/** A token for whoever showed a valid credential with these claims. It never outlives them. @throws {RangeError} as `mintTicket` */
-export function mintSessionToken(
-  member: MemberClaims,
-  key: TicketKey,
-  options: { readonly nowSeconds: number; readonly jti: string },
-): string {
-  const { nowSeconds, jti } = options
+/**
+ * A token for whoever showed a valid ticket with these claims. It never outlives the ticket and carries its jti, so that a server can
+ * count the connections of one ticket. @throws {RangeError} as `mintTicket`
+ */
+export function mintSessionToken(member: MemberClaims, key: TicketKey, nowSeconds: number): SessionToken {
   const expiresAtSeconds = Math.min(nowSeconds + SESSION_TOKEN_MAX_SECONDS, member.expiresAtSeconds)
-  return sealClaims({ ...member, kid: key.kid, issuedAtSeconds: nowSeconds, expiresAtSeconds, jti }, key, SESSION)
+  return { text: sealClaims({ ...member, kid: key.kid, issuedAtSeconds: nowSeconds, expiresAtSeconds }, key, SESSION), expiresAtSeconds }
 }
 
 /**

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+
+/**
+ * The address a request comes from. `X-Forwarded-For` counts only as far as configured proxies wrote it:
+ * the right-most entry that is not such a proxy, since everything left of it is the client's own claim.
+ */
+export function clientAddress(request: IncomingMessage, trustedProxies: ReadonlySet<string>): string {
+  const forwarded = request.headers['x-forwarded-for']
+  const hops = (typeof forwarded === 'string' ? forwarded.split(',') : []).map((hop) => plain(hop.trim()))
+  let address = plain(request.socket.remoteAddress ?? '')
+  while (trustedProxies.has(address)) {
+    const hop = hops.pop()
+    if (hop === undefined || isIP(hop) === 0) return address
+    address = hop
+  }
+  return address
+}
+
+/** Who shares a limit: an IPv4 address, or an IPv6 /64, which is what one household or host is given. */
+export function limitKeyOf(address: string): string {
+  const groups = ipv6Groups(address)
+  return groups === undefined ? address : `${groups.slice(0, 4).join(':')}::/64`
+}
+
+/**
+ * Who is likely in one LAN: the same public IPv4 address, the same private IPv4 /24 (a server inside the LAN sees those), or the
+ * same IPv6 /56. Salted and hashed, so that what the server keeps names nobody.
+ */
+export function lanKeyOf(address: string, salt: Uint8Array): string {
+  return createHash('sha256').update(salt).update(networkOf(address)).digest('base64url')
+}
+
+function networkOf(address: string): string {
+  const groups = ipv6Groups(address)
+  if (groups !== undefined) return groups.every((group, i) => group === (i === 7 ? 1 : 0)) ? 'loopback' : `${groups.slice(0, 3).join(':')}:${(groups[3] ?? 0) >> 8}`
+  const [a = '', b = '', c = ''] = address.split('.')
+  if (a === '127') return 'loopback'
+  const isPrivate = a === '10' || (a === '192' && b === '168') || (a === '169' && b === '254') || (a === '172' && Number(b) >= 16 && Number(b) < 32)
+  return isPrivate ? `${a}.${b}.${c}.0/24` : address
+}
+
+/** IPv4 seen through an IPv6 socket is IPv4. */
+function plain(address: string): string {
+  const mapped = address.toLowerCase().replace(/^::ffff:/, '')
+  return isIPv4(mapped) ? mapped : address
+}
+
+function ipv6Groups(address: string): readonly number[] | undefined {
+  const bare = address.replace(/%.*$/, '')
+  if (!isIPv6(bare)) return undefined
+  const [head = '', tail] = bare.split('::')
+  const left = groupsOf(head)
+  const right = tail === undefined ? [] : groupsOf(tail)
+  return [...left, ...Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => 0), ...right]
+}
+
+function groupsOf(text: string): readonly number[] {
+  if (text === '') return []
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)]
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+    return [a * 256 + b, c * 256 + d]
+  })
+}

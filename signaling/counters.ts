@@ -1,0 +1,49 @@
+/** Counts of what happened since the start, each under a name and at most one label. */
+export interface Counters {
+  add(name: CounterName, label?: string): void
+  /** 0 when it never happened. */
+  get(name: CounterName, label?: string): number
+  /** Prometheus text format 0.0.4, with gauges as they are now. */
+  render(gauges: Readonly<Record<string, number>>): string
+}
+
+const COUNTERS = {
+  upgrades_refused_total: { help: 'Connections refused before the upgrade.', label: 'reason' },
+  admissions_total: { help: 'Answers to hello.', label: 'outcome' },
+  messages_total: { help: 'Messages understood, by type.', label: 'type' },
+  messages_refused_total: { help: 'Messages not acted on.', label: 'reason' },
+  relayed_total: { help: 'Signals passed from peer to peer.', label: undefined },
+  dropped_total: { help: 'Messages dropped because their reader was slow.', label: undefined },
+  closed_total: { help: 'Connections closed by the server.', label: 'reason' },
+  takeovers_total: { help: 'Connections that took over a dead one.', label: undefined },
+  faults_total: { help: 'Faults of the server itself. Every one is worth a report.', label: undefined },
+} as const
+
+export type CounterName = keyof typeof COUNTERS
+
+const PREFIX = 'sealift_signaling_'
+
+export function createCounters(): Counters {
+  const values = new Map<string, number>()
+  const seriesOf = (name: CounterName, label: string | undefined): string => {
+    const key = COUNTERS[name].label
+    return key === undefined || label === undefined ? PREFIX + name : `${PREFIX}${name}{${key}="${label}"}`
+  }
+  return {
+    add(name, label) {
+      const series = seriesOf(name, label)
+      values.set(series, (values.get(series) ?? 0) + 1)
+    },
+    get: (name, label) => values.get(seriesOf(name, label)) ?? 0,
+    render(gauges) {
+      const lines = Object.entries(gauges).flatMap(([name, value]) => [`# TYPE ${PREFIX}${name} gauge`, `${PREFIX}${name} ${value}`])
+      for (const [name, { help, label }] of Object.entries(COUNTERS)) {
+        lines.push(`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} counter`)
+        const series = [...values].filter(([key]) => key === PREFIX + name || key.startsWith(`${PREFIX}${name}{`))
+        if (label === undefined && series.length === 0) lines.push(`${PREFIX}${name} 0`)
+        for (const [key, value] of series) lines.push(`${key} ${value}`)
+      }
+      return `${lines.join('\n')}\n`
+    },
+  }
+}

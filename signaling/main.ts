@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import { fromBase64Url, type IceServer, type TicketKey } from 'sealift/protocol'
+import type { AdmissionMode } from './admission.ts'
+import { SIGNALING_LIMITS, type SignalingLimits } from './limits.ts'
+import { createStderrLog } from './log.ts'
+import { startSignaling, type SignalingOptions, type SignalingServer } from './server.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const PREFIX = 'SEALIFT_SIGNALING_'
+
+/**
+ * Reads the options of a server from environment variables, all starting with `SEALIFT_SIGNALING_`:
+ * `ORIGINS` (comma-separated, required), `ADMISSION` (`ticket`, the default, or `open`), `KEYS` (`kid:base64url secret`, comma-separated,
+ * the first signs) or `KEYS_FILE`, `PORT` (default 8787), `HOST` (default 0.0.0.0), `TLS_CERT_FILE` and `TLS_KEY_FILE`,
+ * `METRICS` (`same-port`, `off` or a loopback port; default `off`), `TRUSTED_PROXIES` (comma-separated addresses),
+ * `ICE` (JSON list of `{urls, username, credential}`), and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
+ * @throws {TypeError} naming the variable that is missing or wrong
+ */
+export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
+  const get = (name: string): string | undefined => (env[PREFIX + name] === '' ? undefined : env[PREFIX + name])
+  const origins = listOf(get('ORIGINS'))
+  if (origins.length === 0) throw new TypeError(`${PREFIX}ORIGINS: expected at least one origin`)
+  const certFile = get('TLS_CERT_FILE')
+  const keyFile = get('TLS_KEY_FILE')
+  if ((certFile === undefined) !== (keyFile === undefined)) throw new TypeError(`${PREFIX}TLS_CERT_FILE and ${PREFIX}TLS_KEY_FILE: expected both or none`)
+  return {
+    origins,
+    admission: admissionOf(get('ADMISSION') ?? 'ticket', get('KEYS') ?? readIfNamed(get('KEYS_FILE'))),
+    port: numberOf('PORT', get('PORT') ?? '8787'),
+    host: get('HOST') ?? '0.0.0.0',
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }),
+    metrics: metricsOf(get('METRICS') ?? 'off'),
+    trustedProxies: listOf(get('TRUSTED_PROXIES')),
+    ice: iceOf(get('ICE')),
+    limits: limitsOf(get),
+  }
+}
+
+/**
+ * Serves until `signal` aborts, then drains. Events go to standard error unless `options.log` takes them.
+ * @param onListening is called once, when connections are taken
+ */
+export async function runSignaling(options: SignalingOptions, onListening: (server: SignalingServer) => void, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  const server = await startSignaling({ log: createStderrLog(() => Date.now()), ...options })
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  onListening(server)
+  await aborted
+  await server.close()
+}
+
+function admissionOf(kind: string, keys: string | undefined): AdmissionMode {
+  if (kind === 'open') return { kind }
+  if (kind !== 'ticket') throw new TypeError(`${PREFIX}ADMISSION: expected ticket or open, got ${kind}`)
+  const [first, ...rest] = listOf(keys).map(keyOf)
+  if (first === undefined) throw new TypeError(`${PREFIX}KEYS: expected kid:secret`)
+  return { kind, keys: [first, ...rest] }
+}
+
+/** Never quotes the secret. */
+function keyOf(entry: string): TicketKey {
+  const [kid, text, ...more] = entry.split(':')
+  const secret = text === undefined ? undefined : fromBase64Url(text)
+  if (kid === undefined || secret === undefined || more.length > 0) throw new TypeError(`${PREFIX}KEYS: expected kid:secret with a base64url secret`)
+  if (secret.length < 32) throw new TypeError(`${PREFIX}KEYS: expected at least 32 secret bytes for ${kid}, got ${secret.length}`)
+  return { kid, secret }
+}
+
+function metricsOf(text: string): 'same-port' | 'off' | { readonly port: number } {
+  return text === 'off' || text === 'same-port' ? text : { port: numberOf('METRICS', text) }
+}
+
+function iceOf(text: string | undefined): readonly IceServer[] {
+  if (text === undefined) return []
+  const wrong = new TypeError(`${PREFIX}ICE: expected a JSON list of {urls, username, credential}`)
+  const list = jsonOf(text)
+  if (!Array.isArray(list)) throw wrong
+  return list.map((item: unknown) => {
+    if (typeof item !== 'object' || item === null || !('urls' in item) || typeof item.urls !== 'string') throw wrong
+    const username = 'username' in item && typeof item.username === 'string' ? item.username : undefined
+    const credential = 'credential' in item && typeof item.credential === 'string' ? item.credential : undefined
+    return { urls: item.urls, username, credential }
+  })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A TURN credential may be in there: the caller names the variable and no more.
+    return undefined
+  }
+}
+
+function limitsOf(get: (name: string) => string | undefined): Partial<SignalingLimits> {
+  const found = Object.keys(SIGNALING_LIMITS).flatMap((name) => {
+    const text = get(`LIMIT_${name}`)
+    return text === undefined ? [] : [[name, numberOf(`LIMIT_${name}`, text)] as const]
+  })
+  return Object.fromEntries(found)
+}
+
+function numberOf(name: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new TypeError(`${PREFIX}${name}: expected a whole number, got ${text}`)
+  return Number(text)
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+function readIfNamed(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readFileSync(file, 'utf8')
+}

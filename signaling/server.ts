@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { encodeServerSignal, parseServerSignal, toPeerId, type Clock, type IceServer } from 'sealift/protocol'
+import { WebSocketServer } from 'ws'
+import { createAddressBook } from './address-book.ts'
+import { clientAddress, lanKeyOf, limitKeyOf } from './address.ts'
+import { createAdmission, type AdmissionMode } from './admission.ts'
+import { openConnection, type Connection } from './connection.ts'
+import { createCounters, type Counters } from './counters.ts'
+import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
+import { withLimits, type SignalingLimits } from './limits.ts'
+import type { Log } from './log.ts'
+import { createRooms, type Rooms } from './rooms.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import { createSystemClock } from './system-clock.ts'
+
+export interface SignalingOptions {
+  readonly admission: AdmissionMode
+  /** Exact origins of the pages that may connect, for example `https://portal.example`. */
+  readonly origins: readonly string[]
+  /** Default 0: any free port. */
+  readonly port?: number
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** Default: plain `ws:`, for a proxy in front or for loopback. */
+  readonly tls?: TlsFiles
+  /** Where `/metrics` is: on the port itself (default), on a loopback port of its own, or nowhere. They hold counts only. */
+  readonly metrics?: 'same-port' | 'off' | { readonly port: number }
+  /** Addresses of proxies whose `X-Forwarded-For` counts. Default none. */
+  readonly trustedProxies?: readonly string[]
+  /** STUN and TURN servers that clients are told of. Default none. */
+  readonly ice?: readonly IceServer[]
+  readonly limits?: Partial<SignalingLimits>
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  /** Chooses peers and spreads the return after a drain: 0 to below 1. Default `Math.random`. Ids come from a stronger source. */
+  readonly random?: () => number
+  /** Default: nothing is logged. */
+  readonly log?: Log
+}
+
+/** How much the server holds now. All 0 once every socket is closed, but `addresses`, which are forgotten a little later. */
+export interface SignalingCounts {
+  readonly connections: number
+  readonly sessions: number
+  readonly rooms: number
+  readonly seats: number
+  readonly addresses: number
+}
+
+export interface SignalingServer {
+  /** `ws:` or `wss:`, with the real port. */
+  readonly url: string
+  readonly port: number
+  /** Undefined when metrics are off. */
+  readonly metricsUrl: string | undefined
+  counts(): SignalingCounts
+  /** Tells everybody when to come back, closes their sockets, and resolves when all is gone. */
+  close(): Promise<void>
+  /** Cuts everything without a word, as a crash would. */
+  kill(): Promise<void>
+}
+
+/**
+ * Introduces peers to each other and passes on what they need to connect. Keeps everything in memory and nothing on disk.
+ * @throws {TypeError} or {RangeError} when an option is wrong, and what the system says when the port cannot be had
+ */
+export async function startSignaling(options: SignalingOptions): Promise<SignalingServer> {
+  const { host = '127.0.0.1', metrics = 'same-port' } = options
+  const hub = new Hub(options)
+  const front = createFront(createPages({ isReady: hub.isReady, metrics: metrics === 'same-port' ? hub.metricsText : undefined }), hub.limits, options.tls)
+  front.on('upgrade', hub.onUpgrade)
+  const port = await listen(front, options.port ?? 0, host)
+  const own = typeof metrics === 'object' ? createFront(createPages({ isReady: hub.isReady, metrics: hub.metricsText }), hub.limits, undefined) : undefined
+  const ownPort = own === undefined || typeof metrics !== 'object' ? undefined : await listenOrStop(own, metrics.port, front)
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const secure = options.tls === undefined ? '' : 's'
+  hub.start()
+  const stop = async (): Promise<void> => {
+    await Promise.all([stopListening(front), own === undefined ? undefined : stopListening(own)])
+  }
+  return {
+    url: `ws${secure}://${authority}/`,
+    port,
+    metricsUrl: metrics === 'off' ? undefined : ownPort === undefined ? `http${secure}://${authority}/metrics` : `http://127.0.0.1:${ownPort}/metrics`,
+    counts: hub.counts,
+    async close() {
+      await hub.drain()
+      await stop()
+    },
+    async kill() {
+      hub.cut()
+      await stop()
+    },
+  }
+}
+
+async function listenOrStop(server: Server, port: number, other: Server): Promise<number> {
+  try {
+    return await listen(server, port, '127.0.0.1')
+  } catch (error) {
+    await stopListening(other)
+    throw error
+  }
+}
+
+/** What all sockets share. */
+class Hub {
+  readonly limits: SignalingLimits
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #log: Log
+  readonly #admission
+  readonly #rooms: Rooms
+  readonly #sessions: Sessions
+  readonly #addresses
+  readonly #counters: Counters = createCounters()
+  readonly #connections = new Set<Connection>()
+  readonly #trustedProxies: ReadonlySet<string>
+  /** New at every start, so that LAN keys cannot be compared over time. */
+  readonly #lanSalt = randomBytes(32)
+  readonly #stop = new AbortController()
+  readonly #sockets: WebSocketServer
+  #isDraining = false
+  #onEmpty: () => void = () => {}
+
+  constructor(options: SignalingOptions) {
+    this.limits = withLimits(options.limits ?? {})
+    this.#clock = options.clock ?? createSystemClock()
+    this.#random = options.random ?? Math.random
+    this.#log = options.log ?? (() => {})
+    this.#admission = createAdmission(options.admission, options.origins)
+    this.#rooms = createRooms(this.limits, this.#random)
+    this.#addresses = createAddressBook(this.limits)
+    requireIce(options.ice ?? [])
+    this.#trustedProxies = new Set(options.trustedProxies ?? [])
+    this.#sessions = createSessions({
+      admission: this.#admission,
+      rooms: this.#rooms,
+      limits: this.limits,
+      clock: this.#clock,
+      counters: this.#counters,
+      ice: options.ice ?? [],
+      randomKey: (bytes) => randomBytes(bytes).toString('base64url'),
+    })
+    // Deflate costs fifteen times the memory per socket, for messages of a few hundred bytes.
+    this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false, maxPayload: this.limits.messageBytes })
+  }
+
+  readonly isReady = (): boolean => !this.#isDraining
+
+  readonly counts = (): SignalingCounts => ({
+    connections: this.#connections.size,
+    sessions: this.#sessions.size,
+    rooms: this.#rooms.roomCount,
+    seats: this.#rooms.seatCount,
+    addresses: this.#addresses.size,
+  })
+
+  readonly metricsText = (): string =>
+    this.#counters.render({
+      ...this.counts(),
+      resident_memory_bytes: process.memoryUsage.rss(),
+      event_loop_utilization: performance.eventLoopUtilization().utilization,
+    })
+
+  readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // The HTTP server has let go of the socket: an error on it would otherwise end the process.
+    socket.on('error', () => {})
+    const addressKey = limitKeyOf(clientAddress(request, this.#trustedProxies))
+    const refusal = this.#refusal(request, addressKey)
+    if (refusal !== undefined) {
+      this.#counters.add('upgrades_refused_total', refusal.reason)
+      socket.end(`HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 5\r\n\r\n`, () => socket.destroy())
+      return
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#addresses.add(addressKey, this.#clock.monotonicMs())
+      const connection = openConnection(webSocket, {
+        origin: request.headers.origin,
+        addressKey,
+        lanKey: lanKeyOf(clientAddress(request, this.#trustedProxies), this.#lanSalt),
+        limits: this.limits,
+        clock: this.#clock,
+        counters: this.#counters,
+        log: this.#log,
+        onSignal: (from, signal) => this.#sessions.handle(from, signal),
+        onGone: (gone) => this.#sessions.end(gone),
+        onClosed: (closed) => this.#forget(closed),
+      })
+      this.#connections.add(connection)
+    })
+  }
+
+  start(): void {
+    this.#log('started', {})
+    this.#sweepUntilStopped().catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) this.#log('fault', { error: String(error) })
+    })
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    this.#log('draining', { connections: this.#connections.size })
+    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    for (const connection of this.#connections) {
+      // Spread over time, or all would come back in the same instant and be refused.
+      connection.send({ type: 'drain', retryMs: Math.floor(this.#random() * this.limits.drainSpreadMs) })
+      connection.close(1012, 'drain')
+    }
+    if (this.#connections.size > 0) await Promise.race([empty, this.#clock.sleep(this.limits.closeTimeoutMs, this.#stop.signal)])
+    this.cut()
+  }
+
+  cut(): void {
+    this.#isDraining = true
+    this.#stop.abort(new Error('the signaling server was stopped'))
+    for (const connection of this.#connections) connection.terminate()
+    this.#log('stopped', {})
+  }
+
+  /** Why this request gets no socket. Cheapest first: nothing here depends on a secret. */
+  #refusal(request: IncomingMessage, addressKey: string): { readonly status: string; readonly reason: string } | undefined {
+    if (this.#isDraining) return { status: '503 Service Unavailable', reason: 'draining' }
+    if (!this.#admission.allowsOrigin(request.headers.origin)) return { status: '403 Forbidden', reason: 'origin' }
+    if (this.#connections.size >= this.limits.connections) return { status: '503 Service Unavailable', reason: 'full' }
+    if (!this.#addresses.admits(addressKey, this.#clock.monotonicMs())) return { status: '429 Too Many Requests', reason: 'address' }
+    return undefined
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection)
+    this.#addresses.remove(connection.addressKey)
+    if (this.#connections.size === 0) this.#onEmpty()
+  }
+
+  async #sweepUntilStopped(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#clock.sleep(this.limits.sweepIntervalMs, this.#stop.signal)
+      for (const connection of this.#connections) connection.sweep()
+      this.#sessions.sweep()
+      this.#addresses.sweep(this.#clock.monotonicMs())
+    }
+  }
+}
+
+/** Fails at the start, not in every client. */
+function requireIce(ice: readonly IceServer[]): void {
+  const welcome = { type: 'welcome', id: toPeerId('00000000'), resume: '0', token: undefined, tokenExpiresAtSeconds: undefined, ice, serverTime: 0 } as const
+  try {
+    parseServerSignal(encodeServerSignal(welcome))
+  } catch (error) {
+    throw new TypeError('expected a short list of stun: and turn: URLs', { cause: error })
+  }
+}

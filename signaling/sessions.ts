@@ -1,0 +1,199 @@
+import { CLOSE_CODES, toPeerId, type ClientSignal, type Clock, type HelloSignal, type IceServer, type SignalErrorCode, type SwarmId } from 'sealift/protocol'
+import type { Admission, Grant } from './admission.ts'
+import type { Connection } from './connection.ts'
+import type { Counters } from './counters.ts'
+import type { SignalingLimits } from './limits.ts'
+import type { Member, Rooms } from './rooms.ts'
+
+export interface SessionsOptions {
+  readonly admission: Admission
+  readonly rooms: Rooms
+  readonly limits: SignalingLimits
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly ice: readonly IceServer[]
+  /** Unguessable base64url characters for ids and resume keys. */
+  readonly randomKey: (bytes: number) => string
+}
+
+/** Who was let in, by which connection they speak now, and what they ask for. */
+export interface Sessions {
+  readonly size: number
+  handle(connection: Connection, signal: ClientSignal): void
+  /** Tells the rooms at once. Does nothing for a connection that was taken over or never let in. */
+  end(connection: Connection): void
+  /** Closes those whose ticket or token has run out. */
+  sweep(): void
+}
+
+interface Session extends Member {
+  connection: Connection
+  grant: Grant
+  resumeKey: string
+}
+
+export function createSessions(options: SessionsOptions): Sessions {
+  return new MemorySessions(options)
+}
+
+class MemorySessions implements Sessions {
+  readonly #options: SessionsOptions
+  readonly #byConnection = new Map<Connection, Session>()
+  readonly #byResumeKey = new Map<string, Session>()
+  readonly #countByTicket = new Map<string, number>()
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#byConnection.size
+  }
+
+  handle(connection: Connection, signal: ClientSignal): void {
+    const session = this.#byConnection.get(connection)
+    if (signal.type === 'hello') return this.#hello(connection, signal, session)
+    if (session === undefined) return connection.fail('hello-expected', CLOSE_CODES.admission)
+    const { rooms } = this.#options
+    switch (signal.type) {
+      case 'join':
+        return this.#answer(connection, signal.swarm, this.#join(session, signal))
+      case 'leave':
+        return rooms.leave(session, signal.swarm)
+      case 'sig':
+        return this.#answer(connection, signal.swarm, this.#relay(session, signal))
+      case 'report':
+        return this.#answer(connection, signal.swarm, rooms.report(session, signal.swarm, signal.peer))
+      case 'bye':
+        return connection.close(1000, 'bye')
+    }
+  }
+
+  end(connection: Connection): void {
+    const session = this.#byConnection.get(connection)
+    if (session === undefined) return
+    this.#byConnection.delete(connection)
+    this.#byResumeKey.delete(session.resumeKey)
+    this.#countTicket(session.grant.ticketId, -1)
+    this.#options.rooms.leaveAll(session)
+  }
+
+  sweep(): void {
+    const nowSeconds = this.#nowSeconds()
+    for (const [connection, { grant }] of this.#byConnection) {
+      if (grant.expiresAtSeconds !== undefined && grant.expiresAtSeconds <= nowSeconds) connection.fail('admission-expired', CLOSE_CODES.admission)
+    }
+  }
+
+  #hello(connection: Connection, hello: HelloSignal, session: Session | undefined): void {
+    const { admission, counters } = this.#options
+    const verdict = admission.judge(hello, connection.origin, this.#nowSeconds())
+    counters.add('admissions_total', verdict.kind === 'admitted' ? 'admitted' : verdict.reason)
+    if (verdict.kind === 'refused') {
+      return connection.fail(verdict.reason === 'expired' ? 'admission-expired' : 'admission-refused', CLOSE_CODES.admission)
+    }
+    const { grant } = verdict
+    if (session !== undefined) return this.#renew(connection, session, grant)
+    const dead = hello.resume === undefined ? undefined : this.#byResumeKey.get(hello.resume)
+    if (dead?.scope === grant.scope) return this.#takeOver(connection, dead, grant)
+    if (this.#ticketCount(grant.ticketId) >= this.#options.limits.connectionsPerTicket) {
+      counters.add('admissions_total', 'ticket-busy')
+      return connection.fail('admission-refused', CLOSE_CODES.admission)
+    }
+    this.#admit(connection, grant)
+  }
+
+  #admit(connection: Connection, grant: Grant): void {
+    const session: Session = {
+      id: toPeerId(this.#options.randomKey(12)),
+      scope: grant.scope,
+      connection,
+      grant,
+      resumeKey: '',
+      get principal(): string {
+        return this.grant.ticketId ?? this.id
+      },
+      get addressKey(): string {
+        return this.connection.addressKey
+      },
+      get lanKey(): string {
+        return this.connection.lanKey
+      },
+      send(signal) {
+        this.connection.send(signal)
+      },
+    }
+    this.#byConnection.set(connection, session)
+    this.#countTicket(grant.ticketId, 1)
+    this.#welcome(session)
+  }
+
+  /** A connection may show its ticket again before what let it in runs out. It cannot become somebody else that way. */
+  #renew(connection: Connection, session: Session, grant: Grant): void {
+    if (session.scope !== grant.scope) return connection.fail('admission-refused', CLOSE_CODES.admission)
+    this.#setGrant(session, grant)
+    this.#welcome(session)
+  }
+
+  /** The old socket is dead, though nobody told us yet. Its rooms do not notice. */
+  #takeOver(connection: Connection, session: Session, grant: Grant): void {
+    const old = session.connection
+    this.#byConnection.delete(old)
+    session.connection = connection
+    this.#setGrant(session, grant)
+    this.#byConnection.set(connection, session)
+    old.fail('replaced', CLOSE_CODES.replaced)
+    this.#options.counters.add('takeovers_total')
+    this.#welcome(session)
+  }
+
+  #welcome(session: Session): void {
+    const { ice, randomKey } = this.#options
+    this.#byResumeKey.delete(session.resumeKey)
+    session.resumeKey = randomKey(24)
+    this.#byResumeKey.set(session.resumeKey, session)
+    session.connection.admit()
+    const { token, tokenExpiresAtSeconds } = session.grant
+    session.send({ type: 'welcome', id: session.id, resume: session.resumeKey, token, tokenExpiresAtSeconds, ice, serverTime: this.#nowSeconds() })
+  }
+
+  #join(session: Session, signal: Extract<ClientSignal, { type: 'join' }>): SignalErrorCode | undefined {
+    if (signal.role === 'seed' && session.grant.role !== 'seed') return 'role-refused'
+    return this.#options.rooms.join(session, signal.swarm, signal.role)
+  }
+
+  /** The sender's name is the server's knowledge: whatever the message claims is not even read. */
+  #relay(session: Session, signal: Extract<ClientSignal, { type: 'sig' }>): SignalErrorCode | undefined {
+    const { to, ...rest } = signal
+    const refusal = this.#options.rooms.relay(session, to, { ...rest, from: session.id })
+    if (refusal === undefined) this.#options.counters.add('relayed_total')
+    return refusal
+  }
+
+  #answer(connection: Connection, swarm: SwarmId, refusal: SignalErrorCode | undefined): void {
+    if (refusal === undefined) return
+    this.#options.counters.add('messages_refused_total', refusal)
+    connection.send({ type: 'error', code: refusal, fatal: false, swarm })
+  }
+
+  #ticketCount(ticketId: string | undefined): number {
+    return ticketId === undefined ? 0 : (this.#countByTicket.get(ticketId) ?? 0)
+  }
+
+  #countTicket(ticketId: string | undefined, by: 1 | -1): void {
+    if (ticketId === undefined) return
+    const count = this.#ticketCount(ticketId) + by
+    if (count === 0) this.#countByTicket.delete(ticketId)
+    else this.#countByTicket.set(ticketId, count)
+  }
+
+  #setGrant(session: Session, grant: Grant): void {
+    this.#countTicket(session.grant.ticketId, -1)
+    this.#countTicket(grant.ticketId, 1)
+    session.grant = grant
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#options.clock.nowMs() / 1000)
+  }
+}
