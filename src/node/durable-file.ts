@@ -1,85 +1,71 @@
-import { randomBytes } from "node:crypto";
-import { link, mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 
 /** A name in the same folder that nobody reads: what stands there is unfinished. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`)
 }
 
 /**
  * Writes a whole file so that a reader sees either the old bytes or the new ones, also after a power cut.
  * @param options.mode permission bits of a new file
  */
-export async function writeFileDurably(
-  path: string,
-  bytes: Uint8Array | string,
-  options: { readonly mode: number },
-): Promise<void> {
-  const temporary = await writeTemporary(path, bytes, options.mode);
+export async function writeFileDurably(path: string, bytes: Uint8Array | string, options: { readonly mode: number }): Promise<void> {
+  const temporary = await writeTemporary(path, bytes, options.mode)
   try {
-    await rename(temporary, path);
+    await rename(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true })
+    throw error
   }
-  await syncFolder(dirname(path));
+  await syncFolder(dirname(path))
 }
 
 /** As `writeFileDurably`, but the first writer wins. False when the file was there already, and is untouched. */
-export async function createFileDurably(
-  path: string,
-  bytes: Uint8Array | string,
-  options: { readonly mode: number },
-): Promise<boolean> {
-  const temporary = await writeTemporary(path, bytes, options.mode);
+export async function createFileDurably(path: string, bytes: Uint8Array | string, options: { readonly mode: number }): Promise<boolean> {
+  const temporary = await writeTemporary(path, bytes, options.mode)
   try {
-    await link(temporary, path);
+    await link(temporary, path)
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
-    throw error;
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true })
   }
-  await syncFolder(dirname(path));
-  return true;
+  await syncFolder(dirname(path))
+  return true
 }
 
 /** Makes a rename in `folder` last: on Linux the folder's own entry has to reach the disk too. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows cannot open a folder as a file; there the rename alone has to do.
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
   try {
-    await handle.sync();
+    await handle.sync()
   } finally {
-    await handle.close();
+    await handle.close()
   }
 }
 
 /** `ENOENT` and its like, or undefined when the error carries none. */
 export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-async function writeTemporary(
-  path: string,
-  bytes: Uint8Array | string,
-  mode: number,
-): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
-  const handle = await open(temporary, "wx", mode);
+async function writeTemporary(path: string, bytes: Uint8Array | string, mode: number): Promise<string> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = temporaryName(path)
+  const handle = await open(temporary, 'wx', mode)
   try {
-    await handle.writeFile(bytes);
-    await handle.sync();
+    await handle.writeFile(bytes)
+    await handle.sync()
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true })
+    throw error
   } finally {
-    await handle.close();
+    await handle.close()
   }
-  return temporary;
+  return temporary
 }

@@ -1,52 +1,47 @@
-import type { Sha256 } from "../../core/model/ids.ts";
+import type { Sha256 } from '../../core/model/ids.ts'
 
 /** An in-toto statement, v1: what is claimed, about which digests. */
 export interface Statement {
-  readonly _type: "https://in-toto.io/Statement/v1";
+  readonly _type: 'https://in-toto.io/Statement/v1'
   readonly subject: readonly {
-    readonly name: string;
-    readonly digest: { readonly sha256: Sha256 };
-  }[];
-  readonly predicateType: string;
-  readonly predicate: Readonly<Record<string, unknown>>;
+    readonly name: string
+    readonly digest: { readonly sha256: Sha256 }
+  }[]
+  readonly predicateType: string
+  readonly predicate: Readonly<Record<string, unknown>>
 }
 
 /** Where and from what a file was built. */
 export interface BuildFacts {
   /** `https://github.com/<owner>/<repository>` or the like. */
-  readonly repository: string;
+  readonly repository: string
   /** Full git ref, for example `refs/tags/v1.2.3`. */
-  readonly ref: string;
+  readonly ref: string
   /** 40 hex digits. */
-  readonly commit: string;
+  readonly commit: string
   /** Workflow file within the repository. */
-  readonly workflowPath: string;
+  readonly workflowPath: string
   /** Who vouches for the build, as a URI. */
-  readonly builderId: string;
+  readonly builderId: string
   /** The one run that built it, as a URI. */
-  readonly invocationId: string;
-  readonly finishedAtSeconds: number;
+  readonly invocationId: string
+  readonly finishedAtSeconds: number
 }
 
 /** SLSA v1 provenance for one file, shaped as GitHub's artifact attestations are. https://slsa.dev/spec/v1.0/provenance */
-export function provenanceStatement(
-  subject: { readonly name: string; readonly sha256: Sha256 },
-  build: BuildFacts,
-): Statement {
+export function provenanceStatement(subject: { readonly name: string; readonly sha256: Sha256 }, build: BuildFacts): Statement {
   return {
-    _type: "https://in-toto.io/Statement/v1",
+    _type: 'https://in-toto.io/Statement/v1',
     subject: [{ name: subject.name, digest: { sha256: subject.sha256 } }],
-    predicateType: "https://slsa.dev/provenance/v1",
+    predicateType: 'https://slsa.dev/provenance/v1',
     predicate: {
       buildDefinition: {
-        buildType: "https://actions.github.io/buildtypes/workflow/v1",
+        buildType: 'https://actions.github.io/buildtypes/workflow/v1',
         externalParameters: {
           workflow: { ref: build.ref, repository: build.repository, path: build.workflowPath },
         },
         internalParameters: {},
-        resolvedDependencies: [
-          { uri: `git+${build.repository}@${build.ref}`, digest: { gitCommit: build.commit } },
-        ],
+        resolvedDependencies: [{ uri: `git+${build.repository}@${build.ref}`, digest: { gitCommit: build.commit } }],
       },
       runDetails: {
         builder: { id: build.builderId },
@@ -56,5 +51,5 @@ export function provenanceStatement(
         },
       },
     },
-  };
+  }
 }

@@ -1,0 +1,66 @@
+import type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
+import { isSameRelease } from './publish-artifact.ts'
+import type { EarlierCatalogue } from './earlier-catalogue.ts'
+
+/** What a publisher says beside the artifacts. What is undefined stays as it was. */
+export interface CatalogueTerms {
+  readonly repository: string
+  readonly origins: readonly Origin[] | undefined
+  readonly delivery: DeliveryHints | undefined
+  readonly denied: readonly Sha256[] | undefined
+  readonly lifetimeSeconds: number | undefined
+  readonly refreshSeconds: number | undefined
+  readonly graceSeconds: number | undefined
+}
+
+const DAY = 86_400
+/** Long enough for a long weekend with nobody there to sign. */
+export const DEFAULT_LIFETIME_SECONDS = 14 * DAY
+export const DEFAULT_REFRESH_SECONDS = 3600
+
+export interface DraftInput {
+  readonly earlier: EarlierCatalogue | undefined
+  readonly artifacts: readonly CatalogueEntry[]
+  readonly terms: CatalogueTerms
+  /** Drop what is listed and not published again. */
+  readonly isReplacing: boolean
+  readonly nowSeconds: number
+}
+
+/** The next catalogue of a site. Its version is the time, and higher than the one before. */
+export function draftCatalogue({ earlier, artifacts, terms, isReplacing, nowSeconds }: DraftInput): Catalogue {
+  const before = earlier?.catalogue
+  const lifetimeSeconds = terms.lifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS
+  return {
+    schema: 1,
+    repository: terms.repository,
+    version: Math.max(nowSeconds, (before?.version ?? 0) + 1),
+    createdAtSeconds: nowSeconds,
+    refreshAfterSeconds: nowSeconds + Math.min(terms.refreshSeconds ?? DEFAULT_REFRESH_SECONDS, lifetimeSeconds),
+    expiresAtSeconds: nowSeconds + lifetimeSeconds,
+    graceSeconds: terms.graceSeconds ?? before?.graceSeconds ?? 0,
+    previous: earlier === undefined ? undefined : { version: earlier.catalogue.version, sha256: earlier.fileSha256 },
+    origins: terms.origins ?? before?.origins ?? [],
+    delivery: terms.delivery ?? before?.delivery ?? { tiers: undefined },
+    denied: [...new Set([...(before?.denied ?? []), ...(terms.denied ?? [])])],
+    artifacts: isReplacing ? artifacts : mergeEntries(before?.artifacts ?? [], artifacts),
+  }
+}
+
+/** True when a client that has `earlier` learns nothing new, and it lives for at least half of its time still. */
+export function isStillGood(earlier: Catalogue, next: Catalogue): boolean {
+  const lifetime = next.expiresAtSeconds - next.createdAtSeconds
+  const isYoung = earlier.expiresAtSeconds - next.createdAtSeconds >= lifetime / 2 && earlier.expiresAtSeconds <= next.expiresAtSeconds
+  return isYoung && substance(earlier) === substance(next)
+}
+
+function substance({ repository, graceSeconds, origins, delivery, denied, artifacts }: Catalogue): string {
+  const sorted = artifacts.map((entry) => JSON.stringify(Object.entries(entry).toSorted(([a], [b]) => (a < b ? -1 : 1)))).toSorted()
+  return JSON.stringify([repository, graceSeconds, origins, delivery, denied, sorted])
+}
+
+function mergeEntries(before: readonly CatalogueEntry[], now: readonly CatalogueEntry[]): readonly CatalogueEntry[] {
+  const kept = before.map((entry) => now.find((next) => isSameRelease(next, entry)) ?? entry)
+  return [...kept, ...now.filter((next) => !before.some((entry) => isSameRelease(next, entry)))]
+}

@@ -1,0 +1,41 @@
+import { readFile, stat } from 'node:fs/promises'
+import { DeliveryError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
+import { openJson } from '../../core/manifest/json.ts'
+import type { BundleRef } from '../../core/model/artifact.ts'
+
+/** A bundle with what it is: over the bytes themselves, or over a statement about them. */
+export interface KindedBundle {
+  readonly bytes: Uint8Array
+  readonly kind: BundleRef['kind']
+}
+
+/**
+ * Reads bundles that lie beside a file: one as JSON, or one on each line (`gh attestation download` writes such files).
+ * @throws {DeliveryError} `input-invalid`, `format-invalid`, `format-oversized`
+ */
+export async function readGivenBundles(paths: readonly string[]): Promise<readonly KindedBundle[]> {
+  const files = await Promise.all(paths.map(readBundleFile))
+  return files.flat()
+}
+
+async function readBundleFile(path: string): Promise<readonly KindedBundle[]> {
+  const limitBytes = LIMITS.bundleBytes * LIMITS.bundlesPerArtifact
+  if ((await stat(path)).size > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
+  const text = await readFile(path, 'utf8')
+  const documents = path.endsWith('.jsonl') ? text.split('\n').filter((line) => line.trim() !== '') : [text]
+  return documents.map((document) => toKinded(Buffer.from(document), path))
+}
+
+function toKinded(bytes: Uint8Array, path: string): KindedBundle {
+  const refuse = (at: string, detail: string, cause?: unknown) =>
+    new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail }, { cause })
+  const get = openJson(bytes, {
+    document: 'bundle',
+    limitBytes: LIMITS.bundleBytes,
+    refuse,
+  }).object(['dsseEnvelope', 'messageSignature'])
+  if (!get('dsseEnvelope').isAbsent) return { bytes, kind: 'attestation' }
+  if (!get('messageSignature').isAbsent) return { bytes, kind: 'signature' }
+  throw refuse('$', 'is not a Sigstore bundle; cosign 3 writes one with `--bundle`')
+}
