@@ -40,7 +40,8 @@ export function chooseByDigest(catalogue: Catalogue, sha256: Sha256): CatalogueE
 
 /**
  * The entry that a plain URL stands for, or undefined when no entry lists it: then the URL is none of our business.
- * Several versions may list one URL (`…/latest.zip`); the newest that this client may have counts.
+ * Several versions may list one URL (`…/latest.zip`); the newest that this client is offered counts. When it is offered none,
+ * the newest of all counts: whoever has the URL has named the file.
  * @param url absolute; a fragment is ignored
  * @throws {DeliveryError} `artifact-unknown`, `artifact-denied`, `artifact-ambiguous`, when entries list it but none may be had
  */
@@ -48,8 +49,9 @@ export function chooseByAlias(catalogue: Catalogue, url: string, wish: Pick<Arti
   const [alias = ''] = url.split('#', 1)
   const claimed = catalogue.artifacts.filter((entry) => entry.aliases.includes(alias))
   if (claimed.length === 0) return undefined
-  const listed = claimed.filter((entry) => isOffered(entry, wish.clientBucket) && fitsPlatform(entry, wish.platform))
-  return chooseAllowed(catalogue, { listed, name: alias, version: undefined, platform: wish.platform })
+  const fitting = claimed.filter((entry) => fitsPlatform(entry, wish.platform))
+  const offered = fitting.filter((entry) => isOffered(entry, wish.clientBucket))
+  return chooseAllowed(catalogue, { listed: offered.length > 0 ? offered : fitting, name: alias, version: undefined, platform: wish.platform })
 }
 
 /** True when the publisher withdrew it: by the digest of the artifact or of its manifest. */

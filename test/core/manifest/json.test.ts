@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { openJson } from '../../../src/core/manifest/json.ts'
+import { LIMITS } from '../../../src/core/limits.ts'
+import { failureFrom } from './outcome.ts'
+import { utf8 } from './samples.ts'
+
+const open = (bytes: Uint8Array) => openJson(bytes, { document: 'manifest', limitBytes: 1000 })
+const nested = (levels: number): Uint8Array => utf8('['.repeat(levels) + ']'.repeat(levels))
+
+test('counts the size before anything is decoded', () => {
+  expect(failureFrom(() => open(new Uint8Array(1001).fill(0xff)))).toEqual({ code: 'format-oversized', document: 'manifest', limitBytes: 1000 })
+  expect(failureFrom(() => open(utf8(`"${'x'.repeat(998)}"`)))).toBeUndefined()
+})
+
+test.each([
+  ['bytes that are not UTF-8', Uint8Array.of(0x22, 0xff, 0x22), 'expected UTF-8'],
+  ['a byte order mark', Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d), 'expected JSON'],
+  ['nothing', new Uint8Array(), 'expected JSON'],
+  ['JSON that is cut off', utf8('{"a":'), 'expected JSON'],
+  ['two documents', utf8('{}{}'), 'expected JSON'],
+  ['brackets one level too deep', nested(LIMITS.jsonDepth + 1), 'expected at most 32 levels'],
+])('refuses %s', (_what, bytes, detail) => {
+  expect(failureFrom(() => open(bytes))).toEqual({ code: 'format-invalid', document: 'manifest', path: '$', detail })
+})
+
+test('brackets inside text have no depth, whatever is escaped around them', () => {
+  expect(failureFrom(() => open(nested(LIMITS.jsonDepth)))).toBeUndefined()
+  expect(failureFrom(() => open(utf8(JSON.stringify({ a: `\\"${'['.repeat(100)}` }))))).toBeUndefined()
+  expect(failureFrom(() => open(utf8(`{"a":"\\\\","b":${'['.repeat(40)}${']'.repeat(40)}}`)))).toMatchObject({ detail: 'expected at most 32 levels' })
+})
+
+test('members of Object.prototype are not members of a document', () => {
+  const get = open(utf8('{"__proto__":{"inherited":1}}')).object(['toString', '__proto__', 'inherited'])
+  expect(get('toString').isAbsent).toBe(true)
+  expect(get('inherited').isAbsent).toBe(true)
+  expect(get('__proto__').object(['inherited'])('inherited').integer(0)).toBe(1)
+})
+
+test('ignores what it does not know, unless the document says that it must not', () => {
+  const read = (document: string) => open(utf8(document)).object(['size'])('size').integer(0)
+  expect(read('{"size":1,"colour":"red"}')).toBe(1)
+  expect(read('{"size":1,"critical":["size"]}')).toBe(1)
+  expect(failureFrom(() => read('{"size":1,"colour":"red","critical":["colour"]}'))).toEqual({
+    code: 'format-unsupported',
+    document: 'manifest',
+    detail: 'critical: needs "colour", which this version does not know',
+  })
+  expect(failureFrom(() => read('{"size":1,"critical":"colour"}'))).toMatchObject({ code: 'format-invalid', path: 'critical' })
+})
+
+test('names the place of a fault from the document inwards', () => {
+  const items = open(utf8('{"items":[{"size":1},{"size":"2"}]}')).object(['items'])('items').list(2)
+  expect(failureFrom(() => items[1]?.object(['size'])('size').integer(0))).toMatchObject({ path: 'items[1].size' })
+})
+
+test.each([1.5, -1, 2 ** 53, '1', null, true])('a whole number from 0 is not %s', (value) => {
+  expect(failureFrom(() => open(utf8(JSON.stringify(value))).integer(0))).toMatchObject({ code: 'format-invalid', path: '$' })
+})
+
+test('a number that overflows to infinity is refused', () => {
+  expect(failureFrom(() => open(utf8('1e999')).number())).toMatchObject({ code: 'format-invalid' })
+})
+
+test('minus zero reads as zero, so that equal numbers have one encoding', () => {
+  expect(Object.is(open(utf8('-0')).integer(0), 0)).toBe(true)
+  expect(Object.is(open(utf8('-0')).number(), 0)).toBe(true)
+})
+
+test('counts a list before it looks at an item', () => {
+  expect(failureFrom(() => open(utf8('[1,2,3]')).list(2))).toMatchObject({ detail: 'expected at most 2 items, got 3' })
+})

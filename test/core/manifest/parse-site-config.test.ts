@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest'
+import { encodeSiteConfig } from '../../../src/core/manifest/encode-site-config.ts'
+import { parseSiteConfig } from '../../../src/core/manifest/parse-site-config.ts'
+import { LIMITS } from '../../../src/core/limits.ts'
+import { sampleConfig, utf8 } from './samples.ts'
+import { failureFrom, withMember } from './outcome.ts'
+
+const PORTAL = 'https://portal.example/app/sealift.json'
+const good = encodeSiteConfig(sampleConfig())
+const key = { publicKey: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n' }
+const parse = (document: object) => parseSiteConfig(utf8(JSON.stringify(document)), PORTAL)
+
+test('a site needs a name and a signer; all else has a default that reaches out to nobody', () => {
+  expect(parse({ schema: 1, repository: 'r', trust: { catalogueSigners: [key] } })).toEqual({
+    schema: 1,
+    repository: 'r',
+    origins: [],
+    gateways: [],
+    preset: 'cdn-first',
+    tiers: undefined,
+    mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
+    trust: {
+      catalogueSigners: [{ kind: 'key', publicKeyPem: key.publicKey }],
+      artifactSigners: [{ kind: 'key', publicKeyPem: key.publicKey }],
+      trustedRoot: undefined,
+      thresholds: { log: 1, sct: 1, timestamp: 1 },
+      requireProvenance: false,
+      minimumVersion: 0,
+    },
+    maxGraceSeconds: 604_800,
+  })
+})
+
+test('relative URLs belong to the portal that served the file', () => {
+  const config = parse({
+    schema: 1,
+    repository: 'r',
+    origins: [{ id: 'own', url: '../releases/' }],
+    gateways: [{ id: 'gw', url: 'gateway/' }],
+    mesh: { mode: 'full', signaling: ['/signal'], ticketUrl: '/ticket' },
+    trust: { catalogueSigners: [key] },
+  })
+  expect(config.origins[0]?.url).toBe('https://portal.example/releases/')
+  expect(config.gateways[0]).toEqual({ id: 'gw', url: 'https://portal.example/app/gateway/', addressSpace: undefined })
+  expect(config.mesh).toMatchObject({ signaling: ['wss://portal.example/signal'], ticketUrl: 'https://portal.example/ticket' })
+})
+
+test('signaling named relative to a loopback page is plain ws', () => {
+  const document = utf8(JSON.stringify({ schema: 1, repository: 'r', mesh: { signaling: ['/signal'] }, trust: { catalogueSigners: [key] } }))
+  expect(parseSiteConfig(document, 'http://localhost:8080/').mesh.signaling).toEqual(['ws://localhost:8080/signal'])
+})
+
+test.each([
+  ['no trust section', 'trust', undefined],
+  ['no signers', 'trust.catalogueSigners', undefined],
+  ['an empty list of signers', 'trust.catalogueSigners', []],
+  ['an empty list of artifact signers', 'trust.artifactSigners', []],
+  ['a signer without an issuer', 'trust.catalogueSigners.0.issuer', undefined],
+  ['a signer with an empty issuer', 'trust.catalogueSigners.0.issuer', ''],
+  ['a signer without an identity', 'trust.catalogueSigners.0.identity', undefined],
+  ['a signer with an empty identity', 'trust.artifactSigners.0.identity', ''],
+  ['a signer that is nobody', 'trust.catalogueSigners.0', {}],
+  ['an empty key', 'trust.artifactSigners.1.publicKey', ' '],
+  ['a certificate signer without a trusted root', 'trust.trustedRoot', undefined],
+])('refuses to start with %s: nobody would be trusted, or everybody', (_what, path, value) => {
+  expect(failureFrom(() => parseSiteConfig(withMember(good, path, value), PORTAL))).toMatchObject({ code: 'policy-missing' })
+})
+
+test.each([
+  ['no repository', 'repository', undefined],
+  ['an unknown preset', 'preset', 'p2p-first'],
+  ['an unknown tier', 'tiers', ['cdn', 'usb']],
+  ['an origin without a slash', 'origins.0.url', 'https://eu.example/releases'],
+  ['an origin with credentials', 'origins.0.url', 'https://a:b@eu.example/'],
+  ['an origin that is no URL', 'origins.0.url', 'https://'],
+  ['an address space that there is not', 'gateways.0.addressSpace', 'public'],
+  ['a gateway named as an origin is', 'gateways.0.id', 'eu'],
+  ['a mesh mode that there is not', 'mesh.mode', 'on'],
+  ['signaling over a plain file', 'mesh.signaling.0', 'file:///signal'],
+  ['signaling with credentials', 'mesh.signaling.0', 'wss://a:b@signal.example/'],
+  ['a STUN server over http', 'mesh.iceServers.0.urls', 'https://stun.example'],
+  ['a STUN server in a list', 'mesh.iceServers.0.urls', ['stun:stun.example']],
+  ['a threshold below zero', 'trust.thresholds.log', -1],
+  ['a threshold in text', 'trust.thresholds.sct', '1'],
+  ['a trusted root in text', 'trust.trustedRoot', '{}'],
+  ['provenance in text', 'trust.requireProvenance', 'yes'],
+  ['a signer that is key and certificate', 'trust.catalogueSigners.0.publicKey', 'pem'],
+  ['a negative ceiling of grace', 'maxGraceSeconds', -1],
+  ['a schema in text', 'schema', '1'],
+])('refuses %s as the operator’s mistake, and names the place', (_what, path, value) => {
+  const found = failureFrom(() => parseSiteConfig(withMember(good, path, value), PORTAL))
+  expect(found).toMatchObject({ code: 'config-invalid' })
+  const place = path.replace(/\.(\d+)/g, '[$1]')
+  expect(found).toHaveProperty('path', _what === 'an unknown tier' ? 'tiers[1]' : _what.startsWith('a signer that is key') ? 'trust.catalogueSigners[0]' : place)
+})
+
+test('what is not JSON, or too long, is the operator’s mistake too', () => {
+  expect(failureFrom(() => parseSiteConfig(utf8('<!doctype html>'), PORTAL))).toMatchObject({ code: 'config-invalid', path: '$', detail: 'expected JSON' })
+  expect(failureFrom(() => parseSiteConfig(new Uint8Array(LIMITS.siteConfigBytes + 1), PORTAL))).toMatchObject({ code: 'config-invalid', path: '$' })
+})
+
+test('a later schema is a reason to update', () => {
+  expect(failureFrom(() => parseSiteConfig(withMember(good, 'schema', 2), PORTAL))).toMatchObject({ code: 'format-unsupported', document: 'site-config' })
+})
