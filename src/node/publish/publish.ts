@@ -1,17 +1,12 @@
 import { DeliveryError } from '../../core/errors.ts'
 import type { Catalogue, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
-import { encodeCatalogue, parseCatalogue } from '../../core/manifest/parse-catalogue.ts'
-import { encodeCatalogueEnvelope } from '../../core/manifest/parse-envelope.ts'
+import { encodeCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { sha256Of } from '../../core/verify/digest.ts'
-import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
-import { readSiteIn, type SiteReader } from '../site/site-reader.ts'
-import { writeSite, type SiteWriter } from '../site/site-writer.ts'
 import { contentOfBytes } from '../signing/content.ts'
 import { systemClock } from '../system-clock.ts'
-import { checkCatalogue } from '../verify/check-signatures.ts'
-import { trustOfPolicy, type SiteTrust } from '../verify/site-trust.ts'
+import type { SiteTrust } from '../verify/site-trust.ts'
 import { requirePieceLength } from './cut.ts'
 import { draftCatalogue, isStillGood } from './draft-catalogue.ts'
 import { readEarlierCatalogue, type EarlierCatalogue, type EarlierFile } from './earlier-catalogue.ts'
@@ -19,7 +14,9 @@ import { findFiles } from './find-files.ts'
 import { isSameRelease, publishArtifact, type PublishedArtifact } from './publish-artifact.ts'
 import type { FileSettings, PublishFile } from './publish-file.ts'
 import type { PublishSigner } from './publish-signer.ts'
+import { openRoom, type Room } from './room.ts'
 import { checkPublished } from './self-check.ts'
+import { writeCatalogue } from './write-catalogue.ts'
 
 /** What to publish, where, and on which terms. */
 export interface PublishOptions {
@@ -96,54 +93,6 @@ export async function preparePublish(options: PublishOptions, signal: AbortSigna
   return prepared
 }
 
-export interface AttachOptions {
-  readonly site: string
-  /** What `preparePublish` handed back. */
-  readonly payload: Uint8Array
-  /** Sigstore bundle over it. */
-  readonly bundle: Uint8Array
-  readonly trust: SiteTrust
-  readonly verifier?: SignatureVerifier | undefined
-}
-
-/**
- * Publishes a prepared catalogue under a signature made elsewhere.
- * @throws {DeliveryError} `publish-conflict` when the site has moved on since, or why the bundle was refused
- */
-export async function attachCatalogue(options: AttachOptions, signal: AbortSignal): Promise<Catalogue> {
-  const room = openRoom(options)
-  const catalogue = parseCatalogue(options.payload)
-  const { repository } = catalogue
-  const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: catalogue.previous === undefined }, signal)
-  const isNext = catalogue.previous?.sha256 === earlier.accepted?.fileSha256
-  if (!isNext || catalogue.version <= (earlier.accepted?.catalogue.version ?? 0)) throw overtaken(options.site)
-  for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
-  await writeCatalogue({ payload: options.payload, bundle: options.bundle, replaces: earlier.file }, room, signal)
-  return catalogue
-}
-
-interface Room {
-  readonly reader: SiteReader
-  readonly writer: SiteWriter
-  readonly trust: SiteTrust
-  readonly verifier: SignatureVerifier
-}
-
-function openRoom(options: Pick<PublishOptions, 'site' | 'signer' | 'trust' | 'verifier'>): Room {
-  const trust = options.trust ?? (options.signer === undefined ? undefined : trustOfPolicy(options.signer.policy))
-  if (trust === undefined)
-    throw new DeliveryError({
-      code: 'policy-missing',
-      detail: 'without a signer, say whose signatures count',
-    })
-  return {
-    reader: readSiteIn(options.site),
-    writer: writeSite(options.site),
-    trust,
-    verifier: options.verifier ?? createSigstoreVerifier(),
-  }
-}
-
 type Staged = PreparedCatalogue & { readonly earlier: EarlierFile }
 
 async function stage(options: PublishOptions, room: Room, signal: AbortSignal): Promise<Staged> {
@@ -198,27 +147,6 @@ function draft({ options, artifacts, earlier, nowSeconds }: DraftFrom): Catalogu
   })
 }
 
-interface SignedCatalogue {
-  readonly payload: Uint8Array
-  readonly bundle: Uint8Array
-  /** The catalogue file that this one was made from; another one there means that somebody published meanwhile. */
-  readonly replaces: Uint8Array | undefined
-}
-
-async function writeCatalogue(signed: SignedCatalogue, room: Room, signal: AbortSignal): Promise<void> {
-  const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: [signed.bundle] })
-  await checkCatalogue(file, room.trust.catalogue, room.verifier)
-  await room.writer.writeHealth()
-  // Kept under its digest too, so that the `previous` of the next one can be followed.
-  await room.writer.putBytes(file)
-  const found = (await room.reader.readCatalogue(signal)) ?? new Uint8Array()
-  if (Buffer.compare(found, signed.replaces ?? new Uint8Array()) !== 0) throw overtaken(room.writer.root)
-  signal.throwIfAborted()
-  await room.writer.writeCatalogue(file)
-  const written = await room.reader.readCatalogue(signal)
-  await checkCatalogue(written ?? new Uint8Array(), room.trust.catalogue, room.verifier)
-}
-
 function requireDistinct(files: readonly PublishFile[]): void {
   for (const [i, file] of files.entries()) {
     const twin = files.slice(0, i).find((other) => isSameRelease(other, file))
@@ -226,14 +154,6 @@ function requireDistinct(files: readonly PublishFile[]): void {
     const detail = `stands for ${file.name} ${file.version} ${file.platform ?? 'for all platforms'}, and so does ${twin.path}`
     throw new DeliveryError({ code: 'input-invalid', path: file.path, detail })
   }
-}
-
-function overtaken(site: string): DeliveryError {
-  return new DeliveryError({
-    code: 'publish-conflict',
-    name: 'catalogue.json',
-    detail: `${site} was published to meanwhile; publish again`,
-  })
 }
 
 function toReport({ catalogue, payloadSha256, isNew, artifacts }: PreparedCatalogue): PublishReport {

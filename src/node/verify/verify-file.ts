@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { DeliveryError, failureOf } from '../../core/errors.ts'
+import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
+import { chooseByDigest } from '../../core/manifest/choose.ts'
+import type { Manifest } from '../../core/manifest/manifest.ts'
+import { checkManifest, parseManifest } from '../../core/manifest/parse-manifest.ts'
+import { DEFAULT_MAX_GRACE_SECONDS } from '../../core/manifest/parse-site-config.ts'
+import type { BlobRef } from '../../core/model/artifact.ts'
+import type { Clock, SignatureVerifier } from '../../core/ports.ts'
+import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
+import { errorCode } from '../durable-file.ts'
+import { readGivenBundles } from '../publish/given-bundles.ts'
+import { factsOfFilename } from '../publish/filename-facts.ts'
+import { sha256OfFile } from '../signing/content.ts'
+import { readSite } from '../site/site-reader.ts'
+import { systemClock } from '../system-clock.ts'
+import { checkArtifactBundles, type BundleVerdict } from './check-signatures.ts'
+import { findCatalogue, type FoundCatalogue } from './find-catalogue.ts'
+import type { SiteTrust } from './site-trust.ts'
+
+export interface VerifyOptions {
+  readonly file: string
+  readonly trust: SiteTrust
+  /** Folders or URLs of the published layout. Empty: the bundles alone decide. */
+  readonly sites: readonly string[]
+  /** Bundle files over the file. With `sites`, the published bundles count instead. */
+  readonly bundlePaths: readonly string[]
+  readonly repository?: string | undefined
+  /** Lowest catalogue version that is accepted. Default 0. */
+  readonly minimumVersion?: number | undefined
+  readonly maxGraceSeconds?: number | undefined
+  readonly clock?: Clock | undefined
+  readonly verifier?: SignatureVerifier | undefined
+}
+
+/** What is known of a verified file. */
+export interface VerifyReport {
+  readonly file: BlobRef
+  /** Where it is listed; undefined when bundles alone were asked. */
+  readonly listed: ListedFile | undefined
+  readonly verdicts: readonly BundleVerdict[]
+}
+
+export interface ListedFile {
+  readonly entry: CatalogueEntry
+  readonly manifest: Manifest
+  readonly found: FoundCatalogue
+}
+
+/**
+ * Does for a file on this machine what a page does for a download: digest, catalogue, manifest, signatures, policy.
+ * @throws {DeliveryError} why it is not to be used, or could not be judged
+ */
+export async function verifyFile(options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
+  const file = await digestOf(options.file, signal)
+  const verifier = options.verifier ?? createSigstoreVerifier()
+  if (options.sites.length === 0) {
+    const bundles = (await readGivenBundles(options.bundlePaths)).map(({ bytes }) => bytes)
+    return { file, listed: undefined, verdicts: await checkArtifactBundles(bundles, file.sha256, { trust: options.trust, verifier }) }
+  }
+  const found = await findCatalogue(
+    {
+      sites: options.sites.map(readSite),
+      policy: options.trust.catalogue,
+      verifier,
+      repository: options.repository,
+      minimumVersion: options.minimumVersion ?? 0,
+      maxGraceSeconds: options.maxGraceSeconds ?? DEFAULT_MAX_GRACE_SECONDS,
+      nowSeconds: Math.floor((options.clock ?? systemClock).nowMs() / 1000),
+    },
+    signal,
+  )
+  const entry = await findEntry(found, { file, filename: basename(options.file) }, signal)
+  const manifest = await readManifest(found, entry, signal)
+  if (manifest.sizeBytes !== file.sizeBytes) {
+    throw new DeliveryError({ code: 'artifact-size', expectedBytes: manifest.sizeBytes, actualBytes: file.sizeBytes })
+  }
+  const bundles = await Promise.all(manifest.bundles.map((bundle) => found.site.readBlob(bundle, signal)))
+  const verdicts = await checkArtifactBundles(bundles, file.sha256, { trust: options.trust, verifier })
+  return { file, listed: { entry, manifest, found }, verdicts }
+}
+
+async function digestOf(path: string, signal: AbortSignal): Promise<BlobRef> {
+  try {
+    if ((await stat(path)).isFile()) return await sha256OfFile(path, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    const detail = errorCode(error) === 'ENOENT' ? 'there is no such file' : 'cannot be read'
+    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
+  }
+  throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not a file' })
+}
+
+/** How many entries are looked at to tell an altered file from an unknown one. */
+const LOOKALIKES_MAX = 64
+
+/** @throws {DeliveryError} `artifact-digest` when a file of this name is listed with other bytes, else `artifact-unknown` */
+async function findEntry(
+  found: FoundCatalogue,
+  { file, filename }: { readonly file: BlobRef; readonly filename: string },
+  signal: AbortSignal,
+): Promise<CatalogueEntry> {
+  try {
+    return chooseByDigest(found.catalogue, file.sha256)
+  } catch (error) {
+    if (failureOf(error)?.code !== 'artifact-unknown') throw error
+    const { name } = factsOfFilename(filename)
+    const lookalikes = found.catalogue.artifacts.filter((entry) => entry.name === name).slice(-LOOKALIKES_MAX)
+    for (const entry of lookalikes) {
+      if ((await readManifest(found, entry, signal)).filename !== filename) continue
+      throw new DeliveryError({ code: 'artifact-digest', expected: entry.artifact.sha256, actual: file.sha256 }, { cause: error })
+    }
+    throw error
+  }
+}
+
+async function readManifest(found: FoundCatalogue, entry: CatalogueEntry, signal: AbortSignal): Promise<Manifest> {
+  const manifest = parseManifest(await found.site.readBlob(entry.manifest, signal))
+  checkManifest(entry, manifest)
+  return manifest
+}
