@@ -12,7 +12,7 @@ export async function bundleForBrowser({ entry, name }) {
     plugins: [sigstoreShims()],
     build: {
       target: 'es2022',
-      minify: false,
+      minify: true,
       write: false,
       modulePreload: false,
       lib: { entry, name, formats: ['iife'], fileName: name },

@@ -14,8 +14,7 @@ export async function loadVerifier({ shims }) {
   return runAsBrowser(await bundleForBrowser({ entry: BUILT, name: 'verifier' })).createSigstoreVerifier()
 }
 
-/** Runs an IIFE bundle in a fresh global with what workers have, and nothing of Node. */
-export function runAsBrowser(code) {
-  // Arrays of the new global must be made there, or `instanceof` would tell the two apart as it never does in one worker.
+/** Runs a script in a fresh global with the few things that it needs of a worker's, and nothing of Node. */
+function runAsBrowser(code) {
   return runInNewContext(`${code};verifier`, { TextEncoder, TextDecoder, atob, btoa, structuredClone, console })
 }

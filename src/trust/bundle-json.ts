@@ -11,7 +11,10 @@ const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
   'application/vnd.dev.sigstore.bundle.v0.3+json',
 ])
 
-/** Every field of a bundle that holds bytes. Node's decoder skips what is not base64; browsers' do not. */
+/**
+ * Every field of a bundle that holds bytes. Upstream decodes whatever stands there: an object with a `length` makes it
+ * allocate that much, and Node's decoder skips what is not base64.
+ */
 const BYTES_FIELDS: ReadonlySet<string> = new Set([
   'canonicalizedBody',
   'digest',
@@ -61,12 +64,16 @@ interface Place {
 
 function requireReadable(value: unknown, place: Place): void {
   if (place.depth > LIMITS.jsonDepth) throw bundleInvalid('nested too deeply')
-  if (place.isBytes && typeof value === 'string' && !BASE64.test(value)) throw bundleInvalid(`${place.path} is not base64`)
+  if (place.isBytes && !Array.isArray(value) && value !== null) return requireBase64(value, place.path)
   if (typeof value !== 'object' || value === null) return
   for (const [key, child] of Object.entries(value)) {
     const isBytes = Array.isArray(value) ? place.isBytes : BYTES_FIELDS.has(key)
     requireReadable(child, { path: place.path === '' ? key : `${place.path}.${key}`, depth: place.depth + 1, isBytes })
   }
+}
+
+function requireBase64(value: unknown, path: string): void {
+  if (typeof value !== 'string' || !BASE64.test(value)) throw bundleInvalid(`${path} is not base64`)
 }
 
 function describe(error: Error): string {

@@ -48,6 +48,7 @@ export async function makeTrustCases(): Promise<readonly TrustCase[]> {
     ...(await formatRows(sigstore)),
     ...(await rootRows(sigstore)),
     ...(await editedCertificateRows()),
+    ...(await alteredSignatureRows(sigstore)),
   ]
   return rows.map(({ bundle, ...row }) => ({
     subject: hex(ARTIFACT),
@@ -207,6 +208,7 @@ async function formatRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
     { name: 'a media type of a later version', bundle: media('application/vnd.dev.sigstore.bundle.v0.4+json'), expected: 'bundle-invalid' },
     { name: 'a media type with a suffix', bundle: media(`${bundle.mediaType};x`), expected: 'bundle-invalid' },
     { name: 'a signature that is not base64', bundle: good.replace('"signature":"', '"signature":"!'), expected: 'bundle-invalid' },
+    { name: 'a signature that is an object with a length', bundle: altered(bundle, /"signature":("[^"]+")/, () => '{"length":4e9}'), expected: 'bundle-invalid' },
     { name: 'an older cosign bundle', bundle: '{"base64Signature":"AAAA","cert":"AAAA"}', expected: 'bundle-invalid' },
   ]
 }
@@ -250,6 +252,35 @@ async function editedCertificateRows(): Promise<readonly Row[]> {
     { ...shared, name: 'an identity that differs in a top bit', bundle: await signed((tbs) => replaceBytes(tbs, lastLetter, topBitSet)), expected: 'bundle-invalid' },
     { ...shared, name: 'an identity that is a DNS name', bundle: await signed((tbs) => replaceBytes(tbs, uriName(), dnsName())), expected: 'bundle-invalid' },
   ]
+}
+
+/** One bit of each signature around the file's own: each witness counts for itself. */
+async function alteredSignatureRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const bundle = await sigstore.signBlob(ARTIFACT)
+  const unlogged = await createOfflineSigstore({ sct: false })
+  const certified = await unlogged.signBlob(ARTIFACT)
+  const expected = 'signature-invalid'
+  return [
+    { name: 'an altered signature of the log over its time', bundle: altered(bundle, /"signedEntryTimestamp":"([^"]+)"/, lastBit), expected },
+    { name: 'an altered signature of the log over its tree', bundle: altered(bundle, /rekor\.test (\S+?)\\n"/, lastBit), expected },
+    { name: 'an altered signature of the timestamp authority', bundle: altered(bundle, /"signedTimestamp":"([^"]+)"/, lastBit), expected },
+    { name: 'an altered signature of the certificate authority', bundle: altered(certified, /"certificate":{"rawBytes":"([^"]+)"/, lastBit), trustedRoot: unlogged.trustedRoot, thresholds: { log: 1, sct: 0, timestamp: 1 }, expected },
+    { name: 'an altered time of the log', bundle: altered(bundle, /"integratedTime":"(\d+)"/, (time) => String(Number(time) + 1)), expected },
+  ]
+}
+
+/** The bundle with one part of its JSON text changed. */
+function altered(bundle: BundleJson, part: RegExp, change: (value: string) => string): string {
+  const text = JSON.stringify(bundle)
+  const value = part.exec(text)?.[1]
+  if (value === undefined) throw new TypeError(`nothing like ${String(part)} in the bundle`)
+  return text.replace(value, () => change(value))
+}
+
+function lastBit(base64: string): string {
+  const bytes = Buffer.from(base64, 'base64')
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+  return bytes.toString('base64')
 }
 
 function uriName(): Buffer {

@@ -91,15 +91,15 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
 
   async function witness(entry: { kind: string; apiVersion: string; spec: unknown }, signature: Buffer, how: SignOptions['witness']): Promise<object> {
     if (how === 'none') return {}
-    const [logged] = Object.values(await tlog.log(entry))
-    const proof = logged?.verification?.inclusionProof
-    if (logged === undefined || proof === undefined) throw new TypeError('the log gave no proof')
+    const [logged]: readonly unknown[] = Object.values(await tlog.log(entry))
+    if (!isLogged(logged)) throw new TypeError('the log gave no proof')
+    const proof = logged.verification.inclusionProof
     const logEntry = {
       logIndex: String(logged.logIndex),
       logId: { keyId: base64(Buffer.from(logged.logID, 'hex')) },
       kindVersion: { kind: entry.kind, version: entry.apiVersion },
       integratedTime: String(logged.integratedTime),
-      inclusionPromise: { signedEntryTimestamp: logged.verification?.signedEntryTimestamp },
+      inclusionPromise: { signedEntryTimestamp: logged.verification.signedEntryTimestamp },
       inclusionProof: {
         logIndex: String(proof.logIndex),
         rootHash: base64(Buffer.from(proof.rootHash, 'hex')),
@@ -178,6 +178,22 @@ export function provenanceAbout(bytes: Uint8Array): Record<string, unknown> {
       runDetails: { builder: { id: IDENTITY } },
     },
   }
+}
+
+/** What the log gives back for an entry. */
+interface Logged {
+  readonly body: string
+  readonly logID: string
+  readonly logIndex: number
+  readonly integratedTime: number
+  readonly verification: {
+    readonly signedEntryTimestamp: string
+    readonly inclusionProof: { readonly logIndex: number; readonly rootHash: string; readonly treeSize: number; readonly checkpoint: string }
+  }
+}
+
+function isLogged(value: unknown): value is Logged {
+  return typeof value === 'object' && value !== null && 'body' in value && 'verification' in value
 }
 
 function logOf(baseUrl: string, pair: KeyPair): object {

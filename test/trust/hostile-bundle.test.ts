@@ -1,0 +1,105 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { failureOf } from '../../src/core/errors.ts'
+import { toSha256 } from '../../src/core/model/ids.ts'
+import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
+import { ARTIFACT, CERTIFICATE_SIGNER } from './cases.ts'
+import { createOfflineSigstore, newKey, provenanceAbout, publicPem, sha256 } from './offline-sigstore.ts'
+
+const REFUSALS = ['bundle-invalid', 'signature-invalid', 'identity-mismatch', 'subject-mismatch', 'provenance-refused']
+const HOSTILE = [null, true, 0, -1, 1e99, '', 'AAAA', '%', '18446744073709551616', [], [null], {}, { length: 1e9 }, { __proto__: null }]
+
+const sigstore = await createOfflineSigstore()
+const pair = newKey()
+const verifier = createSigstoreVerifier()
+const subject = toSha256(sha256(ARTIFACT).toString('hex'))
+const policy = {
+  anyOf: [CERTIFICATE_SIGNER, { kind: 'key', publicKeyPem: publicPem(pair) }],
+  trustedRoot: sigstore.trustedRoot,
+  thresholds: { log: 1, sct: 1, timestamp: 1 },
+} as const
+const bundles = [
+  await sigstore.signBlob(ARTIFACT),
+  await sigstore.attest(provenanceAbout(ARTIFACT)),
+  await sigstore.signBlob(ARTIFACT, { key: pair }),
+].map((bundle) => JSON.stringify(bundle))
+
+test('a bundle with any value exchanged is judged, never a crash', async () => {
+  const mutated = fc.tuple(fc.constantFrom(...bundles), fc.nat(), fc.constantFrom<unknown>(...HOSTILE)).map(([bundle, at, value]) => exchangeValue(bundle, at, value))
+  await fc.assert(
+    fc.asyncProperty(mutated, async (text) => {
+      expect(await judge(text)).toBeDefined()
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a bundle with any bit of its bytes flipped is refused, or says what it said before', async () => {
+  const truths = await Promise.all(bundles.map(judge))
+  const mutated = fc.tuple(fc.nat(bundles.length - 1), fc.nat(), fc.nat())
+  await fc.assert(
+    fc.asyncProperty(mutated, async ([index, at, bit]) => {
+      const verdict = await judge(flipField(bundles[index] ?? '', at, bit))
+      // Some bits are signed by nobody: hints, and the outermost tags of a certificate.
+      if (typeof verdict === 'object') expect(verdict).toEqual(truths[index])
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a bundle cut anywhere is refused', async () => {
+  const cut = fc.tuple(fc.constantFrom(...bundles), fc.nat()).map(([bundle, at]) => bundle.slice(0, at % bundle.length))
+  await fc.assert(
+    fc.asyncProperty(cut, async (text) => {
+      expect(await judge(text)).toBe('bundle-invalid')
+    }),
+  )
+})
+
+test('any bytes are refused', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
+      expect(await judgeBytes(bytes)).toBe('bundle-invalid')
+    }),
+  )
+})
+
+function judge(text: string): Promise<unknown> {
+  return judgeBytes(new TextEncoder().encode(text))
+}
+
+/** The verdict, or the code of the refusal. Fails the test for anything else that is thrown. */
+async function judgeBytes(file: Uint8Array): Promise<unknown> {
+  try {
+    return await verifier.verify(file, subject, policy)
+  } catch (error) {
+    const code = failureOf(error)?.code
+    expect(REFUSALS, String(error)).toContain(code)
+    return code
+  }
+}
+
+function exchangeValue(bundle: string, at: number, value: unknown): string {
+  const total = countValues(bundle)
+  let seen = 0
+  return JSON.stringify(JSON.parse(bundle, (_, current: unknown) => (seen++ === at % total ? value : current)))
+}
+
+function countValues(bundle: string): number {
+  let count = 0
+  JSON.parse(bundle, (_, value: unknown) => {
+    count++
+    return value
+  })
+  return count
+}
+
+/** Flips one bit of one base64 value. */
+function flipField(bundle: string, at: number, bit: number): string {
+  const fields = [...bundle.matchAll(/":"((?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)"/g)]
+  const field = fields[at % fields.length]?.[1] ?? ''
+  const bytes = Buffer.from(field, 'base64')
+  const index = bit % (bytes.length * 8)
+  bytes.writeUInt8(bytes.readUInt8(index >> 3) ^ (1 << (index & 7)), index >> 3)
+  return bundle.replace(field, () => bytes.toString('base64'))
+}
