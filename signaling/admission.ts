@@ -1,4 +1,13 @@
-import { mintSessionToken, verifySessionToken, verifyTicket, type CredentialRefusal, type HelloSignal, type MemberClaims, type PeerRole, type TicketKey } from 'sealift/protocol'
+import {
+  mintSessionToken,
+  verifySessionToken,
+  verifyTicket,
+  type CredentialRefusal,
+  type HelloSignal,
+  type MemberClaims,
+  type PeerRole,
+  type TicketKey,
+} from 'sealift/protocol'
 
 /**
  * `ticket`: members only. `open`: whoever comes from a listed origin; for sites that have no logins to mint tickets behind.
@@ -21,7 +30,9 @@ export interface Grant {
 }
 
 export type AdmissionRefusal = CredentialRefusal | 'missing' | 'origin'
-export type AdmissionVerdict = { readonly kind: 'admitted'; readonly grant: Grant } | { readonly kind: 'refused'; readonly reason: AdmissionRefusal }
+export type AdmissionVerdict =
+  | { readonly kind: 'admitted'; readonly grant: Grant }
+  | { readonly kind: 'refused'; readonly reason: AdmissionRefusal }
 
 /** The only place that says who may join a swarm. */
 export interface Admission {
@@ -31,14 +42,22 @@ export interface Admission {
   judge(hello: HelloSignal, origin: string | undefined, nowSeconds: number): AdmissionVerdict
 }
 
-const OPEN: Grant = { scope: 'open', role: 'seed', ticketId: undefined, expiresAtSeconds: undefined, token: undefined, tokenExpiresAtSeconds: undefined }
+const OPEN: Grant = {
+  scope: 'open',
+  role: 'seed',
+  ticketId: undefined,
+  expiresAtSeconds: undefined,
+  token: undefined,
+  tokenExpiresAtSeconds: undefined,
+}
 
 /**
  * @param origins exact origins, as browsers send them; an origin that is none of these never gets a socket
  * @throws {TypeError} when an entry is not an origin; @throws {RangeError} when two keys share a kid or a secret is too short
  */
 export function createAdmission(mode: AdmissionMode, origins: readonly string[]): Admission {
-  for (const origin of origins) if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw new TypeError(`expected an origin, got ${origin}`)
+  for (const origin of origins)
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw new TypeError(`expected an origin, got ${origin}`)
   if (mode.kind === 'ticket') requireKeys(mode.keys)
   const allowed = new Set(origins)
   return {
@@ -90,5 +109,6 @@ function grantOf(claims: MemberClaims) {
 
 function requireKeys(keys: readonly TicketKey[]): void {
   if (new Set(keys.map(({ kid }) => kid)).size !== keys.length) throw new RangeError('expected every kid once')
-  for (const { kid, secret } of keys) if (secret.length < 32) throw new RangeError(`expected at least 32 secret bytes for ${kid}, got ${secret.length}`)
+  for (const { kid, secret } of keys)
+    if (secret.length < 32) throw new RangeError(`expected at least 32 secret bytes for ${kid}, got ${secret.length}`)
 }

@@ -20,7 +20,10 @@ export function choosePeers<T extends Candidate>(candidates: readonly T[], choic
   const farSeeds = ordered.filter(({ lan, role }) => !lan && role === 'seed')
   const kept = Math.min(choice.forSeeds, farSeeds.length)
   const first = near.slice(0, Math.max(0, choice.limit - kept))
-  return [...first, ...ordered.filter((candidate) => !first.includes(candidate) && !candidate.lan), ...near.slice(first.length)].slice(0, choice.limit)
+  return [...first, ...ordered.filter((candidate) => !first.includes(candidate) && !candidate.lan), ...near.slice(first.length)].slice(
+    0,
+    choice.limit,
+  )
 }
 
 function rankOf({ role, lan }: Candidate): number {

@@ -23,13 +23,16 @@ export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
   if (origins.length === 0) throw new TypeError(`${PREFIX}ORIGINS: expected at least one origin`)
   const certFile = get('TLS_CERT_FILE')
   const keyFile = get('TLS_KEY_FILE')
-  if ((certFile === undefined) !== (keyFile === undefined)) throw new TypeError(`${PREFIX}TLS_CERT_FILE and ${PREFIX}TLS_KEY_FILE: expected both or none`)
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new TypeError(`${PREFIX}TLS_CERT_FILE and ${PREFIX}TLS_KEY_FILE: expected both or none`)
   return {
     origins,
     admission: admissionOf(get('ADMISSION') ?? 'ticket', get('KEYS') ?? readIfNamed(get('KEYS_FILE'))),
     port: numberOf('PORT', get('PORT') ?? '8787'),
     host: get('HOST') ?? '0.0.0.0',
-    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }),
+    ...(certFile === undefined || keyFile === undefined
+      ? {}
+      : { tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }),
     metrics: metricsOf(get('METRICS') ?? 'off'),
     trustedProxies: listOf(get('TRUSTED_PROXIES')),
     ice: iceOf(get('ICE')),
@@ -41,7 +44,11 @@ export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
  * Serves until `signal` aborts, then drains. Events go to standard error unless `options.log` takes them.
  * @param onListening is called once, when connections are taken
  */
-export async function runSignaling(options: SignalingOptions, onListening: (server: SignalingServer) => void, signal: AbortSignal): Promise<void> {
+export async function runSignaling(
+  options: SignalingOptions,
+  onListening: (server: SignalingServer) => void,
+  signal: AbortSignal,
+): Promise<void> {
   signal.throwIfAborted()
   const server = await startSignaling({ log: createStderrLog(() => Date.now()), ...options })
   const aborted = new Promise<void>((resolve) => {
@@ -65,7 +72,8 @@ function admissionOf(kind: string, keys: string | undefined): AdmissionMode {
 function keyOf(entry: string): TicketKey {
   const [kid, text, ...more] = entry.split(':')
   const secret = text === undefined ? undefined : fromBase64Url(text)
-  if (kid === undefined || secret === undefined || more.length > 0) throw new TypeError(`${PREFIX}KEYS: expected kid:secret with a base64url secret`)
+  if (kid === undefined || secret === undefined || more.length > 0)
+    throw new TypeError(`${PREFIX}KEYS: expected kid:secret with a base64url secret`)
   if (secret.length < 32) throw new TypeError(`${PREFIX}KEYS: expected at least 32 secret bytes for ${kid}, got ${secret.length}`)
   return { kid, secret }
 }

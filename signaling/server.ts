@@ -69,10 +69,17 @@ export interface SignalingServer {
 export async function startSignaling(options: SignalingOptions): Promise<SignalingServer> {
   const { host = '127.0.0.1', metrics = 'same-port' } = options
   const hub = new Hub(options)
-  const front = createFront(createPages({ isReady: hub.isReady, metrics: metrics === 'same-port' ? hub.metricsText : undefined }), hub.limits, options.tls)
+  const front = createFront(
+    createPages({ isReady: hub.isReady, metrics: metrics === 'same-port' ? hub.metricsText : undefined }),
+    hub.limits,
+    options.tls,
+  )
   front.on('upgrade', hub.onUpgrade)
   const port = await listen(front, options.port ?? 0, host)
-  const own = typeof metrics === 'object' ? createFront(createPages({ isReady: hub.isReady, metrics: hub.metricsText }), hub.limits, undefined) : undefined
+  const own =
+    typeof metrics === 'object'
+      ? createFront(createPages({ isReady: hub.isReady, metrics: hub.metricsText }), hub.limits, undefined)
+      : undefined
   const ownPort = own === undefined || typeof metrics !== 'object' ? undefined : await listenOrStop(own, metrics.port, front)
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const secure = options.tls === undefined ? '' : 's'
@@ -83,14 +90,19 @@ export async function startSignaling(options: SignalingOptions): Promise<Signali
   return {
     url: `ws${secure}://${authority}/`,
     port,
-    metricsUrl: metrics === 'off' ? undefined : ownPort === undefined ? `http${secure}://${authority}/metrics` : `http://127.0.0.1:${ownPort}/metrics`,
+    metricsUrl:
+      metrics === 'off'
+        ? undefined
+        : ownPort === undefined
+          ? `http${secure}://${authority}/metrics`
+          : `http://127.0.0.1:${ownPort}/metrics`,
     counts: hub.counts,
     async close() {
       await hub.drain()
       await stop()
     },
     async kill() {
-      hub.cut()
+      await hub.cut()
       await stop()
     },
   }
@@ -123,7 +135,7 @@ class Hub {
   readonly #stop = new AbortController()
   readonly #sockets: WebSocketServer
   #isDraining = false
-  #onEmpty: () => void = () => {}
+  #onEmpty: readonly (() => void)[] = []
 
   constructor(options: SignalingOptions) {
     this.limits = withLimits(options.limits ?? {})
@@ -145,7 +157,12 @@ class Hub {
       randomKey: (bytes) => randomBytes(bytes).toString('base64url'),
     })
     // Deflate costs fifteen times the memory per socket, for messages of a few hundred bytes.
-    this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false, maxPayload: this.limits.messageBytes })
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      clientTracking: false,
+      maxPayload: this.limits.messageBytes,
+    })
   }
 
   readonly isReady = (): boolean => !this.#isDraining
@@ -203,21 +220,27 @@ class Hub {
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#log('draining', { connections: this.#connections.size })
-    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve))
     for (const connection of this.#connections) {
       // Spread over time, or all would come back in the same instant and be refused.
       connection.send({ type: 'drain', retryMs: Math.floor(this.#random() * this.limits.drainSpreadMs) })
       connection.close(1012, 'drain')
     }
-    if (this.#connections.size > 0) await Promise.race([empty, this.#clock.sleep(this.limits.closeTimeoutMs, this.#stop.signal)])
-    this.cut()
+    if (this.#connections.size > 0)
+      await Promise.race([this.#whenEmpty(), this.#clock.sleep(this.limits.closeTimeoutMs, this.#stop.signal)])
+    await this.cut()
   }
 
-  cut(): void {
+  async cut(): Promise<void> {
     this.#isDraining = true
     this.#stop.abort(new Error('the signaling server was stopped'))
     for (const connection of this.#connections) connection.terminate()
+    await this.#whenEmpty()
     this.#log('stopped', {})
+  }
+
+  #whenEmpty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve()
+    return new Promise((resolve) => (this.#onEmpty = [...this.#onEmpty, resolve]))
   }
 
   /** Why this request gets no socket. Cheapest first: nothing here depends on a secret. */
@@ -232,7 +255,9 @@ class Hub {
   #forget(connection: Connection): void {
     this.#connections.delete(connection)
     this.#addresses.remove(connection.addressKey)
-    if (this.#connections.size === 0) this.#onEmpty()
+    if (this.#connections.size > 0) return
+    for (const tell of this.#onEmpty) tell()
+    this.#onEmpty = []
   }
 
   async #sweepUntilStopped(): Promise<void> {
@@ -247,7 +272,15 @@ class Hub {
 
 /** Fails at the start, not in every client. */
 function requireIce(ice: readonly IceServer[]): void {
-  const welcome = { type: 'welcome', id: toPeerId('00000000'), resume: '0', token: undefined, tokenExpiresAtSeconds: undefined, ice, serverTime: 0 } as const
+  const welcome = {
+    type: 'welcome',
+    id: toPeerId('00000000'),
+    resume: '0',
+    token: undefined,
+    tokenExpiresAtSeconds: undefined,
+    ice,
+    serverTime: 0,
+  } as const
   try {
     parseServerSignal(encodeServerSignal(welcome))
   } catch (error) {

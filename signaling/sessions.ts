@@ -1,4 +1,13 @@
-import { CLOSE_CODES, toPeerId, type ClientSignal, type Clock, type HelloSignal, type IceServer, type SignalErrorCode, type SwarmId } from 'sealift/protocol'
+import {
+  CLOSE_CODES,
+  toPeerId,
+  type ClientSignal,
+  type Clock,
+  type HelloSignal,
+  type IceServer,
+  type SignalErrorCode,
+  type SwarmId,
+} from 'sealift/protocol'
 import type { Admission, Grant } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
@@ -81,7 +90,8 @@ class MemorySessions implements Sessions {
   sweep(): void {
     const nowSeconds = this.#nowSeconds()
     for (const [connection, { grant }] of this.#byConnection) {
-      if (grant.expiresAtSeconds !== undefined && grant.expiresAtSeconds <= nowSeconds) connection.fail('admission-expired', CLOSE_CODES.admission)
+      if (grant.expiresAtSeconds !== undefined && grant.expiresAtSeconds <= nowSeconds)
+        connection.fail('admission-expired', CLOSE_CODES.admission)
     }
   }
 
@@ -154,7 +164,15 @@ class MemorySessions implements Sessions {
     this.#byResumeKey.set(session.resumeKey, session)
     session.connection.admit()
     const { token, tokenExpiresAtSeconds } = session.grant
-    session.send({ type: 'welcome', id: session.id, resume: session.resumeKey, token, tokenExpiresAtSeconds, ice, serverTime: this.#nowSeconds() })
+    session.send({
+      type: 'welcome',
+      id: session.id,
+      resume: session.resumeKey,
+      token,
+      tokenExpiresAtSeconds,
+      ice,
+      serverTime: this.#nowSeconds(),
+    })
   }
 
   #join(session: Session, signal: Extract<ClientSignal, { type: 'join' }>): SignalErrorCode | undefined {

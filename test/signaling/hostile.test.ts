@@ -1,0 +1,205 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { ServerSignal } from '../../src/core/protocol.ts'
+import { createRooms, type Member } from '../../signaling/rooms.ts'
+import { SIGNALING_LIMITS } from '../../signaling/limits.ts'
+import { toPeerId } from '../../src/core/model/ids.ts'
+import { connect } from './client.ts'
+import { createManualClock } from './manual-clock.ts'
+import { enter, hello, OTHER_SWARM, serve, SWARM, ticket, until } from './members.ts'
+
+const EVERY = { messageBurst: 1e9, badMessages: 1e9, messagesTooFast: 1e9, upgradeBurst: 1e9 } as const
+
+/** Messages with one part of a good one replaced, and texts that were never messages. */
+const hostile = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 200 }),
+  fc.json({ maxDepth: 20 }),
+  fc
+    .record(
+      {
+        type: fc.oneof(fc.constantFrom('hello', 'join', 'leave', 'sig', 'report', '__proto__', 'constructor'), fc.jsonValue()),
+        v: fc.oneof(fc.constant(1), fc.jsonValue()),
+        token: fc.jsonValue(),
+        ticket: fc.oneof(fc.string(), fc.jsonValue()),
+        resume: fc.oneof(fc.constant('x'), fc.jsonValue()),
+        swarm: fc.oneof(fc.constantFrom<string>(SWARM, OTHER_SWARM), fc.jsonValue()),
+        role: fc.oneof(fc.constantFrom('leech', 'seed'), fc.jsonValue()),
+        to: fc.oneof(fc.constantFrom('00000000', 'peer-0001'), fc.jsonValue()),
+        sid: fc.oneof(fc.constant('1'), fc.jsonValue()),
+        kind: fc.oneof(fc.constantFrom('offer', 'answer', 'candidate', 'end'), fc.jsonValue()),
+        sdp: fc.oneof(fc.constant({ type: 'offer', sdp: '' }), fc.jsonValue()),
+        candidate: fc.oneof(fc.constant({ candidate: '' }), fc.jsonValue()),
+        peer: fc.jsonValue(),
+        reason: fc.constantFrom('proof', 'bad-piece', null),
+      },
+      { requiredKeys: [] },
+    )
+    .map((message) => JSON.stringify(message)),
+)
+
+const FIXED = [
+  'null',
+  '[]',
+  '0',
+  '""',
+  '',
+  '{',
+  '\u0000',
+  '{"type":null}',
+  '{"type":{"toString":null}}',
+  '{"__proto__":null}',
+  '{"type":"sig","sdp":null}',
+  '{"type":"join","swarm":["x"],"role":{}}',
+  '['.repeat(16_000),
+  `${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}`,
+  `"${'\\u0000'.repeat(2700)}"`,
+  `{"type":"join","swarm":"${'A'.repeat(16_000)}","role":"leech"}`,
+  `[${'1e308,'.repeat(2600)}1]`,
+]
+
+describe('hostile messages', () => {
+  test('by the thousand take no server down, harm no neighbour and leave nothing behind', async () => {
+    const server = await serve({ limits: EVERY })
+    const neighbour = await enter(server)
+    const texts = [...FIXED, ...fc.sample(hostile, { numRuns: 4000, seed: 20_261 })].filter((text) => Buffer.byteLength(text) <= 16_384)
+    let attacker = (await enter(server)).client
+    for (const [i, text] of texts.entries()) {
+      if (attacker.socket.readyState !== attacker.socket.OPEN) attacker = (await enter(server)).client
+      attacker.sendText(text)
+      if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    neighbour.client.send({ type: 'join', swarm: OTHER_SWARM, role: 'seed' })
+    await neighbour.client.next('peers')
+    await Promise.all([attacker.close(), neighbour.client.close()])
+    await until(() => server.counts().connections === 0)
+    expect(server.counts()).toMatchObject({ connections: 0, sessions: 0, rooms: 0, seats: 0 })
+    const metrics = await (await fetch(server.metricsUrl ?? '')).text()
+    expect(metrics).toContain('sealift_signaling_faults_total 0\n')
+    expect(Number(/messages_refused_total\{reason="bad-message"\} (\d+)/.exec(metrics)?.[1])).toBeGreaterThan(3000)
+  })
+
+  test('as the very first message end the connection and nothing else', async () => {
+    const server = await serve({ limits: EVERY })
+    for (const text of FIXED) {
+      const client = await connect(server.url)
+      client.sendText(text)
+      expect((await client.closed).code).toBe(Buffer.byteLength(text) > 16_384 ? 1009 : 4400)
+    }
+    await until(() => server.counts().connections === 0)
+    expect(server.counts().sessions).toBe(0)
+  })
+
+  test('that are no UTF-8, or broken frames, end the connection and nothing else', async () => {
+    const server = await serve()
+    const raw: Buffer[] = [
+      Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]),
+      Buffer.from([0xff, 0xff, 0xff, 0xff]),
+      Buffer.from([0x81, 0x02, 0x7b, 0x7d]),
+      Buffer.from([0x89, 0xfe, 0xff, 0xff, 0, 0, 0, 0]),
+    ]
+    for (const bytes of raw) {
+      const { client } = await enter(server)
+      Reflect.get(client.socket, '_socket').write(bytes)
+      expect((await client.closed).code).toBeGreaterThanOrEqual(1002)
+    }
+    await until(() => server.counts().connections === 0)
+    expect(server.counts().sessions).toBe(0)
+  })
+})
+
+describe('what the server counts', () => {
+  test('is zero again after any sequence of arrivals, joins, takeovers and departures', async () => {
+    const clock = createManualClock(Date.now())
+    const server = await serve({ clock, limits: { ...EVERY, upgradesPerSecond: 1e9, roomPeers: 3 } })
+    const step = fc.record({
+      act: fc.constantFrom('enter', 'join', 'leave', 'resume', 'bye', 'terminate', 'junk'),
+      who: fc.nat(5),
+      where: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const members: Awaited<ReturnType<typeof enter>>[] = []
+        for (const { act, who, where } of steps) {
+          const member = members[who % Math.max(1, members.length)]
+          const swarm = where ? SWARM : OTHER_SWARM
+          if (act === 'enter' || member === undefined) members.push(await enter(server))
+          else if (member.client.socket.readyState !== member.client.socket.OPEN) continue
+          else if (act === 'join') member.client.send({ type: 'join', swarm, role: 'leech' })
+          else if (act === 'leave') member.client.send({ type: 'leave', swarm })
+          else if (act === 'bye') member.client.send({ type: 'bye' })
+          else if (act === 'terminate') member.client.socket.terminate()
+          else if (act === 'resume') members.push(await enter(server, { resume: member.welcome.resume }))
+          else member.client.sendText('{"type":"scrape"}')
+        }
+        for (const { client } of members) client.socket.terminate()
+        await until(() => server.counts().connections === 0)
+        await clock.advance(1000)
+        expect(server.counts()).toEqual({ connections: 0, sessions: 0, rooms: 0, seats: 0, addresses: 0 })
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('never lets a message reach anybody who is not in the room it names', () => {
+    const act = fc.record({
+      kind: fc.constantFrom('join', 'leave', 'relay', 'gone', 'report'),
+      who: fc.nat(4),
+      other: fc.nat(4),
+      where: fc.nat(1),
+    })
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+        const swarms = [SWARM, OTHER_SWARM]
+        const rooms = createRooms({ ...SIGNALING_LIMITS, roomPeers: 3, chosenPeers: 2 }, Math.random)
+        const seated = new Set<string>()
+        const people = Array.from({ length: 5 }, (_, i): Member => {
+          const id = toPeerId(`peer-000${i}`)
+          const send = (signal: ServerSignal): void => {
+            if (signal.type === 'sig' || signal.type === 'peer-joined') expect(seated).toContain(`${i} ${signal.swarm}`)
+          }
+          return { id, scope: 'one', principal: id, addressKey: `203.0.113.${i}`, lanKey: '', send }
+        })
+        for (const { kind, who, other, where } of acts) {
+          const [member, swarm, target] = [people[who], swarms[where], people[other]]
+          if (member === undefined || swarm === undefined || target === undefined) continue
+          const seat = `${who} ${swarm}`
+          if (kind === 'join' && rooms.join(member, swarm, 'leech') === undefined) seated.add(seat)
+          else if (kind === 'leave') {
+            rooms.leave(member, swarm)
+            seated.delete(seat)
+          } else if (kind === 'gone') {
+            rooms.leaveAll(member)
+            for (const each of swarms) seated.delete(`${who} ${each}`)
+          } else if (kind === 'relay') {
+            const refusal = rooms.relay(member, target.id, { type: 'sig', swarm, sid: '1', from: member.id, kind: 'end' })
+            expect(refusal === undefined).toBe(seated.has(seat))
+          }
+          expect(rooms.seatCount).toBe(seated.size)
+        }
+        for (const person of people) rooms.leaveAll(person)
+        expect(rooms.roomCount).toBe(0)
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+test('a fault of our own ends one connection, is counted, and is told to the log', async () => {
+  const events: string[] = []
+  const server = await serve({
+    log: (event) => events.push(event),
+    random: () => {
+      throw new Error('no chance')
+    },
+  })
+  const first = await enter(server)
+  first.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+  await first.client.next('peers')
+  const second = await enter(server)
+  second.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+  expect(await second.client.closed).toMatchObject({ code: 1011 })
+  expect(events).toContain('fault')
+  const third = await connect(server.url)
+  third.send(hello({ ticket: ticket() }))
+  await third.next('welcome')
+})

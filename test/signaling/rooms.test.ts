@@ -1,0 +1,215 @@
+import { describe, expect, test } from 'vitest'
+import { choosePeers } from '../../signaling/choose-peers.ts'
+import type { PeerId } from '../../src/core/protocol.ts'
+import { connect, type TestClient } from './client.ts'
+import { enter, hello, joined, OTHER_SWARM, serve, SWARM, ticket } from './members.ts'
+
+const OFFER = { kind: 'offer', sdp: { type: 'offer', sdp: 'v=0\r\n' } } as const
+
+function offerTo(client: TestClient, to: PeerId, swarm = SWARM): void {
+  client.send({ type: 'sig', swarm, sid: 'try-1', to, ...OFFER })
+}
+
+describe('in a room', () => {
+  test('the newcomer is told of those who are there, and they are told of it', async () => {
+    const server = await serve()
+    const seed = await joined(server, 'seed')
+    expect((await seed.client.next('peers')).peers).toEqual([])
+    const leech = await joined(server)
+    expect((await leech.client.next('peers')).peers).toEqual([{ id: seed.welcome.id, role: 'seed', lan: true }])
+    expect((await seed.client.next('peer-joined')).peer).toEqual({ id: leech.welcome.id, role: 'leech', lan: true })
+  })
+
+  test('an offer, an answer, a candidate and an end pass between two peers, word for word', async () => {
+    const server = await serve()
+    const a = await joined(server)
+    const b = await joined(server)
+    await a.client.next('peer-joined')
+    const candidate = { candidate: '', sdpMid: '0', sdpMLineIndex: 0 }
+    const head = { type: 'sig', swarm: SWARM, sid: 'try-1' } as const
+    b.client.send({ ...head, to: a.welcome.id, ...OFFER })
+    expect(await a.client.next('sig')).toEqual({ ...head, from: b.welcome.id, ...OFFER })
+    a.client.send({ ...head, to: b.welcome.id, kind: 'answer', sdp: { type: 'answer', sdp: 'v=0\r\n' } })
+    expect(await b.client.next('sig')).toEqual({ ...head, from: a.welcome.id, kind: 'answer', sdp: { type: 'answer', sdp: 'v=0\r\n' } })
+    a.client.send({ ...head, to: b.welcome.id, kind: 'candidate', candidate })
+    expect(await b.client.next('sig')).toEqual({ ...head, from: a.welcome.id, kind: 'candidate', candidate })
+    b.client.send({ ...head, to: a.welcome.id, kind: 'end' })
+    expect(await a.client.next('sig')).toEqual({ ...head, from: b.welcome.id, kind: 'end' })
+  })
+
+  test('the sender is who the server knows it is, whatever it claims', async () => {
+    const server = await serve()
+    const victim = await joined(server)
+    const target = await joined(server)
+    const spoofer = await joined(server)
+    await spoofer.client.next('peers')
+    const claim = { from: victim.welcome.id, id: victim.welcome.id }
+    spoofer.client.sendText(JSON.stringify({ type: 'sig', swarm: SWARM, sid: '1', to: target.welcome.id, ...OFFER, ...claim }))
+    const got = await target.client.next('sig')
+    expect(got.from).toBe(spoofer.welcome.id)
+    expect(got).not.toHaveProperty('id')
+  })
+
+  test('a peer that goes is reported gone at once, by bye, by close, by leave and by a dead socket', async () => {
+    const server = await serve()
+    const watcher = await joined(server)
+    const goings: ((client: TestClient) => void)[] = [
+      (client) => client.send({ type: 'bye' }),
+      (client) => client.socket.close(),
+      (client) => client.send({ type: 'leave', swarm: SWARM }),
+      (client) => client.socket.terminate(),
+    ]
+    for (const go of goings) {
+      const { client, welcome } = await joined(server)
+      await watcher.client.next('peer-joined')
+      go(client)
+      expect(await watcher.client.next('peer-left')).toEqual({ type: 'peer-left', swarm: SWARM, id: welcome.id })
+    }
+  })
+
+  test('who joins again takes another role and gets a fresh list, and the seat is counted once', async () => {
+    const server = await serve()
+    const seed = await joined(server, 'seed')
+    const leech = await joined(server)
+    await leech.client.next('peers')
+    leech.client.send({ type: 'join', swarm: SWARM, role: 'seed' })
+    expect((await leech.client.next('peers')).peers).toHaveLength(1)
+    await seed.client.next('peer-joined')
+    expect((await seed.client.next('peer-joined')).peer).toMatchObject({ id: leech.welcome.id, role: 'seed' })
+    expect(server.counts()).toMatchObject({ rooms: 1, seats: 2 })
+  })
+
+  test('a signal to somebody who has left is answered with that', async () => {
+    const server = await serve()
+    const stays = await joined(server)
+    const { client, welcome } = await joined(server)
+    await stays.client.next('peer-joined')
+    await client.close()
+    await stays.client.next('peer-left')
+    offerTo(stays.client, welcome.id)
+    expect((await stays.client.next('peer-left')).id).toBe(welcome.id)
+  })
+
+  test('a ticket to leech does not let anybody pose as a seed', async () => {
+    const server = await serve()
+    const { client } = await enter(server, { ticket: ticket({ role: 'leech' }) })
+    client.send({ type: 'join', swarm: SWARM, role: 'seed' })
+    expect(await client.next('error')).toEqual({ type: 'error', code: 'role-refused', fatal: false, swarm: SWARM })
+    client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    await client.next('peers')
+  })
+
+  test('a peer that two addresses complain about is put out and stays out, but one address alone cannot do it', async () => {
+    const server = await serve({ trustedProxies: ['127.0.0.1'] })
+    const from = (address: string) => joined(server, 'leech', { 'x-forwarded-for': address })
+    const accused = await from('203.0.113.1')
+    const [a, b, c] = [await from('203.0.113.2'), await from('203.0.113.2'), await from('203.0.113.3')]
+    const report = { type: 'report', peer: accused.welcome.id, swarm: SWARM, reason: 'bad-piece' } as const
+    a.client.send(report)
+    b.client.send(report)
+    offerTo(b.client, accused.welcome.id)
+    await accused.client.next('sig')
+    c.client.send(report)
+    expect(await accused.client.next('error')).toMatchObject({ code: 'reported', swarm: SWARM })
+    expect((await a.client.next('peer-left')).id).toBe(accused.welcome.id)
+    accused.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    expect(await accused.client.next('error')).toMatchObject({ code: 'reported' })
+  })
+})
+
+describe('nothing passes', () => {
+  test('from one room to another', async () => {
+    const server = await serve()
+    const inside = await joined(server)
+    const { client: outside } = await enter(server)
+    outside.send({ type: 'join', swarm: OTHER_SWARM, role: 'leech' })
+    offerTo(outside, inside.welcome.id)
+    expect(await outside.next('error')).toEqual({ type: 'error', code: 'not-in-room', fatal: false, swarm: SWARM })
+    offerTo(outside, inside.welcome.id, OTHER_SWARM)
+    expect(await outside.next('peer-left')).toMatchObject({ swarm: OTHER_SWARM, id: inside.welcome.id })
+    outside.send({ type: 'report', peer: inside.welcome.id, swarm: SWARM, reason: 'proof' })
+    expect(await outside.next('error')).toMatchObject({ code: 'not-in-room' })
+    await inside.client.next('peers')
+    expect(inside.client.pending()).toEqual([])
+  })
+
+  test('between members of different swarm keys, even if one learns the other’s swarm id', async () => {
+    const server = await serve()
+    const inside = await joined(server)
+    const { client: stranger } = await enter(server, { ticket: ticket({ swarmKey: new Uint8Array(32) }) })
+    stranger.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    expect((await stranger.next('peers')).peers).toEqual([])
+    offerTo(stranger, inside.welcome.id)
+    expect(await stranger.next('peer-left')).toMatchObject({ id: inside.welcome.id })
+    expect(server.counts()).toMatchObject({ rooms: 2, seats: 2 })
+  })
+})
+
+describe('the peers a newcomer is told of', () => {
+  const lan = { 'x-forwarded-for': '198.51.100.7' }
+  const far = { 'x-forwarded-for': '203.0.113.9' }
+
+  test('are those of its own network first, by what the proxy in front saw', async () => {
+    const server = await serve({ trustedProxies: ['127.0.0.1'], limits: { chosenPeers: 2, chosenForSeeds: 1 } })
+    const distant = await joined(server, 'leech', far)
+    await joined(server, 'leech', far)
+    const near = await joined(server, 'leech', lan)
+    const seed = await joined(server, 'seed', far)
+    await joined(server, 'leech', lan)
+    const newcomer = await joined(server, 'leech', lan)
+    const { peers } = await newcomer.client.next('peers')
+    expect(peers).toHaveLength(2)
+    expect(peers[0]?.lan).toBe(true)
+    expect(peers[1]).toEqual({ id: seed.welcome.id, role: 'seed', lan: false })
+    expect(near.welcome.id).not.toBe(distant.welcome.id)
+  })
+
+  test('are not more than eight', async () => {
+    const server = await serve()
+    for (let i = 0; i < 12; i++) await joined(server)
+    const newcomer = await joined(server)
+    expect((await newcomer.client.next('peers')).peers).toHaveLength(8)
+  })
+
+  test('leave two places to seeds elsewhere, then are of the LAN, then seeds, then by chance', () => {
+    const make = (id: number, lan: boolean, role: 'leech' | 'seed') => ({ id, lan, role })
+    const all = [
+      ...Array.from({ length: 20 }, (_, i) => make(i, false, 'leech')),
+      ...Array.from({ length: 5 }, (_, i) => make(100 + i, false, 'seed')),
+      ...Array.from({ length: 10 }, (_, i) => make(200 + i, true, i === 9 ? 'seed' : 'leech')),
+    ]
+    const draws = [0.9, 0.1, 0.5, 0.3, 0.7]
+    let at = 0
+    const random = (): number => draws[at++ % draws.length] ?? 0
+    const chosen = choosePeers(all, { limit: 8, forSeeds: 2, random })
+    expect(chosen.map(({ lan }) => lan)).toEqual([true, true, true, true, true, true, false, false])
+    expect(chosen[0]).toMatchObject({ id: 209 })
+    expect(chosen.slice(6).map(({ role }) => role)).toEqual(['seed', 'seed'])
+    expect(
+      choosePeers(
+        all.filter(({ role }) => role === 'leech'),
+        { limit: 12, forSeeds: 2, random },
+      ).filter(({ lan }) => lan),
+    ).toHaveLength(9)
+    expect(
+      choosePeers(all, { limit: 100, forSeeds: 2, random })
+        .map(({ id }) => id)
+        .toSorted((a, b) => a - b),
+    ).toEqual(all.map(({ id }) => id).toSorted((a, b) => a - b))
+    const firsts = new Set(
+      Array.from({ length: 50 }, () => choosePeers(all.slice(0, 20), { limit: 1, forSeeds: 0, random: Math.random })[0]?.id),
+    )
+    expect(firsts.size).toBeGreaterThan(1)
+  })
+})
+
+test('a room takes sixty-four, and the next is told so', async () => {
+  const server = await serve()
+  for (let i = 0; i < 64; i++) await joined(server)
+  const late = await joined(server)
+  expect(await late.client.next('error')).toEqual({ type: 'error', code: 'room-full', fatal: false, swarm: SWARM })
+  expect(server.counts().seats).toBe(64)
+  const open = await connect(server.url)
+  open.send(hello({ ticket: ticket() }))
+  await open.next('welcome')
+})
