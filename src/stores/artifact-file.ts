@@ -101,8 +101,9 @@ class LayeredFile implements ArtifactFile, Reservable {
       for (const backing of this.#backings) {
         const here = pieces.filter((piece) => this.#places.get(piece)?.backing === backing)
         if (here.length === 0) continue
-        await this.#guard('forgetting pieces', backing.forget(here, signal), signal)
+        // Before the wait: if it fails nobody knows whether the flag is gone, and a piece that still counted would never be put again.
         for (const piece of here) this.#unnote(piece)
+        await this.#guard('forgetting pieces', backing.forget(here, signal), signal)
       }
     })
   }
