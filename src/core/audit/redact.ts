@@ -5,8 +5,8 @@ import { AUDIT_LIMITS } from './audit-limits.ts'
 import { readFailure } from './failure-field.ts'
 import type { AuditRecord, SourceTally } from './record.ts'
 
-/** An apostrophe may stand in a URL, so it does not end one. */
-const URL_IN_TEXT = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#"<>]*@)?([^\s?#"<>]*)(?:[?#][^\s"<>]*)?/gi
+/** An apostrophe may stand in a URL, so it does not end one. The scheme is bounded, so that a long text costs its length only. */
+const URL_IN_TEXT = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)(?:[^\s/?#"<>]*@)?([^\s?#"<>]*)(?:[?#][^\s"<>]*)?/gi
 
 /** The text with every URL cut to scheme, host and path: credentials, signed queries and fragments are secrets of the site. */
 export function redactText(text: string): string {

@@ -8,19 +8,20 @@ import type { SiteConfig } from './site-config.ts'
  */
 export function encodeSiteConfig(config: SiteConfig): Uint8Array<ArrayBuffer> {
   const { catalogueSigners, artifactSigners, trustedRoot, thresholds, requireProvenance, minimumVersion } = config.trust
+  const { mode, signaling, ticketUrl, iceServers } = config.mesh
   const document = {
     schema: config.schema,
     repository: config.repository,
-    origins: config.origins,
-    gateways: config.gateways,
+    origins: config.origins.map(({ id, url }) => ({ id, url })),
+    gateways: config.gateways.map(({ id, url, addressSpace }) => ({ id, url, addressSpace })),
     preset: config.preset,
     tiers: config.tiers,
-    mesh: config.mesh,
+    mesh: { mode, signaling, ticketUrl, iceServers: iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })) },
     trust: {
       catalogueSigners: catalogueSigners.map(writeSigner),
       artifactSigners: artifactSigners.map(writeSigner),
       trustedRoot,
-      thresholds,
+      thresholds: { log: thresholds.log, sct: thresholds.sct, timestamp: thresholds.timestamp },
       requireProvenance,
       minimumVersion,
     },

@@ -51,24 +51,25 @@ export function parseCatalogue(payload: Uint8Array): Catalogue {
 }
 
 /**
- * The payload to sign. Reads back what it wrote, so that nothing is published that no client would take.
+ * The payload to sign, its members in a fixed order. Reads back what it wrote, so that nothing is published that no client
+ * would take.
  * @throws {DeliveryError} `format-invalid`, `format-oversized`
  */
 export function encodeCatalogue(catalogue: Catalogue): Uint8Array<ArrayBuffer> {
-  const { createdAtSeconds, refreshAfterSeconds, expiresAtSeconds, artifacts, ...same } = catalogue
+  const { previous } = catalogue
   const payload = encodeJson({
-    schema: same.schema,
-    repository: same.repository,
-    version: same.version,
-    created: createdAtSeconds,
-    refreshAfter: refreshAfterSeconds,
-    expires: expiresAtSeconds,
-    graceSeconds: same.graceSeconds,
-    previous: same.previous,
-    origins: same.origins,
-    delivery: same.delivery,
-    denied: same.denied,
-    artifacts: artifacts.map((entry) => ({ ...entry, manifest: writeBlob(entry.manifest), artifact: writeBlob(entry.artifact) })),
+    schema: catalogue.schema,
+    repository: catalogue.repository,
+    version: catalogue.version,
+    created: catalogue.createdAtSeconds,
+    refreshAfter: catalogue.refreshAfterSeconds,
+    expires: catalogue.expiresAtSeconds,
+    graceSeconds: catalogue.graceSeconds,
+    previous: previous && { version: previous.version, sha256: previous.sha256 },
+    origins: catalogue.origins.map(({ id, tier, url, region, operator }) => ({ id, tier, url, region, operator })),
+    delivery: { tiers: catalogue.delivery.tiers },
+    denied: catalogue.denied,
+    artifacts: catalogue.artifacts.map(writeEntry),
   })
   parseCatalogue(payload)
   return payload
@@ -120,5 +121,20 @@ function readEntry(field: JsonField): CatalogueEntry {
     mesh: get('mesh').optional((item) => item.boolean()) ?? false,
     rollout: get('rollout').optional((item) => item.integer(0, 100)) ?? 100,
     yanked: get('yanked').optional((item) => item.boolean()) ?? false,
+  }
+}
+
+function writeEntry(entry: CatalogueEntry): object {
+  return {
+    name: entry.name,
+    version: entry.version,
+    platform: entry.platform,
+    channel: entry.channel,
+    aliases: entry.aliases,
+    manifest: writeBlob(entry.manifest),
+    artifact: writeBlob(entry.artifact),
+    mesh: entry.mesh,
+    rollout: entry.rollout,
+    yanked: entry.yanked,
   }
 }

@@ -54,11 +54,11 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 /**
- * The manifest to publish under its digest. Reads back what it wrote.
+ * The manifest to publish under its digest, its members in a fixed order. Reads back what it wrote.
  * @throws {DeliveryError} `format-invalid`, `format-oversized`
  */
 export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
-  const { pieces } = manifest
+  const { pieces, previous } = manifest
   const cut = { length: pieces.lengthBytes, count: pieces.count }
   const bytes = encodeJson({
     schema: manifest.schema,
@@ -73,7 +73,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
     pieces: pieces.kind === 'inline' ? { ...cut, hashes: encodeBase64(pieces.hashes) } : { ...cut, list: writeBlob(pieces.list) },
     bundles: manifest.bundles.map((bundle) => ({ ...writeBlob(bundle), kind: bundle.kind })),
     created: manifest.createdAtSeconds,
-    previous: manifest.previous,
+    previous: previous && { version: previous.version, sha256: previous.sha256 },
   })
   parseManifest(bytes)
   return bytes
