@@ -37,6 +37,12 @@ export interface SourceSet {
   isGrowing(): boolean
 }
 
+/** Sources that live in a window: peers, and gateways that only a window may reach. They meet around artifacts. */
+export interface WindowSources extends SourceSet {
+  /** Says that this artifact is being fetched, until the returned function is called. */
+  interest(blob: BlobRef): () => void
+}
+
 /** Where the signed catalogue can be had. Apart from `Source`, since it is the one mutable file. */
 export interface CatalogueSource {
   readonly id: SourceId

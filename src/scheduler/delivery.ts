@@ -1,21 +1,14 @@
-import { DeliveryError } from "../core/errors.ts";
-import type { SourceId } from "../core/model/ids.ts";
-import { timingFor } from "../core/plan/backoff.ts";
-import { rankSources } from "../core/plan/policy.ts";
-import { createAbort } from "./abort.ts";
-import {
-  isUsable,
-  wantTiers,
-  type Delivery,
-  type DeliveryJob,
-  type DeliveryTools,
-  type SourceReport,
-} from "./delivery-state.ts";
-import { createGate } from "./gate.ts";
-import { createLedger } from "./ledger.ts";
-import { runLanes } from "./piece-loop.ts";
-import { createSourceState, type SourceState } from "./source-state.ts";
-import { watchTransfers } from "./watch.ts";
+import { DeliveryError } from '../core/errors.ts'
+import type { SourceId } from '../core/model/ids.ts'
+import { timingFor } from '../core/plan/backoff.ts'
+import { rankSources } from '../core/plan/policy.ts'
+import { createAbort } from './abort.ts'
+import { isUsable, wantTiers, type Delivery, type DeliveryJob, type DeliveryTools, type SourceReport } from './delivery-state.ts'
+import { createGate } from './gate.ts'
+import { createLedger } from './ledger.ts'
+import { runLanes } from './piece-loop.ts'
+import { createSourceState, type SourceState } from './source-state.ts'
+import { watchTransfers } from './watch.ts'
 
 /**
  * Fetches every missing piece, from whichever sources get there, and keeps each once it is verified.
@@ -30,39 +23,30 @@ export async function deliverPieces(
   report: (sources: readonly SourceReport[]) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const delivery = createDelivery(job, tools);
+  const delivery = createDelivery(job, tools)
   if (delivery.ledger.isComplete()) {
-    report([]);
-    return;
+    report([])
+    return
   }
-  const end = createAbort(signal);
+  const end = createAbort(signal)
   const stopListening = tools.sources.onChange(() => {
-    syncSources(delivery);
-    delivery.gate.open();
-  });
-  syncSources(delivery);
+    syncSources(delivery)
+    delivery.gate.open()
+  })
+  syncSources(delivery)
   try {
-    await Promise.race([
-      superviseLanes(delivery, end.signal),
-      watchTransfers(delivery, end.signal),
-    ]);
+    await Promise.race([superviseLanes(delivery, end.signal), watchTransfers(delivery, end.signal)])
   } finally {
-    stopListening();
-    end.cut(signal.aborted ? signal.reason : undefined);
-    for (const transfer of delivery.ledger.running())
-      transfer.abort.cut(signal.aborted ? signal.reason : undefined);
-    report(
-      [...delivery.states.values()]
-        .filter((state) => state.receivedBytes > 0 || state.failures.length > 0)
-        .map(toReport),
-    );
+    stopListening()
+    end.cut(signal.aborted ? signal.reason : undefined)
+    for (const transfer of delivery.ledger.running()) transfer.abort.cut(signal.aborted ? signal.reason : undefined)
+    report([...delivery.states.values()].filter((state) => state.receivedBytes > 0 || state.failures.length > 0).map(toReport))
   }
 }
 
 function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
-  const states = new Map<SourceId, SourceState>();
-  const live = (): readonly SourceState[] =>
-    [...states.values()].filter((state) => isUsable(state, tools.reputation));
+  const states = new Map<SourceId, SourceState>()
+  const live = (): readonly SourceState[] => [...states.values()].filter((state) => isUsable(state, tools.reputation))
   return {
     ...job,
     tools,
@@ -76,57 +60,56 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
     states,
     level: 0,
     lastProgressMs: tools.clock.monotonicMs(),
-  };
+  }
 }
 
 /** Takes over what the source set holds now. A source that came back keeps what is known of it. */
 function syncSources(delivery: Delivery): void {
-  const ranked = rankSources(delivery.tools.sources.current(), delivery.tools.policy);
-  const present = new Set(ranked.map(({ source }) => source.id));
-  for (const [id, state] of delivery.states) if (!present.has(id)) state.isGone = true;
+  const ranked = rankSources(delivery.tools.sources.current(), delivery.tools.policy)
+  const present = new Set(ranked.map(({ source }) => source.id))
+  for (const [id, state] of delivery.states) if (!present.has(id)) state.isGone = true
   for (const { source, rank } of ranked) {
-    const known = delivery.states.get(source.id);
-    if (known === undefined || known.source !== source)
-      delivery.states.set(source.id, createSourceState(source, rank));
+    const known = delivery.states.get(source.id)
+    if (known === undefined || known.source !== source) delivery.states.set(source.id, createSourceState(source, rank))
     else {
-      known.rank = rank;
-      known.isGone = false;
+      known.rank = rank
+      known.isGone = false
     }
   }
-  wantTiers(delivery);
+  wantTiers(delivery)
 }
 
 /** Starts a set of lanes for every source, those that come later included; resolves when the last piece is kept. */
 async function superviseLanes(delivery: Delivery, signal: AbortSignal): Promise<void> {
-  const served = new WeakSet<SourceState>();
-  const failed: { error: unknown }[] = [];
+  const served = new WeakSet<SourceState>()
+  const failed: { error: unknown }[] = []
   while (!delivery.ledger.isComplete()) {
-    const failure = failed[0];
-    if (failure !== undefined) throw failure.error;
-    const exhausted = exhaustion(delivery);
-    if (exhausted !== undefined) throw exhausted;
+    const failure = failed[0]
+    if (failure !== undefined) throw failure.error
+    const exhausted = exhaustion(delivery)
+    if (exhausted !== undefined) throw exhausted
     for (const state of delivery.states.values()) {
-      if (served.has(state)) continue;
-      served.add(state);
+      if (served.has(state)) continue
+      served.add(state)
       runLanes(delivery, state, signal).catch((error: unknown) => {
-        if (signal.aborted) return;
-        failed.push({ error });
-        delivery.gate.open();
-      });
+        if (signal.aborted) return
+        failed.push({ error })
+        delivery.gate.open()
+      })
     }
-    await delivery.gate.wait(signal);
+    await delivery.gate.wait(signal)
   }
 }
 
 function exhaustion(delivery: Delivery): DeliveryError | undefined {
-  const { tools, ledger } = delivery;
-  const idleMs = tools.clock.monotonicMs() - delivery.lastProgressMs;
-  const usable = [...delivery.states.values()].some((state) => isUsable(state, tools.reputation));
+  const { tools, ledger } = delivery
+  const idleMs = tools.clock.monotonicMs() - delivery.lastProgressMs
+  const usable = [...delivery.states.values()].some((state) => isUsable(state, tools.reputation))
   if (usable || tools.sources.isGrowing()) {
-    if (idleMs < delivery.timing.giveUpMs) return undefined;
-  } else if (ledger.running().length > 0) return undefined;
-  const reasons = [...delivery.states.values()].flatMap((state) => state.failures.slice(-1));
-  return new DeliveryError({ code: "sources-exhausted", missingPieces: ledger.missing(), reasons });
+    if (idleMs < delivery.timing.giveUpMs) return undefined
+  } else if (ledger.running().length > 0) return undefined
+  const reasons = [...delivery.states.values()].flatMap((state) => state.failures.slice(-1))
+  return new DeliveryError({ code: 'sources-exhausted', missingPieces: ledger.missing(), reasons })
 }
 
 function toReport(state: SourceState): SourceReport {
@@ -136,5 +119,5 @@ function toReport(state: SourceState): SourceReport {
     verifiedBytes: state.verifiedBytes,
     receivedBytes: state.receivedBytes,
     failures: state.failures,
-  };
+  }
 }

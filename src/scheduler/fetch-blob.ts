@@ -1,18 +1,18 @@
-import { DeliveryError, failureOf, type Failure } from "../core/errors.ts";
-import type { BlobRef } from "../core/model/artifact.ts";
-import { TIMING } from "../core/plan/backoff.ts";
-import { rankSources } from "../core/plan/policy.ts";
-import type { Source } from "../core/ports.ts";
-import { sha256Of } from "../core/verify/digest.ts";
-import { createAbort, NOT_NEEDED } from "./abort.ts";
-import { attempt } from "./attempt.ts";
-import type { DeliveryTools } from "./delivery-state.ts";
-import { createGate, waitAtMost, type Gate } from "./gate.ts";
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import type { BlobRef } from '../core/model/artifact.ts'
+import { TIMING } from '../core/plan/backoff.ts'
+import { rankSources } from '../core/plan/policy.ts'
+import type { Source } from '../core/ports.ts'
+import { sha256Of } from '../core/verify/digest.ts'
+import { createAbort, NOT_NEEDED } from './abort.ts'
+import { attempt } from './attempt.ts'
+import type { DeliveryTools } from './delivery-state.ts'
+import { createGate, waitAtMost, type Gate } from './gate.ts'
 
 /** A document that no source gave within this long is given up. */
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 20_000
 /** One source's whole answer. Documents are at most 2 MiB. */
-const ATTEMPT_MS = 8_000;
+const ATTEMPT_MS = 8_000
 
 /**
  * Fetches a small content-addressed document (manifest, piece list, bundle) from the first source with the right bytes.
@@ -20,12 +20,8 @@ const ATTEMPT_MS = 8_000;
  *
  * @throws {DeliveryError} `blob-unavailable`, with what each source did
  */
-export async function fetchBlob(
-  ref: BlobRef,
-  tools: DeliveryTools,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const race = createAbort(signal);
+export async function fetchBlob(ref: BlobRef, tools: DeliveryTools, signal: AbortSignal): Promise<Uint8Array> {
+  const race = createAbort(signal)
   const hunt: Hunt = {
     ref,
     tools,
@@ -34,110 +30,105 @@ export async function fetchBlob(
     running: 0,
     found: undefined,
     gate: createGate(),
-  };
-  const stopListening = tools.sources.onChange(() => hunt.gate.open());
+  }
+  const stopListening = tools.sources.onChange(() => hunt.gate.open())
   try {
-    return await hunting(hunt, race.signal);
+    return await hunting(hunt, race.signal)
   } finally {
-    stopListening();
-    race.cut(NOT_NEEDED);
+    stopListening()
+    race.cut(NOT_NEEDED)
   }
 }
 
 interface Hunt {
-  readonly ref: BlobRef;
-  readonly tools: DeliveryTools;
-  readonly asked: Set<Source>;
-  readonly failures: Failure[];
-  readonly gate: Gate;
-  running: number;
-  found: Uint8Array | undefined;
+  readonly ref: BlobRef
+  readonly tools: DeliveryTools
+  readonly asked: Set<Source>
+  readonly failures: Failure[]
+  readonly gate: Gate
+  running: number
+  found: Uint8Array | undefined
 }
 
 async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
-  const { tools } = hunt;
-  const startedMs = tools.clock.monotonicMs();
+  const { tools } = hunt
+  const startedMs = tools.clock.monotonicMs()
   for (;;) {
-    const next = nextSource(hunt);
-    if (next !== undefined) void ask(hunt, next, signal);
+    const next = nextSource(hunt)
+    if (next !== undefined) void ask(hunt, next, signal)
     else {
-      for (const tier of tools.policy.tiers) tools.sources.want(tier);
-      if (hunt.running === 0 && !tools.sources.isGrowing()) break;
+      for (const tier of tools.policy.tiers) tools.sources.want(tier)
+      if (hunt.running === 0 && !tools.sources.isGrowing()) break
     }
-    await waitAtMost(hunt.gate, { clock: tools.clock, ms: TIMING.hedgeMs }, signal);
-    if (hunt.found !== undefined) return hunt.found;
-    if (tools.clock.monotonicMs() - startedMs > DEADLINE_MS) break;
+    await waitAtMost(hunt.gate, { clock: tools.clock, ms: TIMING.hedgeMs }, signal)
+    if (hunt.found !== undefined) return hunt.found
+    if (tools.clock.monotonicMs() - startedMs > DEADLINE_MS) break
   }
   throw new DeliveryError({
-    code: "blob-unavailable",
+    code: 'blob-unavailable',
     sha256: hunt.ref.sha256,
     reasons: hunt.failures,
-  });
+  })
 }
 
 function nextSource(hunt: Hunt): Source | undefined {
-  const { tools, asked } = hunt;
-  const ranked = rankSources(tools.sources.current(), tools.policy);
-  return ranked.find(({ source }) => !asked.has(source) && !tools.reputation.isBanned(source.id))
-    ?.source;
+  const { tools, asked } = hunt
+  const ranked = rankSources(tools.sources.current(), tools.policy)
+  return ranked.find(({ source }) => !asked.has(source) && !tools.reputation.isBanned(source.id))?.source
 }
 
 /** Never rejects: what went wrong is noted. */
 async function ask(hunt: Hunt, source: Source, signal: AbortSignal): Promise<void> {
-  const { ref, tools } = hunt;
-  hunt.asked.add(source);
-  hunt.running++;
+  const { ref, tools } = hunt
+  hunt.asked.add(source)
+  hunt.running++
   try {
-    const bytes = await attempt(
-      (own) => readWhole(source, ref, own),
-      { source: source.id, clock: tools.clock, ms: ATTEMPT_MS },
-      signal,
-    );
-    const actual = sha256Of(bytes);
+    const bytes = await attempt((own) => readWhole(source, ref, own), { source: source.id, clock: tools.clock, ms: ATTEMPT_MS }, signal)
+    const actual = sha256Of(bytes)
     if (actual !== ref.sha256)
       throw new DeliveryError({
-        code: "blob-mismatch",
+        code: 'blob-mismatch',
         source: source.id,
         expected: ref.sha256,
         actual,
-      });
-    hunt.found ??= bytes;
+      })
+    hunt.found ??= bytes
   } catch (error) {
-    if (!signal.aborted) noteFailure(hunt, source, error);
+    if (!signal.aborted) noteFailure(hunt, source, error)
   } finally {
-    hunt.running--;
-    hunt.gate.open();
+    hunt.running--
+    hunt.gate.open()
   }
 }
 
 function noteFailure(hunt: Hunt, source: Source, error: unknown): void {
   const failure = failureOf(error) ?? {
-    code: "source-refused",
+    code: 'source-refused',
     source: source.id,
     detail: String(error),
-  };
-  hunt.failures.push(failure);
-  hunt.tools.reputation.note(source.id, failure);
+  }
+  hunt.failures.push(failure)
+  hunt.tools.reputation.note(source.id, failure)
 }
 
 async function readWhole(source: Source, ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
-  const bytes = new Uint8Array(ref.sizeBytes);
-  if (ref.sizeBytes === 0) return bytes;
-  let filled = 0;
+  const bytes = new Uint8Array(ref.sizeBytes)
+  if (ref.sizeBytes === 0) return bytes
+  let filled = 0
   for await (const chunk of source.read(ref, { start: 0, end: ref.sizeBytes }, signal)) {
-    if (filled + chunk.length > bytes.length) throw wrongLength(source, ref, filled + chunk.length);
-    bytes.set(chunk, filled);
-    filled += chunk.length;
+    if (filled + chunk.length > bytes.length) throw wrongLength(source, ref, filled + chunk.length)
+    bytes.set(chunk, filled)
+    filled += chunk.length
   }
-  if (filled !== bytes.length) throw wrongLength(source, ref, filled);
-  return bytes;
+  if (filled !== bytes.length) throw wrongLength(source, ref, filled)
+  return bytes
 }
 
 function wrongLength(source: Source, ref: BlobRef, actualBytes: number): DeliveryError {
   return new DeliveryError({
-    code: "source-length",
+    code: 'source-length',
     source: source.id,
     expectedBytes: ref.sizeBytes,
     actualBytes,
-  });
+  })
 }

@@ -1,44 +1,44 @@
-import { pieceRange, type Artifact } from "../core/model/artifact.ts";
-import { toPieceIndex, type PieceIndex } from "../core/model/ids.ts";
-import type { PieceRun } from "../core/pieces/picker.ts";
+import { pieceRange, type Artifact } from '../core/model/artifact.ts'
+import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
+import type { PieceRun } from '../core/pieces/picker.ts'
 
 /** Whole bytes of one piece, unverified. */
 export interface CutPiece {
-  readonly index: PieceIndex;
-  readonly bytes: Uint8Array;
+  readonly index: PieceIndex
+  readonly bytes: Uint8Array
 }
 
 /** Cuts a stream of chunks at piece borders. Allocates one piece at a time, of the size the manifest says. */
 export interface PieceCutter {
   /** Pieces that this chunk completes, in order. Bytes past the run are an error of the source and are dropped here; it is held to its length by the caller. */
-  push(chunk: Uint8Array): readonly CutPiece[];
+  push(chunk: Uint8Array): readonly CutPiece[]
 }
 
 export function createPieceCutter(artifact: Artifact, run: PieceRun): PieceCutter {
-  let index = run.start;
-  let buffer = allocate(artifact, index);
-  let filled = 0;
+  let index = run.start
+  let buffer = allocate(artifact, index)
+  let filled = 0
   return {
     push(chunk) {
-      const cut: CutPiece[] = [];
-      let rest = chunk;
+      const cut: CutPiece[] = []
+      let rest = chunk
       while (rest.length > 0 && index < run.end) {
-        const taken = rest.subarray(0, buffer.length - filled);
-        buffer.set(taken, filled);
-        filled += taken.length;
-        rest = rest.subarray(taken.length);
-        if (filled < buffer.length) break;
-        cut.push({ index, bytes: buffer });
-        index = toPieceIndex(index + 1);
-        filled = 0;
-        if (index < run.end) buffer = allocate(artifact, index);
+        const taken = rest.subarray(0, buffer.length - filled)
+        buffer.set(taken, filled)
+        filled += taken.length
+        rest = rest.subarray(taken.length)
+        if (filled < buffer.length) break
+        cut.push({ index, bytes: buffer })
+        index = toPieceIndex(index + 1)
+        filled = 0
+        if (index < run.end) buffer = allocate(artifact, index)
       }
-      return cut;
+      return cut
     },
-  };
+  }
 }
 
 function allocate(artifact: Artifact, index: PieceIndex): Uint8Array {
-  const { start, end } = pieceRange(artifact, index);
-  return new Uint8Array(end - start);
+  const { start, end } = pieceRange(artifact, index)
+  return new Uint8Array(end - start)
 }

@@ -1,20 +1,20 @@
-import { DeliveryError } from "../core/errors.ts";
-import type { Artifact } from "../core/model/artifact.ts";
-import { toPieceIndex, type PieceIndex } from "../core/model/ids.ts";
-import type { Hasher, StoredArtifact } from "../core/ports.ts";
-import { pieceHash } from "../core/verify/piece.ts";
-import { createGate } from "./gate.ts";
+import { DeliveryError } from '../core/errors.ts'
+import type { Artifact } from '../core/model/artifact.ts'
+import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
+import type { Hasher, StoredArtifact } from '../core/ports.ts'
+import { pieceHash } from '../core/verify/piece.ts'
+import { createGate } from './gate.ts'
 
 /** Hashes the whole artifact behind the download: over the bytes that are kept, not those that came by. */
 export interface PrefixHash {
   /** A piece was kept: the contiguous prefix may have grown. */
-  advance(): void;
+  advance(): void
   /**
    * Resolves when every byte was read back and the digest is the artifact's.
    * @throws {DeliveryError} `store-tampered` for a piece that changed on disk (already forgotten, fetch it again), `artifact-digest` when
    * every piece is right and the whole is not: the piece list was forged
    */
-  finish(): Promise<void>;
+  finish(): Promise<void>
 }
 
 /** Starts at once. `signal` ends it. */
@@ -22,47 +22,42 @@ export function createPrefixHash(
   job: { readonly artifact: Artifact; readonly stored: StoredArtifact; readonly hasher: Hasher },
   signal: AbortSignal,
 ): PrefixHash {
-  const gate = createGate();
-  const done = follow({ ...job, waitForMore: () => gate.wait(signal) }, signal);
+  const gate = createGate()
+  const done = follow({ ...job, waitForMore: () => gate.wait(signal) }, signal)
   // Looked at in finish(); a failure before that must not count as unhandled.
-  done.catch(() => undefined);
-  return { advance: () => gate.open(), finish: () => done };
+  done.catch(() => undefined)
+  return { advance: () => gate.open(), finish: () => done }
 }
 
 interface Following {
-  readonly artifact: Artifact;
-  readonly stored: StoredArtifact;
-  readonly hasher: Hasher;
-  readonly waitForMore: () => Promise<void>;
+  readonly artifact: Artifact
+  readonly stored: StoredArtifact
+  readonly hasher: Hasher
+  readonly waitForMore: () => Promise<void>
 }
 
 async function follow(job: Following, signal: AbortSignal): Promise<void> {
-  const { artifact, stored, hasher } = job;
-  const stream = await hasher.createStream();
+  const { artifact, stored, hasher } = job
+  const stream = await hasher.createStream()
   for (let at = 0; at < artifact.pieces.count; at++) {
-    const piece = toPieceIndex(at);
-    while (!stored.stored.has(piece)) await job.waitForMore();
-    stream.update(await stored.read(piece, signal));
+    const piece = toPieceIndex(at)
+    while (!stored.stored.has(piece)) await job.waitForMore()
+    stream.update(await stored.read(piece, signal))
   }
-  const actual = stream.digest();
-  if (actual === artifact.sha256) return;
-  const altered = await findAltered(job, signal);
-  const [first] = altered;
-  if (first === undefined)
-    throw new DeliveryError({ code: "artifact-digest", expected: artifact.sha256, actual });
-  await stored.forget(altered, signal);
-  throw new DeliveryError({ code: "store-tampered", sha256: artifact.sha256, piece: first });
+  const actual = stream.digest()
+  if (actual === artifact.sha256) return
+  const altered = await findAltered(job, signal)
+  const [first] = altered
+  if (first === undefined) throw new DeliveryError({ code: 'artifact-digest', expected: artifact.sha256, actual })
+  await stored.forget(altered, signal)
+  throw new DeliveryError({ code: 'store-tampered', sha256: artifact.sha256, piece: first })
 }
 
-async function findAltered(
-  { artifact, stored, hasher }: Following,
-  signal: AbortSignal,
-): Promise<PieceIndex[]> {
-  const altered: PieceIndex[] = [];
+async function findAltered({ artifact, stored, hasher }: Following, signal: AbortSignal): Promise<PieceIndex[]> {
+  const altered: PieceIndex[] = []
   for (let at = 0; at < artifact.pieces.count; at++) {
-    const piece = toPieceIndex(at);
-    if ((await hasher.digest(await stored.read(piece, signal))) !== pieceHash(artifact, piece))
-      altered.push(piece);
+    const piece = toPieceIndex(at)
+    if ((await hasher.digest(await stored.read(piece, signal))) !== pieceHash(artifact, piece)) altered.push(piece)
   }
-  return altered;
+  return altered
 }

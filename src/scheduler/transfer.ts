@@ -1,21 +1,21 @@
-import type { PieceIndex } from "../core/model/ids.ts";
-import type { PieceRun } from "../core/pieces/picker.ts";
-import type { TransferView } from "../core/plan/backoff.ts";
-import { createAbort, type Abort } from "./abort.ts";
-import type { SourceState } from "./source-state.ts";
+import type { PieceIndex } from '../core/model/ids.ts'
+import type { PieceRun } from '../core/pieces/picker.ts'
+import type { TransferView } from '../core/plan/backoff.ts'
+import { createAbort, type Abort } from './abort.ts'
+import type { SourceState } from './source-state.ts'
 
 /** One running read of a run of pieces. Its pieces are claimed until it ends, or until it is released. */
 export interface Transfer extends TransferView {
-  readonly by: SourceState;
-  readonly run: PieceRun;
-  readonly abort: Abort;
-  firstByteAtMs: number | undefined;
-  lastByteAtMs: number;
-  receivedBytes: number;
+  readonly by: SourceState
+  readonly run: PieceRun
+  readonly abort: Abort
+  firstByteAtMs: number | undefined
+  lastByteAtMs: number
+  receivedBytes: number
   /** First piece of the run that has not been verified yet. */
-  nextPiece: number;
+  nextPiece: number
   /** True once its pieces may be taken by others; it goes on reading, for a late byte still counts. */
-  isReleased: boolean;
+  isReleased: boolean
 }
 
 export function createTransfer(by: SourceState, run: PieceRun, nowMs: number): Transfer {
@@ -29,32 +29,27 @@ export function createTransfer(by: SourceState, run: PieceRun, nowMs: number): T
     receivedBytes: 0,
     nextPiece: run.start,
     isReleased: false,
-  };
+  }
 }
 
 export function noteBytes(transfer: Transfer, byteCount: number, nowMs: number): void {
-  transfer.firstByteAtMs ??= nowMs;
-  transfer.lastByteAtMs = nowMs;
-  transfer.receivedBytes += byteCount;
+  transfer.firstByteAtMs ??= nowMs
+  transfer.lastByteAtMs = nowMs
+  transfer.receivedBytes += byteCount
 }
 
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */
 export function transferRate(transfer: Transfer, nowMs: number): number {
-  const runMs = transfer.firstByteAtMs === undefined ? 0 : nowMs - transfer.firstByteAtMs;
-  return runMs >= 250 ? (transfer.receivedBytes * 1000) / runMs : transfer.by.bytesPerSecond;
+  const runMs = transfer.firstByteAtMs === undefined ? 0 : nowMs - transfer.firstByteAtMs
+  return runMs >= 250 ? (transfer.receivedBytes * 1000) / runMs : transfer.by.bytesPerSecond
 }
 
 /** When this transfer will be through with `piece`, from now. Infinite when it was released or stands still. */
-export function transferEtaMs(
-  transfer: Transfer,
-  piece: PieceIndex,
-  pieceBytes: number,
-  nowMs: number,
-): number {
-  if (transfer.isReleased) return Infinity;
-  const rate = transferRate(transfer, nowMs);
-  if (rate <= 0) return Infinity;
-  const bytesToGo = (piece + 1 - transfer.run.start) * pieceBytes - transfer.receivedBytes;
-  const silentMs = nowMs - transfer.lastByteAtMs;
-  return Math.max(0, (bytesToGo * 1000) / rate) + (silentMs > 300 ? silentMs : 0);
+export function transferEtaMs(transfer: Transfer, piece: PieceIndex, pieceBytes: number, nowMs: number): number {
+  if (transfer.isReleased) return Infinity
+  const rate = transferRate(transfer, nowMs)
+  if (rate <= 0) return Infinity
+  const bytesToGo = (piece + 1 - transfer.run.start) * pieceBytes - transfer.receivedBytes
+  const silentMs = nowMs - transfer.lastByteAtMs
+  return Math.max(0, (bytesToGo * 1000) / rate) + (silentMs > 300 ? silentMs : 0)
 }

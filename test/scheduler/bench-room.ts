@@ -1,86 +1,80 @@
-import { deliverPieces } from "../../src/scheduler/delivery.ts";
-import type { SourceReport } from "../../src/scheduler/delivery-state.ts";
-import type { Artifact } from "../../src/core/model/artifact.ts";
-import { toSourceId, type PieceIndex, type SourceId } from "../../src/core/model/ids.ts";
-import { deliveryPolicy } from "../../src/core/plan/policy.ts";
-import { createReputation, type Reputation } from "../../src/core/plan/reputation.ts";
-import type { Source, SourceSet, Store, StoredArtifact, Tier } from "../../src/core/ports.ts";
-import { createMemoryStore } from "../../src/stores/memory-store.ts";
-import {
-  createArraySource,
-  type ArraySource,
-  type ArraySourceOptions,
-} from "../fakes/array-source.ts";
-import { instantHasher, makeArtifact } from "../fakes/make-artifact.ts";
-import { createSeededRandom, seededBytes } from "../fakes/seeded-random.ts";
-import { createVirtualClock, type VirtualClock } from "../fakes/virtual-clock.ts";
+import { deliverPieces } from '../../src/scheduler/delivery.ts'
+import type { SourceReport } from '../../src/scheduler/delivery-state.ts'
+import type { Artifact } from '../../src/core/model/artifact.ts'
+import { toSourceId, type PieceIndex, type SourceId } from '../../src/core/model/ids.ts'
+import { deliveryPolicy } from '../../src/core/plan/policy.ts'
+import { createReputation, type Reputation } from '../../src/core/plan/reputation.ts'
+import type { Source, SourceSet, Store, StoredArtifact, Tier } from '../../src/core/ports.ts'
+import { createMemoryStore } from '../../src/stores/memory-store.ts'
+import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
+import { instantHasher, makeArtifact } from '../fakes/make-artifact.ts'
+import { createSeededRandom, seededBytes } from '../fakes/seeded-random.ts'
+import { createVirtualClock, type VirtualClock } from '../fakes/virtual-clock.ts'
 
 /** Sources that come and go when a test says so. */
 export interface MovableSet extends SourceSet {
-  replace(sources: readonly Source[]): void;
-  readonly wanted: ReadonlySet<Tier>;
-  growing: boolean;
+  replace(sources: readonly Source[]): void
+  readonly wanted: ReadonlySet<Tier>
+  growing: boolean
 }
 
 export function createMovableSet(initial: readonly Source[]): MovableSet {
-  let sources = initial;
-  const listeners = new Set<() => void>();
-  const wanted = new Set<Tier>();
+  let sources = initial
+  const listeners = new Set<() => void>()
+  const wanted = new Set<Tier>()
   return {
     wanted,
     growing: false,
     current: () => sources,
     catalogues: () => [],
     onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
     want: (tier) => void wanted.add(tier),
     isGrowing() {
-      return this.growing;
+      return this.growing
     },
     replace(next) {
-      sources = next;
-      for (const listener of listeners) listener();
+      sources = next
+      for (const listener of listeners) listener()
     },
-  };
+  }
 }
 
 /** One artifact, its sources, a store and a clock: what every delivery test needs. */
 export interface Room {
-  readonly bytes: Uint8Array;
-  readonly artifact: Artifact;
-  readonly clock: VirtualClock;
-  readonly store: Store;
-  readonly reputation: Reputation;
+  readonly bytes: Uint8Array
+  readonly artifact: Artifact
+  readonly clock: VirtualClock
+  readonly store: Store
+  readonly reputation: Reputation
   readonly delivered: {
-    readonly index: PieceIndex;
-    readonly source: SourceId;
-    readonly atMs: number;
-  }[];
-  readonly set: MovableSet;
-  source(id: string, tier: Tier, over?: Partial<ArraySourceOptions>): ArraySource;
-  deliver(
-    signal?: AbortSignal,
-  ): Promise<{ readonly stored: StoredArtifact; readonly reports: readonly SourceReport[] }>;
+    readonly index: PieceIndex
+    readonly source: SourceId
+    readonly atMs: number
+  }[]
+  readonly set: MovableSet
+  source(id: string, tier: Tier, over?: Partial<ArraySourceOptions>): ArraySource
+  deliver(signal?: AbortSignal): Promise<{ readonly stored: StoredArtifact; readonly reports: readonly SourceReport[] }>
 }
 
 export function createRoom(
   options: {
-    readonly sizeBytes?: number;
-    readonly pieceBytes?: number;
-    readonly seed?: number;
+    readonly sizeBytes?: number
+    readonly pieceBytes?: number
+    readonly seed?: number
   } = {},
 ): Room {
-  const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1 } = options;
-  const bytes = seededBytes(seed, sizeBytes);
-  const artifact = makeArtifact(bytes, pieceBytes);
-  const clock = createVirtualClock();
-  const store = createMemoryStore();
-  const reputation = createReputation();
-  const set = createMovableSet([]);
-  const delivered: { index: PieceIndex; source: SourceId; atMs: number }[] = [];
-  const random = createSeededRandom(seed);
+  const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1 } = options
+  const bytes = seededBytes(seed, sizeBytes)
+  const artifact = makeArtifact(bytes, pieceBytes)
+  const clock = createVirtualClock()
+  const store = createMemoryStore()
+  const reputation = createReputation()
+  const set = createMovableSet([])
+  const delivered: { index: PieceIndex; source: SourceId; atMs: number }[] = []
+  const random = createSeededRandom(seed)
   return {
     bytes,
     artifact,
@@ -89,37 +83,35 @@ export function createRoom(
     reputation,
     delivered,
     set,
-    source: (id, tier, over = {}) =>
-      createArraySource({ id: toSourceId(id), tier, clock, blobs: [bytes], ...over }),
+    source: (id, tier, over = {}) => createArraySource({ id: toSourceId(id), tier, clock, blobs: [bytes], ...over }),
     async deliver(signal = new AbortController().signal) {
-      const stored = await store.open(artifact, signal);
-      let reports: readonly SourceReport[] = [];
+      const stored = await store.open(artifact, signal)
+      let reports: readonly SourceReport[] = []
       const work = deliverPieces(
         {
           artifact,
           stored,
           observer: {
-            onPiece: ({ index, source }) =>
-              void delivered.push({ index, source, atMs: clock.monotonicMs() }),
+            onPiece: ({ index, source }) => void delivered.push({ index, source, atMs: clock.monotonicMs() }),
             onReceived: () => undefined,
             onTrouble: () => undefined,
           },
         },
         {
           sources: set,
-          policy: deliveryPolicy("cdn-first", undefined, undefined),
+          policy: deliveryPolicy('cdn-first', undefined, undefined),
           reputation,
           clock,
           random,
           hasher: instantHasher,
         },
         (sources) => {
-          reports = sources;
+          reports = sources
         },
         signal,
-      );
-      await clock.drive(work);
-      return { stored, reports };
+      )
+      await clock.drive(work)
+      return { stored, reports }
     },
-  };
+  }
 }

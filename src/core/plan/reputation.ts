@@ -1,25 +1,25 @@
-import { HANDLING, type Failure } from "../errors.ts";
-import type { SourceId } from "../model/ids.ts";
+import { HANDLING, type Failure } from '../errors.ts'
+import type { SourceId } from '../model/ids.ts'
 
 /** Which sources lied. Only our own evidence counts, never hearsay: otherwise one liar could silence the honest. */
 export interface Reputation {
-  isBanned(source: SourceId): boolean;
+  isBanned(source: SourceId): boolean
   /** Notes a failure of this source; true when it bans it. */
-  note(source: SourceId, failure: Failure): boolean;
+  note(source: SourceId, failure: Failure): boolean
   /** Banned sources with what they did. */
-  banned(): ReadonlyMap<SourceId, Failure>;
+  banned(): ReadonlyMap<SourceId, Failure>
 }
 
 /** Lives as long as an engine: a ban holds for every artifact of the session. */
 export function createReputation(): Reputation {
-  const banned = new Map<SourceId, Failure>();
+  const banned = new Map<SourceId, Failure>()
   return {
     isBanned: (source) => banned.has(source),
     note(source, failure) {
-      if (!HANDLING[failure.code].banSource) return false;
-      if (!banned.has(source)) banned.set(source, failure);
-      return true;
+      if (!HANDLING[failure.code].banSource) return false
+      if (!banned.has(source)) banned.set(source, failure)
+      return true
     },
     banned: () => banned,
-  };
+  }
 }

@@ -1,123 +1,124 @@
-import type { Failure } from "../errors.ts";
-import type { BlobRef, ByteRange } from "../model/artifact.ts";
-import type { Sha256, SourceId } from "../model/ids.ts";
-import type { Tier } from "../ports.ts";
-import type {
-  ArtifactRequest,
-  CatalogueFacts,
-  DeliveredArtifact,
-  DeliveryEvent,
-} from "./delivery-event.ts";
-import type { SiteConfig } from "../manifest/site-config.ts";
+import type { Failure } from '../errors.ts'
+import type { BlobRef, ByteRange } from '../model/artifact.ts'
+import type { Sha256, SourceId } from '../model/ids.ts'
+import type { Tier } from '../ports.ts'
+import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveryEvent } from './delivery-event.ts'
 
 /**
  * What a page and its engine say to each other over one `MessagePort`. Both come from one build and one origin; `version` guards
  * against a page and a worker of different releases meeting.
  */
-export const BRIDGE_VERSION = 1;
+export const BRIDGE_VERSION = 1
 
 /** A source that lives in the window (peers, http gateways) as the engine sees it. */
 export interface WindowSource {
-  readonly id: SourceId;
-  readonly tier: Tier;
-  readonly maxRunPieces: number;
+  readonly id: SourceId
+  readonly tier: Tier
+  readonly maxRunPieces: number
   /** It can also be asked for the catalogue. */
-  readonly hasCatalogue: boolean;
+  readonly hasCatalogue: boolean
 }
 
 export type PageMessage =
-  | { readonly type: "open"; readonly version: number; readonly configUrl: string }
-  | { readonly type: "deliver"; readonly call: number; readonly request: ArtifactRequest }
-  | { readonly type: "cancel"; readonly call: number }
-  | { readonly type: "list"; readonly call: number }
-  | { readonly type: "forget"; readonly call: number; readonly sha256: Sha256 | undefined }
-  | { readonly type: "audit"; readonly call: number }
+  | { readonly type: 'open'; readonly version: number; readonly configUrl: string }
+  | { readonly type: 'deliver'; readonly call: number; readonly request: ArtifactRequest }
+  | { readonly type: 'cancel'; readonly call: number }
+  | { readonly type: 'list'; readonly call: number }
+  | { readonly type: 'forget'; readonly call: number; readonly sha256: Sha256 | undefined }
+  | { readonly type: 'audit'; readonly call: number }
   /** All sources of the window, whenever the set changes. */
   | {
-      readonly type: "sources";
-      readonly sources: readonly WindowSource[];
-      readonly isGrowing: boolean;
+      readonly type: 'sources'
+      readonly sources: readonly WindowSource[]
+      readonly isGrowing: boolean
     }
   /** Which pieces of a blob a source has: bits as in `Bitfield`, or all. */
   | {
-      readonly type: "offers";
-      readonly source: SourceId;
-      readonly sha256: Sha256;
-      readonly bits: Uint8Array | "all";
+      readonly type: 'offers'
+      readonly source: SourceId
+      readonly sha256: Sha256
+      readonly bits: Uint8Array | 'all'
     }
-  | { readonly type: "read-data"; readonly read: number; readonly bytes: Uint8Array }
-  | { readonly type: "read-end"; readonly read: number }
-  | { readonly type: "read-failed"; readonly read: number; readonly failure: Failure }
+  | { readonly type: 'read-data'; readonly read: number; readonly bytes: Uint8Array }
+  | { readonly type: 'read-end'; readonly read: number }
+  | { readonly type: 'read-failed'; readonly read: number; readonly failure: Failure }
   /** The seeder asks for what the engine keeps. */
   | {
-      readonly type: "seed-read";
-      readonly call: number;
-      readonly sha256: Sha256;
-      readonly piece: number;
+      readonly type: 'seed-read'
+      readonly call: number
+      readonly sha256: Sha256
+      readonly piece: number
     }
-  | { readonly type: "seed-catalogue"; readonly call: number };
+  | { readonly type: 'seed-catalogue'; readonly call: number }
 
 /** Something verified that peers may be given. */
 export interface Seedable {
-  readonly sha256: Sha256;
-  readonly sizeBytes: number;
-  readonly pieceLengthBytes: number;
+  readonly sha256: Sha256
+  readonly sizeBytes: number
+  readonly pieceLengthBytes: number
+  /** Peers meet around artifacts; documents go with them. */
+  readonly role: 'artifact' | 'document'
 }
 
 export type EngineMessage =
   | {
-      readonly type: "opened";
-      readonly version: number;
-      readonly config: SiteConfig;
-      readonly ticket: string | undefined;
+      readonly type: 'opened'
+      readonly version: number
+      /** The site's configuration as a file: the page parses it again. */
+      readonly config: Uint8Array
+      readonly ticket: string | undefined
     }
-  | { readonly type: "open-failed"; readonly failure: Failure }
-  | { readonly type: "event"; readonly call: number; readonly event: DeliveryEvent }
+  | { readonly type: 'open-failed'; readonly failure: Failure }
+  | { readonly type: 'event'; readonly call: number; readonly event: DeliveryEvent }
   | {
-      readonly type: "delivered";
-      readonly call: number;
-      readonly blob: unknown;
-      readonly result: DeliveredArtifact;
+      readonly type: 'delivered'
+      readonly call: number
+      /** A `Blob`. */
+      readonly blob: unknown
+      readonly artifact: ArtifactFacts
+      /** The audit record as written. */
+      readonly record: Uint8Array
     }
   | {
-      readonly type: "listed";
-      readonly call: number;
-      readonly catalogue: CatalogueFacts;
-      readonly artifacts: readonly ListedArtifact[];
+      readonly type: 'listed'
+      readonly call: number
+      readonly catalogue: CatalogueFacts
+      readonly artifacts: readonly ListedArtifact[]
     }
-  | { readonly type: "done"; readonly call: number }
-  | { readonly type: "audited"; readonly call: number; readonly lines: readonly string[] }
+  | { readonly type: 'done'; readonly call: number }
+  | { readonly type: 'audited'; readonly call: number; readonly lines: readonly string[] }
   /** Any call may end so. `cancelled` when the page asked for it. */
-  | { readonly type: "failed"; readonly call: number; readonly failure: Failure | "cancelled" }
-  /** A tier of the window is needed soon; `blobs` are what will be asked of it. */
-  | { readonly type: "want"; readonly tier: Tier }
-  | { readonly type: "want-blob"; readonly blob: BlobRef; readonly isWanted: boolean }
+  | { readonly type: 'failed'; readonly call: number; readonly failure: Failure | 'cancelled' }
+  /** A tier of the window is needed soon. */
+  | { readonly type: 'want'; readonly tier: Tier }
+  /** An artifact that is being fetched, or no longer: the mesh meets around artifacts. */
+  | { readonly type: 'want-blob'; readonly blob: BlobRef; readonly isWanted: boolean }
   | {
-      readonly type: "read";
-      readonly read: number;
-      readonly source: SourceId;
-      readonly blob: BlobRef;
-      readonly range: ByteRange;
+      readonly type: 'read'
+      readonly read: number
+      readonly source: SourceId
+      readonly blob: BlobRef
+      readonly range: ByteRange
     }
   | {
-      readonly type: "read-catalogue";
-      readonly read: number;
-      readonly source: SourceId;
-      readonly limitBytes: number;
+      readonly type: 'read-catalogue'
+      readonly read: number
+      readonly source: SourceId
+      readonly limitBytes: number
     }
-  | { readonly type: "read-cancel"; readonly read: number }
+  | { readonly type: 'read-cancel'; readonly read: number }
   /** All that this browser can seed, whenever that changes. */
-  | { readonly type: "seedable"; readonly blobs: readonly Seedable[] }
-  | { readonly type: "seed-bytes"; readonly call: number; readonly bytes: Uint8Array | undefined };
+  | { readonly type: 'seedable'; readonly blobs: readonly Seedable[] }
+  | { readonly type: 'seed-bytes'; readonly call: number; readonly bytes: Uint8Array | undefined }
 
 /** One line of `list()`. */
 export interface ListedArtifact {
-  readonly name: string;
-  readonly version: string;
-  readonly platform: string | undefined;
-  readonly channel: string | undefined;
-  readonly sizeBytes: number;
-  readonly sha256: Sha256;
-  readonly isYanked: boolean;
-  readonly isDenied: boolean;
+  readonly name: string
+  readonly version: string
+  readonly platform: string | undefined
+  readonly channel: string | undefined
+  readonly sizeBytes: number
+  readonly sha256: Sha256
+  readonly isYanked: boolean
+  readonly isDenied: boolean
 }

@@ -1,0 +1,184 @@
+import { DeliveryError, type Failure } from '../core/errors.ts'
+import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
+import { parseBitfield, type Bitfield } from '../core/model/bitfield.ts'
+import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
+import type { CatalogueSource, Source, Tier, WindowSources } from '../core/ports.ts'
+import type { EngineMessage, PageMessage, WindowSource } from '../core/wire/bridge-message.ts'
+import { createReadQueue, type ReadQueue } from './read-queue.ts'
+
+/** The worker's end of the window's sources. To the scheduler each is an ordinary `Source`. */
+export interface PortSources extends WindowSources {
+  /** Takes a message of the page; false when it is about something else. */
+  receive(message: PageMessage): boolean
+  /** The window is gone: every read ends, every source leaves. */
+  close(): void
+}
+
+export function createPortSources(send: (message: EngineMessage) => void): PortSources {
+  const book: Book = { send, reads: new Map(), members: new Map(), offers: new Map(), nextRead: 1 }
+  const listeners = new Set<() => void>()
+  const wanted = new Set<Tier>()
+  let isGrowing = false
+  const changed = (): void => {
+    for (const listener of listeners) listener()
+  }
+
+  return {
+    current: () => [...book.members.values()].map((member) => member.source),
+    catalogues: () => [...book.members.values()].flatMap((member) => (member.catalogue === undefined ? [] : [member.catalogue])),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    isGrowing: () => isGrowing,
+    want(tier) {
+      if (tier === 'cdn' || wanted.has(tier)) return
+      wanted.add(tier)
+      // Until the window has answered, its sources may still appear.
+      isGrowing ||= tier === 'mesh'
+      send({ type: 'want', tier })
+    },
+    interest(blob) {
+      send({ type: 'want-blob', blob, isWanted: true })
+      return () => send({ type: 'want-blob', blob, isWanted: false })
+    },
+    receive(message) {
+      switch (message.type) {
+        case 'sources':
+          isGrowing = message.isGrowing
+          setMembers(book, message.sources)
+          changed()
+          return true
+        case 'offers':
+          noteOffer(book, message)
+          changed()
+          return true
+        case 'read-data':
+          book.reads.get(message.read)?.push(message.bytes)
+          return true
+        case 'read-end':
+          book.reads.get(message.read)?.end()
+          return true
+        case 'read-failed':
+          book.reads.get(message.read)?.fail(new DeliveryError(message.failure))
+          return true
+        default:
+          return false
+      }
+    },
+    close() {
+      const failure: Failure = { code: 'engine-lost', detail: 'the page is gone' }
+      for (const read of book.reads.values()) read.fail(new DeliveryError(failure))
+      setMembers(book, [])
+      changed()
+    },
+  }
+}
+
+interface Member {
+  readonly facts: WindowSource
+  readonly source: Source
+  readonly catalogue: CatalogueSource | undefined
+}
+
+type Offer = { readonly kind: 'all' } | { readonly kind: 'bits'; readonly bytes: Uint8Array; set: Bitfield | undefined }
+
+interface Book {
+  readonly send: (message: EngineMessage) => void
+  readonly reads: Map<number, ReadQueue>
+  readonly members: Map<SourceId, Member>
+  readonly offers: Map<string, Offer>
+  nextRead: number
+}
+
+/** Keeps the objects of sources that stay: what the scheduler knows of them is tied to the object. */
+function setMembers(book: Book, sources: readonly WindowSource[]): void {
+  const ids = new Set(sources.map((source) => source.id))
+  for (const id of book.members.keys()) if (!ids.has(id)) book.members.delete(id)
+  for (const facts of sources) if (!book.members.has(facts.id)) book.members.set(facts.id, createMember(book, facts))
+}
+
+function createMember(book: Book, facts: WindowSource): Member {
+  const { id, tier, maxRunPieces } = facts
+  const source: Source = {
+    id,
+    tier,
+    maxRunPieces,
+    read: (blob, range, signal) => readBlob(book, { source: id, blob, range }, signal),
+    isOffered: (blob, piece) => tier !== 'mesh' || isOffered(book, { source: id, blob, piece }),
+  }
+  const catalogue: CatalogueSource = {
+    id,
+    tier,
+    readCatalogue: (limitBytes, signal) => readCatalogue(book, { source: id, limitBytes }, signal),
+  }
+  return { facts, source, catalogue: facts.hasCatalogue ? catalogue : undefined }
+}
+
+function readBlob(
+  book: Book,
+  wanted: { readonly source: SourceId; readonly blob: BlobRef; readonly range: ByteRange },
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  return startRead(book, (read) => ({ type: 'read', read, ...wanted }), signal)
+}
+
+async function readCatalogue(
+  book: Book,
+  wanted: { readonly source: SourceId; readonly limitBytes: number },
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of startRead(book, (read) => ({ type: 'read-catalogue', read, ...wanted }), signal)) {
+    length += chunk.length
+    if (length > wanted.limitBytes)
+      throw new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes: wanted.limitBytes })
+    chunks.push(chunk)
+  }
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
+}
+
+async function* startRead(
+  book: Book,
+  request: (read: number) => EngineMessage,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  signal.throwIfAborted()
+  const read = book.nextRead++
+  const queue = createReadQueue(signal)
+  book.reads.set(read, queue)
+  book.send(request(read))
+  let isOver = false
+  try {
+    yield* queue.chunks()
+    isOver = true
+  } finally {
+    book.reads.delete(read)
+    if (!isOver) book.send({ type: 'read-cancel', read })
+  }
+}
+
+function noteOffer(
+  book: Book,
+  { source, sha256, bits }: { readonly source: SourceId; readonly sha256: Sha256; readonly bits: Uint8Array | 'all' },
+): void {
+  book.offers.set(`${source} ${sha256}`, bits === 'all' ? { kind: 'all' } : { kind: 'bits', bytes: bits, set: undefined })
+}
+
+function isOffered(
+  book: Book,
+  { source, blob, piece }: { readonly source: SourceId; readonly blob: BlobRef; readonly piece: PieceIndex },
+): boolean {
+  const offer = book.offers.get(`${source} ${blob.sha256}`)
+  if (offer === undefined) return false
+  if (offer.kind === 'all') return true
+  offer.set ??= parseBitfield(offer.bytes.length * 8, offer.bytes)
+  return offer.set?.has(piece) ?? false
+}

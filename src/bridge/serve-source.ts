@@ -1,0 +1,96 @@
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import type { Bitfield } from '../core/model/bitfield.ts'
+import type { Sha256, SourceId } from '../core/model/ids.ts'
+import type { CatalogueSource, Source } from '../core/ports.ts'
+import type { EngineMessage, PageMessage } from '../core/wire/bridge-message.ts'
+
+/** What a window lends to its engine. */
+export interface LentSources {
+  current(): readonly Source[]
+  catalogues(): readonly CatalogueSource[]
+  isGrowing(): boolean
+}
+
+/** The page's end: runs the reads that the engine asks for, and says which sources there are. */
+export interface SourceServer {
+  /** Takes a message of the engine; false when it is about something else. */
+  receive(message: EngineMessage): boolean
+  /** The set of sources changed. */
+  announce(): void
+  offer(source: SourceId, sha256: Sha256, pieces: Bitfield): void
+  /** Ends every running read. */
+  close(): void
+}
+
+/** @param send `transfer` lists buffers that may be moved instead of copied */
+export function serveSources(lent: LentSources, send: (message: PageMessage, transfer?: readonly ArrayBuffer[]) => void): SourceServer {
+  const running = new Map<number, AbortController>()
+
+  const run = async (read: number, chunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>): Promise<void> => {
+    const stop = new AbortController()
+    running.set(read, stop)
+    try {
+      for await (const chunk of chunks(stop.signal)) sendChunk(send, read, chunk)
+      send({ type: 'read-end', read })
+    } catch (error) {
+      if (!stop.signal.aborted) send({ type: 'read-failed', read, failure: failureOf(error) ?? unexpected(error) })
+    } finally {
+      running.delete(read)
+    }
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'read':
+          void run(message.read, (signal) => sourceOf(lent, message.source).read(message.blob, message.range, signal))
+          return true
+        case 'read-catalogue':
+          void run(message.read, (signal) => wholeCatalogue(lent, message, signal))
+          return true
+        case 'read-cancel':
+          running.get(message.read)?.abort(new DeliveryError({ code: 'engine-lost', detail: 'the engine needs it no more' }))
+          return true
+        default:
+          return false
+      }
+    },
+    announce() {
+      const catalogues = new Set(lent.catalogues().map((source) => source.id))
+      const sources = lent.current().map(({ id, tier, maxRunPieces }) => ({ id, tier, maxRunPieces, hasCatalogue: catalogues.has(id) }))
+      send({ type: 'sources', sources, isGrowing: lent.isGrowing() })
+    },
+    offer: (source, sha256, pieces) => send({ type: 'offers', source, sha256, bits: pieces.isFull() ? 'all' : pieces.toBytes() }),
+    close() {
+      for (const stop of running.values()) stop.abort(new DeliveryError({ code: 'engine-lost', detail: 'the page closes' }))
+    },
+  }
+}
+
+function sourceOf(lent: LentSources, id: SourceId): Source {
+  const source = lent.current().find((one) => one.id === id)
+  if (source === undefined) throw new DeliveryError({ code: 'peer-closed', detail: 'it left' })
+  return source
+}
+
+async function* wholeCatalogue(
+  lent: LentSources,
+  wanted: { readonly source: SourceId; readonly limitBytes: number },
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const source = lent.catalogues().find((one) => one.id === wanted.source)
+  if (source === undefined) throw new DeliveryError({ code: 'peer-closed', detail: 'it left' })
+  yield await source.readCatalogue(wanted.limitBytes, signal)
+}
+
+/** A chunk that owns its buffer is moved; a view into a larger one has to be copied. */
+function sendChunk(send: (message: PageMessage, transfer?: readonly ArrayBuffer[]) => void, read: number, chunk: Uint8Array): void {
+  const { buffer } = chunk
+  const isWhole = buffer instanceof ArrayBuffer && chunk.byteLength === buffer.byteLength
+  if (isWhole) send({ type: 'read-data', read, bytes: chunk }, [buffer])
+  else send({ type: 'read-data', read, bytes: chunk.slice() })
+}
+
+function unexpected(error: unknown): Failure {
+  return { code: 'engine-lost', detail: error instanceof Error ? error.message : String(error) }
+}

@@ -1,0 +1,190 @@
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import type { Catalogue } from '../core/manifest/catalogue.ts'
+import { acceptCatalogue, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
+import { parseCatalogue } from '../core/manifest/parse-catalogue.ts'
+import { parseCatalogueEnvelope } from '../core/manifest/parse-envelope.ts'
+import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
+import { deliveryPolicy } from '../core/plan/policy.ts'
+import { sha256Of } from '../core/verify/digest.ts'
+import { requirePolicy, type SignatureVerdict } from '../core/verify/identity-policy.ts'
+import type { DeliveryTools } from '../scheduler/delivery-state.ts'
+import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
+import { nowSeconds, type EngineParts } from './parts.ts'
+import { deliveryTools } from './tools.ts'
+
+/** A catalogue whose signature was verified here, and which did not go back in time. */
+export interface AcceptedCatalogue {
+  readonly catalogue: Catalogue
+  /** The file as served: what a peer is given. */
+  readonly file: Uint8Array
+  readonly payloadSha256: Sha256
+  readonly verdict: SignatureVerdict
+  readonly source: SourceId
+}
+
+export interface CatalogueAnswer extends AcceptedCatalogue {
+  /** `expired`: only a digest that the page pinned may still be asked for. */
+  readonly freshness: 'fresh' | 'stale' | 'expired'
+}
+
+export interface CatalogueDesk {
+  /** @throws {DeliveryError} `catalogue-unavailable`, or the refusal of the catalogue that was offered */
+  current(signal: AbortSignal): Promise<CatalogueAnswer>
+  /** The newest accepted one without asking anybody. */
+  known(): AcceptedCatalogue | undefined
+}
+
+const CATALOGUE_KEY = 'catalogue'
+const FLOOR_KEY = 'catalogue-floor'
+const KEPT = toSourceId('kept')
+
+export function createCatalogueDesk(
+  parts: EngineParts,
+  onAccepted: (accepted: AcceptedCatalogue, signal: AbortSignal) => Promise<void>,
+): CatalogueDesk {
+  let newest: AcceptedCatalogue | undefined
+  const recall = async (signal: AbortSignal): Promise<void> => {
+    newest ??= await loadKept(parts, signal)
+    if (newest !== undefined) parts.hub.addOrigins(newest.catalogue.origins)
+  }
+  const take = async (accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> => {
+    await keep(parts, accepted, signal)
+    newest = accepted
+    parts.hub.addOrigins(accepted.catalogue.origins)
+    await onAccepted(accepted, signal)
+  }
+  return {
+    known: () => newest,
+    async current(signal) {
+      await recall(signal)
+      if (newest !== undefined && !isRefreshDue(newest.catalogue, nowSeconds(parts.clock))) return answer(parts, newest)
+      const { best, failures } = await askAll(parts, newest, signal)
+      if (best !== undefined && best !== newest) await take(best, signal)
+      if (newest === undefined) throw refusal(failures)
+      return answer(parts, newest)
+    },
+  }
+}
+
+function answer(parts: EngineParts, accepted: AcceptedCatalogue): CatalogueAnswer {
+  const question = { nowSeconds: nowSeconds(parts.clock), maxGraceSeconds: parts.config.maxGraceSeconds, isFresherReachable: false }
+  try {
+    return { ...accepted, freshness: judgeFreshness(accepted.catalogue, question) }
+  } catch (error) {
+    if (failureOf(error)?.code !== 'catalogue-expired') throw error
+    return { ...accepted, freshness: 'expired' }
+  }
+}
+
+async function askAll(
+  parts: EngineParts,
+  newest: AcceptedCatalogue | undefined,
+  signal: AbortSignal,
+): Promise<{ best: AcceptedCatalogue | undefined; failures: readonly Failure[] }> {
+  const floor = await loadFloor(parts, signal)
+  const tools: DeliveryTools = deliveryTools(
+    parts,
+    deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers),
+  )
+  const haul = await collectCatalogues((file, source) => accept(parts, { file, source, floor }), tools, signal)
+  const candidates = [...(newest === undefined ? [] : [newest]), ...haul.accepted.map((one) => one.value)]
+  const best = candidates.reduce<AcceptedCatalogue | undefined>(
+    (high, one) => (high === undefined || one.catalogue.version > high.catalogue.version ? one : high),
+    undefined,
+  )
+  const twin = candidates.find((one) => one.catalogue.version === best?.catalogue.version && one.payloadSha256 !== best.payloadSha256)
+  if (best !== undefined && twin !== undefined) {
+    throw new DeliveryError({
+      code: 'catalogue-equivocation',
+      version: best.catalogue.version,
+      known: best.payloadSha256,
+      offered: twin.payloadSha256,
+    })
+  }
+  return { best, failures: haul.failures }
+}
+
+interface OfferedFile {
+  readonly file: Uint8Array
+  readonly source: SourceId
+  readonly floor: CatalogueFloor | undefined
+}
+
+/** From untrusted bytes to an accepted catalogue: signature first, then its content, then its place in time. */
+async function accept(parts: EngineParts, { file, source, floor }: OfferedFile): Promise<AcceptedCatalogue> {
+  const { payload, bundles } = parseCatalogueEnvelope(file)
+  const payloadSha256 = sha256Of(payload)
+  const { trust } = parts.config
+  const policy = requirePolicy(trust.catalogueSigners, trust.trustedRoot, trust.thresholds)
+  let refused: unknown
+  for (const bundle of bundles) {
+    try {
+      const verdict = await parts.verifier.verify(bundle, payloadSha256, policy)
+      const catalogue = parseCatalogue(payload)
+      const question = {
+        offered: catalogue,
+        offeredSha256: payloadSha256,
+        floor,
+        minimumVersion: trust.minimumVersion,
+        repository: parts.config.repository,
+      }
+      acceptCatalogue({ ...question, nowSeconds: nowSeconds(parts.clock) })
+      return { catalogue, file, payloadSha256, verdict, source }
+    } catch (error) {
+      refused ??= error
+    }
+  }
+  throw refused ?? new DeliveryError({ code: 'signature-missing', subject: 'catalogue' })
+}
+
+/** Re-verified at each start: any script of the origin could have written it. */
+async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
+  const file = await parts.memory.records.get(CATALOGUE_KEY, signal)
+  if (!(file instanceof Uint8Array)) return undefined
+  try {
+    return await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) })
+  } catch (error) {
+    // The site changed its signers, or the copy was altered: it counts for nothing, and a new one is asked for.
+    if (failureOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+async function loadFloor(parts: EngineParts, signal: AbortSignal): Promise<CatalogueFloor | undefined> {
+  const floor = await parts.memory.records.get(`${FLOOR_KEY}:${parts.config.repository}`, signal)
+  if (typeof floor !== 'object' || floor === null || !('version' in floor) || !('sha256' in floor)) return undefined
+  const { version, sha256 } = floor
+  return typeof version === 'number' && isSha256(sha256) ? { version, sha256 } : undefined
+}
+
+async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
+  const { records } = parts.memory
+  // The floor first: after a crash between the two, an old catalogue is refused rather than a rollback allowed.
+  await records.put(
+    `${FLOOR_KEY}:${parts.config.repository}`,
+    { version: accepted.catalogue.version, sha256: accepted.payloadSha256 } satisfies CatalogueFloor,
+    signal,
+  )
+  await records.put(CATALOGUE_KEY, accepted.file, signal)
+}
+
+const TRUST_CODES: ReadonlySet<Failure['code']> = new Set([
+  'bundle-invalid',
+  'catalogue-equivocation',
+  'catalogue-future',
+  'catalogue-repository',
+  'catalogue-rollback',
+  'format-invalid',
+  'format-oversized',
+  'format-unsupported',
+  'identity-mismatch',
+  'signature-invalid',
+  'signature-missing',
+  'subject-mismatch',
+])
+
+/** A catalogue that was there and was refused says more than the sources that were not. */
+function refusal(reasons: readonly Failure[]): DeliveryError {
+  const told = reasons.find((reason) => TRUST_CODES.has(reason.code))
+  return new DeliveryError(told ?? { code: 'catalogue-unavailable', reasons })
+}

@@ -1,0 +1,104 @@
+import { isEntryDenied } from '../core/manifest/choose.ts'
+import type { SiteConfig } from '../core/manifest/site-config.ts'
+import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import { createReputation } from '../core/plan/reputation.ts'
+import type { Clock, WindowSources } from '../core/ports.ts'
+import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
+import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
+import type { StoreView } from '../stores/store-view.ts'
+import { createVolatileMemory, type Memory } from '../stores/volatile-index.ts'
+import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
+import { createCatalogueDesk, type AcceptedCatalogue } from './catalogue-desk.ts'
+import { deliverArtifact, type Delivered } from './deliver.ts'
+import { createHasher } from './hasher.ts'
+import type { EngineParts, WithLock } from './parts.ts'
+import { listSeedable, readSeed } from './seeds.ts'
+import { createSourceHub } from './source-hub.ts'
+
+/** Finds, fetches, verifies and keeps artifacts. The same in a page's worker and, over HTTP alone, in a service worker. */
+export interface Engine {
+  deliver(request: ArtifactRequest, emit: (event: DeliveryEvent) => void, signal: AbortSignal): Promise<Delivered>
+  list(signal: AbortSignal): Promise<{ readonly catalogue: CatalogueFacts; readonly artifacts: readonly ListedArtifact[] }>
+  /** Forgets one kept artifact, or all of them. */
+  forget(sha256: Sha256 | undefined, signal: AbortSignal): Promise<void>
+  /** Every audit record as one line of JSON, oldest first. */
+  audit(signal: AbortSignal): Promise<readonly string[]>
+  /** Verified artifacts that the catalogue lets peers have, with the documents that go with them. */
+  seedable(signal: AbortSignal): Promise<readonly Seedable[]>
+  readSeed(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** The newest accepted catalogue, as served. */
+  catalogueFile(): Uint8Array | undefined
+}
+
+export interface EngineOptions {
+  readonly config: SiteConfig
+  readonly stores: StoreView
+  readonly memory: Memory
+  readonly clock: Clock
+  readonly withLock: WithLock
+  readonly isSecurePage: boolean
+  readonly windowSources: WindowSources | undefined
+}
+
+/** Uses the index where there is one; else everything works and nothing outlives the context. */
+export function memoryOf(stores: StoreView): Memory {
+  return stores.index ?? createVolatileMemory()
+}
+
+/** The one place that wires adapters to the ports of core. */
+export function createEngine(options: EngineOptions): Engine {
+  const { config, stores, memory, clock, withLock } = options
+  const parts: EngineParts = {
+    config,
+    stores,
+    memory,
+    clock,
+    withLock,
+    hub: createSourceHub(config, options),
+    verifier: createSigstoreVerifier(),
+    hasher: createHasher(),
+    reputation: createReputation(),
+    random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
+  }
+  const desk = createCatalogueDesk(parts, (accepted, signal) => purgeDenied(parts, accepted, signal))
+  return {
+    deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit }, request, signal),
+    async list(signal) {
+      const { catalogue, verdict, source, freshness } = await desk.current(signal)
+      const facts: CatalogueFacts = {
+        version: catalogue.version,
+        freshness: freshness === 'expired' ? 'stale' : freshness,
+        source,
+        signedBy: verdict,
+        expiresAtSeconds: catalogue.expiresAtSeconds,
+      }
+      const artifacts = catalogue.artifacts.map((entry): ListedArtifact => ({
+        name: entry.name,
+        version: entry.version,
+        platform: entry.platform,
+        channel: entry.channel,
+        sizeBytes: entry.artifact.sizeBytes,
+        sha256: entry.artifact.sha256,
+        isYanked: entry.yanked,
+        isDenied: isEntryDenied(catalogue, entry),
+      }))
+      return { catalogue: facts, artifacts }
+    },
+    async forget(sha256, signal) {
+      const kept = sha256 === undefined ? ((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256) : [sha256]
+      for (const digest of kept) await withLock(`sealift-artifact:${digest}`, () => stores.store.remove(digest, signal), signal)
+    },
+    audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
+    seedable: (signal) => listSeedable(parts, desk.known(), signal),
+    readSeed: (sha256, piece, signal) => readSeed(parts, { sha256, piece }, signal),
+    catalogueFile: () => desk.known()?.file,
+  }
+}
+
+/** Withdrawn copies go as soon as the catalogue says so, offline or not. */
+async function purgeDenied({ stores, withLock }: EngineParts, { catalogue }: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
+  const kept = new Set(((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256))
+  for (const sha256 of catalogue.denied) {
+    if (kept.has(sha256)) await withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal)
+  }
+}

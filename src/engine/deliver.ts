@@ -1,0 +1,232 @@
+import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
+import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
+import { createAbort } from '../scheduler/abort.ts'
+import { deliverPieces } from '../scheduler/delivery.ts'
+import type { SourceReport } from '../scheduler/delivery-state.ts'
+import { createPrefixHash } from '../scheduler/prefix-hash.ts'
+import type { ArtifactFile } from '../stores/artifact-file.ts'
+import type { CatalogueDesk } from './catalogue-desk.ts'
+import { judgeArtifact, type BundleVerdict } from './judge.ts'
+import { nowSeconds, type EngineParts } from './parts.ts'
+import { createProgress, spansOf } from './progress.ts'
+import { writeRecord, type Ending } from './record.ts'
+import { chooseArtifact, openArtifact, type Chosen, type Resolved } from './resolve.ts'
+
+export interface Delivered extends DeliveredArtifact {
+  /** Verified, whole, held by the browser. */
+  readonly blob: Blob
+}
+
+export interface DeliverRooms {
+  readonly parts: EngineParts
+  readonly desk: CatalogueDesk
+  readonly emit: (event: DeliveryEvent) => void
+}
+
+/** An altered piece is fetched again; a disk that alters more than this is broken. */
+const MOST_REPAIRS = 3
+
+/**
+ * One artifact, start to end: catalogue, choice, pieces, whole digest, signatures, record. The blob exists only after all of it.
+ * @throws {DeliveryError} any; what was refused is forgotten, what merely did not arrive is kept for the next try
+ */
+export async function deliverArtifact(rooms: DeliverRooms, request: ArtifactRequest, signal: AbortSignal): Promise<Delivered> {
+  const { parts, emit } = rooms
+  const startedAtSeconds = nowSeconds(parts.clock)
+  emit({ kind: 'phase', phase: 'resolving' })
+  const chosen = await chooseArtifact(parts, rooms.desk, request, signal)
+  const loseInterest = chosen.entry.mesh ? parts.hub.interest(chosen.entry.artifact) : (): void => undefined
+  try {
+    return await deliverChosen({ ...rooms, startedAtSeconds }, chosen, signal)
+  } finally {
+    loseInterest()
+  }
+}
+
+async function deliverChosen(
+  rooms: DeliverRooms & { readonly startedAtSeconds: number },
+  chosen: Chosen,
+  signal: AbortSignal,
+): Promise<Delivered> {
+  const { parts } = rooms
+  const resolved = await openArtifact(parts, chosen, signal)
+  const { artifact } = resolved
+  // One writer for each artifact over all tabs; who waits here finds the pieces kept when its turn comes.
+  return await parts.withLock(
+    `sealift-artifact:${artifact.sha256}`,
+    async () => {
+      const file = await parts.stores.store.open(artifact, signal)
+      const attempt: Attempt = { ...rooms, resolved, file, verdicts: [], reports: [] }
+      try {
+        return await fetchAndJudge(attempt, signal)
+      } catch (error) {
+        await endBadly(attempt, error, signal)
+        throw error
+      } finally {
+        await file.close()
+      }
+    },
+    signal,
+  )
+}
+
+interface Attempt extends DeliverRooms {
+  readonly resolved: Resolved
+  readonly file: ArtifactFile
+  readonly startedAtSeconds: number
+  verdicts: readonly BundleVerdict[]
+  reports: readonly SourceReport[]
+}
+
+async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Delivered> {
+  const { parts, emit, file, resolved } = attempt
+  const { artifact, tools } = resolved
+  const facts = artifactFacts(resolved)
+  emit({
+    kind: 'resolved',
+    artifact: facts,
+    catalogue: catalogueFacts(resolved),
+    kept: spansOf(file.origins(), (id) => parts.hub.tierOf(id)),
+  })
+  emit({ kind: 'phase', phase: 'fetching' })
+  // A refused signature ends the download at once: its bytes would only be thrown away.
+  const either = createAbort(signal)
+  const judging = judgeArtifact(parts, { artifact, tools }, either.signal).then((verdicts) => {
+    attempt.verdicts = verdicts
+    emit({ kind: 'signed', verdicts: verdicts.map((one) => one.verdict) })
+  })
+  const fetching = fetchPieces(attempt, either.signal)
+  try {
+    await Promise.all([judging, fetching])
+  } catch (error) {
+    either.cut(error)
+    // Both must have let go of the file before it is closed or removed.
+    await Promise.allSettled([judging, fetching])
+    throw error
+  }
+  emit({ kind: 'phase', phase: 'checking' })
+  const blob = await file.complete(signal)
+  if (blob.size !== artifact.sizeBytes)
+    throw new DeliveryError({ code: 'artifact-size', expectedBytes: artifact.sizeBytes, actualBytes: blob.size })
+  await file.markVerified(signal)
+  const record = await writeRecord(parts, endingOf(attempt, { kind: 'delivered' }), signal)
+  return { blob, artifact: facts, record }
+}
+
+/** Until every piece is kept and the whole, read back from the store, has the right digest. */
+async function fetchPieces(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  for (let repairs = 0; ; repairs++) {
+    try {
+      await fetchOnce(attempt, signal)
+      return
+    } catch (error) {
+      if (failureOf(error)?.code !== 'store-tampered' || repairs === MOST_REPAIRS) throw error
+    }
+  }
+}
+
+async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  const { parts, emit, file, resolved } = attempt
+  const { artifact, tools } = resolved
+  const own = createAbort(signal)
+  const { lengthBytes } = artifact.pieces
+  const keptBytes = Math.min(artifact.sizeBytes, file.stored.size * lengthBytes)
+  const progress = createProgress({ sizeBytes: artifact.sizeBytes, keptBytes, clock: parts.clock }, emit)
+  const whole = createPrefixHash({ artifact, stored: file, hasher: parts.hasher }, own.signal)
+  const observer = {
+    ...progress,
+    onPiece: (piece: Parameters<typeof progress.onPiece>[0]) => {
+      progress.onPiece(piece)
+      whole.advance()
+    },
+  }
+  try {
+    const report = (reports: readonly SourceReport[]): void => {
+      attempt.reports = mergeReports(attempt.reports, reports)
+    }
+    // The hash may refuse before the last piece is in: a piece that changed on disk, say.
+    await Promise.all([deliverPieces({ artifact, stored: file, observer }, tools, report, own.signal), whole.finish()])
+  } finally {
+    own.cut(signal.aborted ? signal.reason : undefined)
+    progress.flush()
+  }
+}
+
+function mergeReports(before: readonly SourceReport[], now: readonly SourceReport[]): readonly SourceReport[] {
+  const merged = new Map(before.map((report) => [report.source, report]))
+  for (const report of now) {
+    const known = merged.get(report.source)
+    const sum =
+      known === undefined
+        ? report
+        : { ...report, receivedBytes: known.receivedBytes + report.receivedBytes, failures: [...known.failures, ...report.failures] }
+    merged.set(report.source, sum)
+  }
+  return [...merged.values()]
+}
+
+/** Refused bytes are forgotten before anybody is told; then the record says why. */
+async function endBadly(attempt: Attempt, error: unknown, signal: AbortSignal): Promise<void> {
+  const { parts, resolved, file } = attempt
+  const failure = failureOf(error)
+  const origins = file.origins()
+  // The caller's signal may be the very reason; cleaning up has its own deadline.
+  const cleanUp = AbortSignal.timeout(5000)
+  const isRefused = failure !== undefined && isRefusal(failure)
+  if (isRefused) {
+    await file.close()
+    await parts.stores.store.remove(resolved.artifact.sha256, cleanUp)
+    for (const bundle of resolved.artifact.bundles) await parts.memory.documents.remove(bundle.sha256, cleanUp)
+  }
+  await writeRecord(
+    parts,
+    { ...endingOf(attempt, outcomeOf({ failure, isRefused, isCancelled: signal.aborted })), origins: isRefused ? new Map() : origins },
+    cleanUp,
+  )
+}
+
+function outcomeOf(end: {
+  readonly failure: Failure | undefined
+  readonly isRefused: boolean
+  readonly isCancelled: boolean
+}): Ending['outcome'] {
+  if (end.isCancelled && !end.isRefused) return { kind: 'cancelled' }
+  const failure = end.failure ?? { code: 'store-failed', detail: 'an unexpected error' }
+  return { kind: end.isRefused ? 'refused' : 'failed', failure }
+}
+
+const REFUSALS: ReadonlySet<Failure['code']> = new Set([
+  'artifact-denied',
+  'artifact-digest',
+  'artifact-size',
+  'bundle-invalid',
+  'format-invalid',
+  'format-oversized',
+  'format-unsupported',
+  'identity-mismatch',
+  'manifest-mismatch',
+  'provenance-refused',
+  'signature-invalid',
+  'signature-missing',
+  'subject-mismatch',
+])
+
+/** True when the publisher's word is against these bytes, as opposed to a source or the machine failing. */
+function isRefusal(failure: Failure): boolean {
+  return REFUSALS.has(failure.code) && !HANDLING[failure.code].tryNextSource
+}
+
+function endingOf(attempt: Attempt, outcome: Ending['outcome']): Ending {
+  const { resolved, startedAtSeconds, verdicts, reports, file } = attempt
+  return { resolved, startedAtSeconds, outcome, verdicts, origins: file.origins(), reports }
+}
+
+export function artifactFacts({ artifact }: Pick<Resolved, 'artifact'>): ArtifactFacts {
+  const { name, version, platform, filename, mediaType, sizeBytes, sha256, pieces } = artifact
+  return { name, version, platform, filename, mediaType, sizeBytes, sha256, pieceCount: pieces.count, pieceLengthBytes: pieces.lengthBytes }
+}
+
+function catalogueFacts({ answer, freshness }: Resolved): CatalogueFacts {
+  const { catalogue, source, verdict } = answer
+  return { version: catalogue.version, freshness, source, signedBy: verdict, expiresAtSeconds: catalogue.expiresAtSeconds }
+}

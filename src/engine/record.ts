@@ -1,0 +1,66 @@
+import { auditRecordDigest, encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
+import { parseAuditRecord } from '../core/audit/parse-audit-record.ts'
+import type { AuditRecord } from '../core/audit/record.ts'
+import { tallySources } from '../core/audit/tally.ts'
+import type { PieceIndex, SourceId } from '../core/model/ids.ts'
+import { sha256Of } from '../core/verify/digest.ts'
+import type { SourceReport } from '../scheduler/delivery-state.ts'
+import type { BundleVerdict } from './judge.ts'
+import { nowSeconds, type EngineParts } from './parts.ts'
+import type { Resolved } from './resolve.ts'
+
+/** What is known of a delivery when it ends. */
+export interface Ending {
+  readonly resolved: Resolved
+  readonly startedAtSeconds: number
+  readonly outcome: AuditRecord['outcome']
+  readonly verdicts: readonly BundleVerdict[]
+  readonly origins: ReadonlyMap<PieceIndex, SourceId>
+  readonly reports: readonly SourceReport[]
+}
+
+/** Writes the audit record of a delivery, chained to the one before it. */
+export async function writeRecord(parts: EngineParts, ending: Ending, signal: AbortSignal): Promise<AuditRecord> {
+  // One writer at a time over all tabs: two records with one predecessor would be two chains.
+  return await parts.withLock(
+    'sealift-audit',
+    async () => {
+      const before = await parts.memory.audit.last(signal)
+      const record = toRecord(parts, ending, before)
+      await parts.memory.audit.append(encodeAuditRecord(record), signal)
+      return record
+    },
+    signal,
+  )
+}
+
+function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undefined): AuditRecord {
+  const { artifact, answer, freshness } = ending.resolved
+  const reports = new Map(ending.reports.map((report) => [report.source, report]))
+  return {
+    schema: 1,
+    id: crypto.randomUUID(),
+    startedAtSeconds: ending.startedAtSeconds,
+    endedAtSeconds: Math.max(ending.startedAtSeconds, nowSeconds(parts.clock)),
+    name: artifact.name,
+    version: artifact.version,
+    artifact: {
+      sha256: artifact.sha256,
+      sizeBytes: artifact.sizeBytes,
+      pieces: artifact.pieces.count,
+      pieceLengthBytes: artifact.pieces.lengthBytes,
+    },
+    outcome: ending.outcome,
+    catalogue: {
+      version: answer.catalogue.version,
+      sha256: answer.payloadSha256,
+      source: answer.source,
+      freshness,
+      verdict: answer.verdict,
+    },
+    verdicts: ending.verdicts,
+    sources: tallySources(artifact, { origins: ending.origins, traffic: reports, tierOf: (source) => parts.hub.tierOf(source) }),
+    policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(parts.config.trust))),
+    previous: before === undefined ? undefined : auditRecordDigest(parseAuditRecord(before)),
+  }
+}

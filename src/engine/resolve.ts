@@ -1,0 +1,124 @@
+import { DeliveryError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { CatalogueEntry } from '../core/manifest/catalogue.ts'
+import { chooseByAlias, chooseByDigest, chooseEntry } from '../core/manifest/choose.ts'
+import { toArtifact, type Manifest } from '../core/manifest/manifest.ts'
+import { checkManifest, parseManifest, parsePieceList } from '../core/manifest/parse-manifest.ts'
+import type { Artifact, BlobRef } from '../core/model/artifact.ts'
+import type { DocumentKind } from '../core/errors.ts'
+import { deliveryPolicy } from '../core/plan/policy.ts'
+import { sha256Of } from '../core/verify/digest.ts'
+import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
+import type { DeliveryTools } from '../scheduler/delivery-state.ts'
+import { fetchBlob } from '../scheduler/fetch-blob.ts'
+import type { CatalogueAnswer, CatalogueDesk } from './catalogue-desk.ts'
+import type { EngineParts } from './parts.ts'
+import { deliveryTools } from './tools.ts'
+
+/** A request that has become a thing to fetch. */
+export interface Resolved {
+  readonly answer: CatalogueAnswer
+  readonly freshness: 'fresh' | 'stale' | 'pinned'
+  readonly entry: CatalogueEntry
+  readonly artifact: Artifact
+  readonly tools: DeliveryTools
+}
+
+/** A line of the catalogue that answers a request. */
+export type Chosen = Pick<Resolved, 'answer' | 'freshness' | 'entry'>
+
+/** From a wish to a line of the signed catalogue. @throws {DeliveryError} what the catalogue or the choice says */
+export async function chooseArtifact(
+  parts: EngineParts,
+  desk: CatalogueDesk,
+  request: ArtifactRequest,
+  signal: AbortSignal,
+): Promise<Chosen> {
+  const answer = await desk.current(signal)
+  const freshness = freshnessFor(answer, request, parts.clock.nowMs())
+  return { answer, freshness, entry: choose(answer, request, await clientBucket(parts, signal)) }
+}
+
+/** From a line of the catalogue to the artifact, by way of its manifest. @throws {DeliveryError} what the documents say */
+export async function openArtifact(parts: EngineParts, { answer, freshness, entry }: Chosen, signal: AbortSignal): Promise<Resolved> {
+  const all = deliveryTools(parts, deliveryPolicy(parts.config.preset, parts.config.tiers, answer.catalogue.delivery.tiers))
+  const tools = entry.mesh ? all : withoutMesh(all)
+  const documents = { parts, tools }
+  const manifest = parseManifest(
+    await readDocument(documents, { ref: entry.manifest, kind: 'manifest', limitBytes: LIMITS.manifestBytes }, signal),
+  )
+  checkManifest(entry, manifest)
+  const hashes = await readHashes(documents, manifest, signal)
+  const artifact = toArtifact(manifest, { manifestRef: entry.manifest, hashes, isMeshAllowed: entry.mesh })
+  return { answer, freshness, entry, artifact, tools }
+}
+
+/** Only what the publisher marked may be asked of strangers. */
+function withoutMesh(tools: DeliveryTools): DeliveryTools {
+  const [first, ...rest] = tools.policy.tiers.filter((tier) => tier !== 'mesh')
+  return first === undefined ? tools : { ...tools, policy: { tiers: [first, ...rest] } }
+}
+
+function freshnessFor(answer: CatalogueAnswer, request: ArtifactRequest, nowMs: number): Resolved['freshness'] {
+  if (answer.freshness !== 'expired') return answer.freshness
+  if (request.kind === 'digest') return 'pinned'
+  throw new DeliveryError({
+    code: 'catalogue-expired',
+    expiredAtSeconds: answer.catalogue.expiresAtSeconds,
+    nowSeconds: Math.floor(nowMs / 1000),
+  })
+}
+
+function choose({ catalogue }: CatalogueAnswer, request: ArtifactRequest, bucket: number): CatalogueEntry {
+  switch (request.kind) {
+    case 'name':
+      return chooseEntry(catalogue, { ...request, clientBucket: bucket })
+    case 'digest':
+      return chooseByDigest(catalogue, request.sha256)
+    case 'alias': {
+      const entry = chooseByAlias(catalogue, request.url, { clientBucket: bucket })
+      if (entry === undefined) throw new DeliveryError({ code: 'artifact-unknown', name: request.url, version: undefined })
+      return entry
+    }
+  }
+}
+
+const BUCKET_KEY = 'client-bucket'
+
+/** 0 to 99, drawn once for this browser: a roll-out of 10 % reaches the same tenth each time. */
+async function clientBucket({ memory, random }: EngineParts, signal: AbortSignal): Promise<number> {
+  const kept = await memory.records.get(BUCKET_KEY, signal)
+  if (typeof kept === 'number' && kept >= 0 && kept < 100) return kept
+  const drawn = Math.floor(random() * 100)
+  await memory.records.put(BUCKET_KEY, drawn, signal)
+  return drawn
+}
+
+interface DocumentRoom {
+  readonly parts: EngineParts
+  readonly tools: DeliveryTools
+}
+
+async function readHashes(room: DocumentRoom, manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
+  const { pieces } = manifest
+  if (pieces.kind === 'inline') return pieces.hashes
+  return parsePieceList(
+    await readDocument(room, { ref: pieces.list, kind: 'piece-list', limitBytes: LIMITS.pieceListBytes }, signal),
+    pieces.count,
+  )
+}
+
+/** A document by its digest: from what is kept, re-hashed, else from the sources. */
+export async function readDocument(
+  { parts, tools }: DocumentRoom,
+  wanted: { readonly ref: BlobRef; readonly kind: DocumentKind; readonly limitBytes: number },
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { ref, kind, limitBytes } = wanted
+  if (ref.sizeBytes > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: kind, limitBytes })
+  const kept = await parts.memory.documents.get(ref.sha256, signal)
+  if (kept !== undefined && sha256Of(kept) === ref.sha256) return kept
+  const bytes = await fetchBlob(ref, tools, signal)
+  await parts.memory.documents.put(ref.sha256, bytes, signal)
+  return bytes
+}
