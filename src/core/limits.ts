@@ -20,6 +20,12 @@ export const LIMITS = {
   deniedDigests: 10_000,
   signaturesPerCatalogue: 8,
   bundlesPerArtifact: 16,
+  /** Log entries or timestamps in one bundle. Each costs signature checks, in a worker that answers nothing meanwhile. */
+  witnessesPerBundle: 8,
+  /** Hashes on the way from a log entry to the root of its tree. */
+  proofHashes: 64,
+  /** A log's signed note about its tree, with the signatures of those who watch it. */
+  checkpointCharacters: 8192,
   /** Pieces whose hashes may stand in the manifest itself. */
   inlinePieces: 64,
   pieceLengthMinBytes: 64 * KIB,

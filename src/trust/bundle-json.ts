@@ -65,11 +65,17 @@ interface Place {
 function requireReadable(value: unknown, place: Place): void {
   if (place.depth > LIMITS.jsonDepth) throw bundleInvalid('nested too deeply')
   if (place.isBytes && !Array.isArray(value) && value !== null) return requireBase64(value, place.path)
+  if (place.path.endsWith('checkpoint.envelope') && typeof value === 'string') requireAtMost(value.length, LIMITS.checkpointCharacters, place.path)
   if (typeof value !== 'object' || value === null) return
+  if (Array.isArray(value)) requireAtMost(value.length, place.isBytes ? LIMITS.proofHashes : LIMITS.witnessesPerBundle, place.path)
   for (const [key, child] of Object.entries(value)) {
     const isBytes = Array.isArray(value) ? place.isBytes : BYTES_FIELDS.has(key)
     requireReadable(child, { path: place.path === '' ? key : `${place.path}.${key}`, depth: place.depth + 1, isBytes })
   }
+}
+
+function requireAtMost(count: number, limit: number, path: string): void {
+  if (count > limit) throw bundleInvalid(`${path} has ${count}, at most ${limit} are read`)
 }
 
 function requireBase64(value: unknown, path: string): void {

@@ -74,6 +74,7 @@ async function certificateRows(sigstore: OfflineSigstore): Promise<readonly Row[
     { name: 'one certificate log where two are asked for', bundle, thresholds: { ...THRESHOLDS, sct: 2 }, expected: 'signature-invalid' },
     { name: 'a certificate with no verified time, even when none is asked for', bundle: unwitnessed, thresholds: none, expected: 'signature-invalid' },
     { name: 'thresholds that are no numbers', bundle, thresholds: { ...THRESHOLDS, log: Number.NaN }, expected: 'config-invalid' },
+    { name: 'a time of the log that the log did not sign', bundle: unsignedTime(logged), expected: 'signature-invalid' },
     { name: 'the bundle of another file', bundle, subject: hex(OTHER), expected: 'subject-mismatch' },
     { name: 'another digest written into the bundle', bundle: withDigest(bundle, OTHER), subject: hex(OTHER), expected: 'signature-invalid' },
     { name: 'the signature of another file', bundle: withSignatureOf(bundle, await sigstore.signBlob(OTHER)), expected: 'signature-invalid' },
@@ -101,6 +102,7 @@ async function identityRows(sigstore: OfflineSigstore): Promise<readonly Row[]> 
     'a trailing slash': { identity: `${IDENTITY}/` },
     'http instead of https': { identity: IDENTITY.replace('https', 'http') },
     'the issuer and the identity exchanged': { identity: ISSUER, issuer: IDENTITY },
+    'the wanted issuer only in the older place': { issuer: 'https://evil.test', rawIssuer: ISSUER },
     'another issuer': { issuer: 'https://accounts.google.com' },
     'an issuer with a suffix': { issuer: `${ISSUER}.evil.test` },
     'an issuer with a path': { issuer: `${ISSUER}/acme` },
@@ -209,6 +211,12 @@ async function formatRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
     { name: 'a media type with a suffix', bundle: media(`${bundle.mediaType};x`), expected: 'bundle-invalid' },
     { name: 'a signature that is not base64', bundle: good.replace('"signature":"', '"signature":"!'), expected: 'bundle-invalid' },
     { name: 'a signature that is an object with a length', bundle: altered(bundle, /"signature":("[^"]+")/, () => '{"length":4e9}'), expected: 'bundle-invalid' },
+    { name: 'a timestamp repeated many times', bundle: altered(bundle, /"rfc3161Timestamps":\[(.*?)\]/, (one) => Array(9).fill(one).join()), expected: 'bundle-invalid' },
+    { name: 'a log entry repeated many times', bundle: altered(bundle, /"tlogEntries":\[(.*)\],"timestamp/, (one) => Array(9).fill(one).join()), expected: 'bundle-invalid' },
+    { name: 'a log entry repeated', bundle: altered(bundle, /"tlogEntries":\[(.*)\],"timestamp/, (one) => `${one},${one}`), thresholds: { log: 2, sct: 1, timestamp: 1 }, expected: 'signature-invalid' },
+    { name: 'a timestamp repeated', bundle: altered(bundle, /"rfc3161Timestamps":\[(.*?)\]/, (one) => `${one},${one}`), thresholds: { log: 1, sct: 1, timestamp: 3 }, expected: 'signature-invalid' },
+    { name: 'a proof of more hashes than a tree has levels', bundle: altered(bundle, /"hashes":(\[\])/, () => JSON.stringify(Array(65).fill('AAAA'))), expected: 'bundle-invalid' },
+    { name: 'a note of the log that is signed without end', bundle: altered(bundle, /(— rekor\.test \S+?\\n)"/, (line) => line.repeat(80)), expected: 'bundle-invalid' },
     { name: 'an older cosign bundle', bundle: '{"base64Signature":"AAAA","cert":"AAAA"}', expected: 'bundle-invalid' },
   ]
 }
@@ -242,6 +250,11 @@ async function editedCertificateRows(): Promise<readonly Row[]> {
   const sigstore = await createOfflineSigstore({ sct: false })
   const shared = { trustedRoot: sigstore.trustedRoot, thresholds: { log: 1, sct: 0, timestamp: 1 } }
   const signed = (editCertificate: (tbs: Buffer) => Buffer) => sigstore.signBlob(ARTIFACT, { editCertificate })
+  const second = 'https://evil.test'
+  const twoNames = await sigstore.signBlob(ARTIFACT, {
+    identity: `${IDENTITY}..${second}`,
+    editCertificate: (tbs) => replaceBytes(tbs, uriName(`${IDENTITY}..${second}`), Buffer.concat([uriName(IDENTITY), uriName(second)])),
+  })
   const lastLetter = Buffer.from(IDENTITY.slice(-8))
   const topBitSet = Buffer.from(lastLetter)
   topBitSet.writeUInt8(topBitSet.readUInt8(7) | 0x80, 7)
@@ -250,7 +263,8 @@ async function editedCertificateRows(): Promise<readonly Row[]> {
     { ...shared, name: 'a certificate that no certificate log saw', bundle: await sigstore.signBlob(ARTIFACT), thresholds: THRESHOLDS, expected: 'signature-invalid' },
     { ...shared, name: 'a certificate for client authentication', bundle: await signed((tbs) => replaceBytes(tbs, CODE_SIGNING, CLIENT_AUTH)), expected: 'bundle-invalid' },
     { ...shared, name: 'an identity that differs in a top bit', bundle: await signed((tbs) => replaceBytes(tbs, lastLetter, topBitSet)), expected: 'bundle-invalid' },
-    { ...shared, name: 'an identity that is a DNS name', bundle: await signed((tbs) => replaceBytes(tbs, uriName(), dnsName())), expected: 'bundle-invalid' },
+    { ...shared, name: 'an identity beside another', bundle: twoNames, expected: 'bundle-invalid' },
+    { ...shared, name: 'an identity that is a DNS name', bundle: await signed((tbs) => replaceBytes(tbs, uriName(IDENTITY), dnsName(IDENTITY))), expected: 'bundle-invalid' },
   ]
 }
 
@@ -283,12 +297,17 @@ function lastBit(base64: string): string {
   return bytes.toString('base64')
 }
 
-function uriName(): Buffer {
-  return Buffer.concat([Buffer.from([0x86, IDENTITY.length]), Buffer.from(IDENTITY)])
+function uriName(name: string): Buffer {
+  return Buffer.concat([Buffer.from([0x86, name.length]), Buffer.from(name)])
 }
 
-function dnsName(): Buffer {
-  return Buffer.concat([Buffer.from([0x82, IDENTITY.length]), Buffer.from(IDENTITY)])
+function dnsName(name: string): Buffer {
+  return Buffer.concat([Buffer.from([0x82, name.length]), Buffer.from(name)])
+}
+
+/** The log's promise taken away: only its proof is left, which says nothing of the time. */
+function unsignedTime(bundle: BundleJson): string {
+  return altered(bundle, /("inclusionPromise":{[^}]*},)/, () => '')
 }
 
 function withDigest(bundle: BundleJson, bytes: Uint8Array): BundleJson {

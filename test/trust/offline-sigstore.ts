@@ -15,6 +15,8 @@ export interface KeyPair {
 export interface SignOptions {
   readonly identity?: string
   readonly issuer?: string
+  /** In the older of the two places for an issuer, when it says something else there. */
+  readonly rawIssuer?: string
   /** A managed key instead of a certificate. */
   readonly key?: KeyPair
   /** `log`: an entry with a signed time. `both` (the default): a timestamp too. `none`: neither. */
@@ -33,7 +35,7 @@ export interface BundleJson {
 
 export interface OfflineSigstore {
   readonly trustedRoot: Readonly<Record<string, unknown>>
-  /** Of everything that the deployment signs. A whole second: upstream reads fractions of three digits only. */
+  /** When the log saw it; the timestamp is a minute later. Whole seconds: upstream reads fractions of three digits only. */
   readonly signedAtSeconds: number
   /** As `cosign sign-blob`. */
   signBlob(bytes: Uint8Array, options?: SignOptions): Promise<BundleJson>
@@ -45,6 +47,8 @@ export const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release
 export const ISSUER = 'https://token.actions.githubusercontent.com'
 export const REPOSITORY = 'https://github.com/acme/agent'
 export const REF = 'refs/tags/v1.2.3'
+
+export const TIMESTAMP_DELAY_SECONDS = 60
 
 const FULCIO = '1.3.6.1.4.1.57264.1'
 const SHA256_OID = '2.16.840.1.101.3.4.2.1'
@@ -58,7 +62,7 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
   const ctlog = await initializeCTLog(keys.ct, now)
   const ca = await initializeCA(keys.ca, sct ? ctlog : undefined, now)
   const tlog = await initializeTLog('https://rekor.test', keys.log, now)
-  const tsa = await initializeTSA(keys.tsa, now)
+  const tsa = await initializeTSA(keys.tsa, new Date((signedAtSeconds + TIMESTAMP_DELAY_SECONDS) * 1000))
   const trustedRoot = {
     mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
     tlogs: [logOf('https://rekor.test', keys.log)],
@@ -72,14 +76,14 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       const spki = options.key.publicKey.export({ type: 'spki', format: 'der' })
       return { key: options.key.privateKey, verifier: Buffer.from(publicPem(options.key)), material: { publicKey: { hint: base64(sha256(spki)) } } }
     }
-    const { identity = IDENTITY, issuer = ISSUER } = options
+    const { identity = IDENTITY, issuer = ISSUER, rawIssuer = issuer } = options
     const pair = newKey()
     const extensions = { 8: issuer, 12: REPOSITORY, 14: REF }
     const issued = await ca.issueCertificate({
       publicKey: Buffer.from(pair.publicKey.export({ type: 'spki', format: 'der' })),
       subjectAltName: identity,
       extensions: [
-        { oid: `${FULCIO}.1`, value: issuer, legacy: true },
+        { oid: `${FULCIO}.1`, value: rawIssuer, legacy: true },
         ...Object.entries(extensions).map(([number, value]) => ({ oid: `${FULCIO}.${number}`, value })),
       ],
     })

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
-import { createOfflineSigstore, newKey, provenanceAbout, publicPem, REF, REPOSITORY, sha256, type OfflineSigstore } from './offline-sigstore.ts'
+import { createOfflineSigstore, newKey, provenanceAbout, publicPem, REF, REPOSITORY, sha256, TIMESTAMP_DELAY_SECONDS, type OfflineSigstore } from './offline-sigstore.ts'
 import { verdictOn } from './verdict.ts'
 
 const cases = await makeTrustCases()
@@ -38,6 +38,14 @@ describe('the verdict', () => {
       sourceRef: REF,
       signedAtSeconds: sigstore.signedAtSeconds,
     })
+  })
+
+  test('takes no time from a log entry that carries no signature over it', async () => {
+    const text = JSON.stringify(await sigstore.signBlob(ARTIFACT))
+      .replace(/"inclusionPromise":{[^}]*},/, '').replace(/"integratedTime":"\d+"/, '"integratedTime":"1"')
+    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
+    const verdict = await verifier.verify(new TextEncoder().encode(text), subject, policy)
+    expect(verdict.signedAtSeconds).toBe(sigstore.signedAtSeconds + TIMESTAMP_DELAY_SECONDS)
   })
 
   test('tells what kind of attestation it is', async () => {
