@@ -1,0 +1,221 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { DeliveryError } from '../../core/errors.ts'
+import type { Origin } from '../../core/manifest/catalogue.ts'
+import { isSha256, type Sha256 } from '../../core/model/ids.ts'
+import { openAuthority } from '../../node/authority/authority.ts'
+import { GITHUB_ISSUER } from '../../node/authority/workflow.ts'
+import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
+import type { FileSettings } from '../../node/publish/publish-file.ts'
+import { authoritySigner, keySigner, type PublishSigner } from '../../node/publish/publish-signer.ts'
+import { preparePublish, publish, type PublishOptions, type PublishReport } from '../../node/publish/publish.ts'
+import { readSigningKey } from '../../node/signing/signing-key.ts'
+import { systemClock } from '../../node/system-clock.ts'
+import { EXIT_HELP } from '../exit-codes.ts'
+import { report, type Terminal } from '../terminal.ts'
+import { addTrustOptions, readText, readTrust, type TrustFlags } from '../trust-options.ts'
+import { collect, collectNamedUrl, parseBytes, parseDuration, parseInteger, type NamedUrl } from '../values.ts'
+
+interface Flags extends TrustFlags {
+  readonly out: string
+  readonly repository?: string
+  readonly key?: string
+  readonly authority?: string
+  readonly config?: string
+  readonly prepare?: string
+  readonly attach?: string
+  readonly payload?: string
+  readonly origin?: readonly NamedUrl[]
+  readonly gateway?: readonly NamedUrl[]
+  readonly name?: string
+  readonly release?: string
+  readonly platform?: string
+  readonly channel?: string
+  readonly mediaType?: string
+  readonly critical?: boolean
+  readonly mesh: boolean
+  readonly rollout?: number
+  readonly deny?: readonly string[]
+  readonly pieceLength?: number
+  readonly expiresIn?: number
+  readonly refreshIn?: number
+  readonly grace?: number
+  readonly replace?: boolean
+  readonly byName?: boolean
+  readonly json?: boolean
+}
+
+const EXAMPLES = `
+Files are described by their names (agent-1.2.3-linux-amd64.tar.gz), by sealift.publish.json in the folder, or by the
+options below. Sigstore bundles lie beside them as FILE.sigstore.json or FILE.sigstore.jsonl.
+
+Examples:
+  sealift publish ./dist --out ./site --repository acme --key signing-key.pem --origin https://cdn.example/
+  sealift publish ./dist --out ./site --repository acme --authority ./authority      (demonstrations and tests)
+
+Signing the catalogue with cosign, in two steps:
+  sealift publish ./dist --out ./site --repository acme --config sealift.json --prepare catalogue.payload
+  cosign sign-blob --bundle catalogue.bundle catalogue.payload
+  sealift publish --out ./site --config sealift.json --payload catalogue.payload --attach catalogue.bundle
+${EXIT_HELP}`
+
+export function addPublish(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('publish')
+    .description('cut, sign and lay out the files of a folder, and write the signed catalogue last')
+    .argument('[dir]', 'folder with the files')
+    .requiredOption('--out <site>', 'folder of the published layout; any static server can serve it')
+    .option('--repository <name>', 'name of the catalogue; never changes')
+    .option('--key <file>', 'sign with this private key (see `sealift keygen`)')
+    .option('--authority <dir>', 'sign with an offline authority that lives in this folder, as --identity and --issuer')
+    .option('--config <file-or-url>', 'sealift.json that must accept all of it')
+    .option('--prepare <file>', 'write the payload to be signed elsewhere into this file, and no catalogue')
+    .option('--attach <bundle>', 'publish the prepared --payload under this Sigstore bundle')
+    .option('--payload <file>', 'what --prepare wrote')
+    .option('--origin <url>', '[NAME=]URL of a place that will serve the layout; repeat for several', collectNamedUrl)
+    .option('--gateway <url>', '[NAME=]URL of a gateway in the local network; repeat for several', collectNamedUrl)
+    .option('--name <name>', 'name of every artifact in the folder')
+    .option('--release <version>', 'version of every artifact in the folder')
+    .option('--platform <os/arch>', 'platform of every artifact in the folder')
+    .option('--channel <name>', 'channel of every artifact in the folder')
+    .option('--media-type <type>', 'media type of every artifact in the folder')
+    .option('--critical', 'fetched from several places at once when small')
+    .option('--no-mesh', 'peers may not pass them on')
+    .option('--rollout <percent>', 'share of clients that are offered them', parseInteger)
+    .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collect)
+    .option('--piece-length <bytes>', '64K to 4M, a power of two; default by size', parseBytes)
+    .option('--expires-in <duration>', 'how long clients accept the catalogue; default 14d', parseDuration)
+    .option('--refresh-in <duration>', 'after how long they ask for a newer one; default 1h', parseDuration)
+    .option('--grace <duration>', 'how long an outage may stretch its life; default 0', parseDuration)
+    .option('--replace', 'list only these files, and allow other bytes under a published version')
+    .option('--by-name', 'also lay the files out by name')
+    .option('--json', 'print one JSON object')
+  addTrustOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (dir: string | undefined, flags: Flags) => {
+      if (flags.attach !== undefined) return attach(flags.attach, flags, terminal)
+      const options = await toOptions(required(dir, 'a folder'), flags, terminal.signal)
+      if (flags.prepare !== undefined) return prepare(options, flags.prepare, { terminal, isJson: flags.json === true })
+      const { signer } = options
+      if (signer === undefined) throw invalid('signer', 'give --key, --authority, or sign elsewhere with --prepare')
+      const result = await publish({ ...options, signer }, terminal.signal)
+      report(terminal, flags.json === true, { lines: describe(flags.out, result), json: toJson(result) })
+    })
+}
+
+async function prepare(
+  options: PublishOptions,
+  path: string,
+  to: { readonly terminal: Terminal; readonly isJson: boolean },
+): Promise<void> {
+  const prepared = await preparePublish(options, to.terminal.signal)
+  await writeFile(path, prepared.payload)
+  const next = prepared.isNew
+    ? [
+        `sign it:    cosign sign-blob --bundle ${path}.bundle ${path}`,
+        `attach it:  sealift publish --out ${options.site} --payload ${path} --attach ${path}.bundle ...`,
+      ]
+    : ['nothing changed since the last catalogue: there is nothing to sign']
+  report(to.terminal, to.isJson, { lines: [`prepared   ${path}`, ...next], json: { ...toJson(prepared), payload: path } })
+}
+
+async function attach(bundlePath: string, flags: Flags, terminal: Terminal): Promise<void> {
+  const trusted = await readTrust(flags, terminal.signal)
+  if (trusted === undefined)
+    throw new DeliveryError({ code: 'policy-missing', detail: 'give --config, or --identity, --issuer and --trusted-root' })
+  const payload = await readBytes(required(flags.payload, '--payload'))
+  const bundle = Buffer.from(await readText(bundlePath))
+  const catalogue = await attachCatalogue({ site: flags.out, payload, bundle, trust: trusted.trust }, terminal.signal)
+  const { repository, version, artifacts } = catalogue
+  const lines = [`catalogue  ${repository} version ${version}, ${artifacts.length} artifacts`]
+  report(terminal, flags.json === true, { lines, json: { catalogue: { repository, version, artifacts: artifacts.length } } })
+}
+
+async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promise<PublishOptions> {
+  const signer = await toSigner(flags)
+  // With an authority, --identity says whom it signs as; what has to accept the result is then its own trust, or --config.
+  const trustFlags = flags.authority === undefined ? flags : { ...(flags.config === undefined ? {} : { config: flags.config }) }
+  const trusted = await readTrust(trustFlags, signal)
+  return {
+    dir,
+    site: flags.out,
+    repository: required(flags.repository ?? trusted?.config?.repository, '--repository'),
+    signer,
+    trust: trusted?.trust,
+    origins: toOrigins(flags),
+    denied: flags.deny?.map(toDigest),
+    settings: toSettings(flags),
+    pieceLengthBytes: flags.pieceLength,
+    lifetimeSeconds: flags.expiresIn,
+    refreshSeconds: flags.refreshIn,
+    graceSeconds: flags.grace,
+    replace: flags.replace,
+    byName: flags.byName,
+  }
+}
+
+async function toSigner({ key, authority, identity, issuer, repository }: Flags): Promise<PublishSigner | undefined> {
+  if (key !== undefined && authority !== undefined) throw invalid('--key', 'cannot be used together with --authority')
+  if (key !== undefined) return keySigner(await readSigningKey(key))
+  if (authority === undefined) return undefined
+  const workflow = `https://github.com/example/${repository ?? 'site'}/.github/workflows/release.yml@refs/heads/main`
+  const claims = { identity: identity ?? workflow, issuer: issuer ?? GITHUB_ISSUER }
+  return authoritySigner(await openAuthority(authority, { clock: systemClock }), { claims, clock: systemClock })
+}
+
+function toOrigins({ origin, gateway }: Flags): readonly Origin[] | undefined {
+  if (origin === undefined && gateway === undefined) return undefined
+  const place = (tier: Origin['tier']) => (named: NamedUrl) => ({ ...named, tier, region: undefined, operator: undefined })
+  return [...(origin ?? []).map(place('cdn')), ...(gateway ?? []).map(place('gateway'))]
+}
+
+function toSettings(flags: Flags): FileSettings {
+  const { name, release, platform, channel, mediaType, rollout } = flags
+  const priority = flags.critical === true ? 'critical' : undefined
+  // Only a refusal is an order: without it, sealift.publish.json decides.
+  return { name, version: release, platform, channel, mediaType, rollout, priority, mesh: flags.mesh ? undefined : false }
+}
+
+function toDigest(text: string): Sha256 {
+  if (isSha256(text)) return text
+  throw invalid('--deny', `expected 64 lower-case hex digits, got ${JSON.stringify(text)}`)
+}
+
+function describe(site: string, { catalogue, artifacts, isNew }: PublishReport): readonly string[] {
+  const files = artifacts.map(({ entry, isNew: isNewFile }) => {
+    const words = [isNewFile ? 'published' : 'unchanged', '', entry.name, entry.version, entry.platform]
+    return `${words.filter((word) => word !== undefined).join(' ')} (${entry.artifact.sizeBytes} bytes, SHA-256 ${entry.artifact.sha256})`
+  })
+  const expires = new Date(catalogue.expiresAtSeconds * 1000).toISOString()
+  const state = isNew ? '' : ', unchanged'
+  return [...files, `catalogue  ${catalogue.repository} version ${catalogue.version} in ${site}, good until ${expires}${state}`]
+}
+
+function toJson({ catalogue, artifacts, isNew, payloadSha256 }: PublishReport): object {
+  return {
+    catalogue: { repository: catalogue.repository, version: catalogue.version, expires: catalogue.expiresAtSeconds, payloadSha256, isNew },
+    artifacts: artifacts.map(({ entry, isNew: isNewFile }) => ({
+      name: entry.name,
+      version: entry.version,
+      platform: entry.platform ?? null,
+      sha256: entry.artifact.sha256,
+      sizeBytes: entry.artifact.sizeBytes,
+      manifest: entry.manifest.sha256,
+      isNew: isNewFile,
+    })),
+  }
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  await readText(path)
+  return readFile(path)
+}
+
+function required(value: string | undefined, what: string): string {
+  if (value === undefined) throw invalid(what, 'is needed')
+  return value
+}
+
+function invalid(path: string, detail: string): DeliveryError {
+  return new DeliveryError({ code: 'input-invalid', path, detail })
+}

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { packageRoot } from '../node/package-root.ts'
+import { addInit } from './commands/init.ts'
+import { addKeygen } from './commands/keygen.ts'
+import { addPublish } from './commands/publish.ts'
+import { addSignaling } from './commands/signaling.ts'
+import { addToken } from './commands/token.ts'
+import { addVerify } from './commands/verify.ts'
+import { EXIT, EXIT_HELP } from './exit-codes.ts'
+import { reportError, type Terminal } from './terminal.ts'
+
+/**
+ * Runs one command.
+ * @param args without the names of node and of the script
+ * @returns the exit code; nothing is thrown
+ */
+export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await createProgram(terminal).parseAsync(args, { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (terminal.signal.aborted && error === terminal.signal.reason) return EXIT.interrupted
+    return reportError(terminal, args.includes('--json'), error)
+  }
+}
+
+/** `main` for the process itself: SIGINT and SIGTERM cancel the command, which then cleans up after itself. */
+export async function runProcess(): Promise<void> {
+  const stop = new AbortController()
+  const onSignal = () => stop.abort(new Error('interrupted'))
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  // Set, not forced: what was written to a pipe still has to leave it.
+  process.exitCode = await main(process.argv.slice(2), {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env: process.env,
+    signal: stop.signal,
+  })
+  process.off('SIGINT', onSignal)
+  process.off('SIGTERM', onSignal)
+}
+
+function createProgram(terminal: Terminal): Command {
+  const program = new Command('sealift')
+    .description('Keeps software downloads working, and trustworthy, while the CDN is down.')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .showHelpAfterError('Run it with --help for its options and examples.')
+    .addHelpText('after', EXIT_HELP)
+  addInit(program, terminal)
+  addPublish(program, terminal)
+  addVerify(program, terminal)
+  addKeygen(program, terminal)
+  addToken(program, terminal)
+  addSignaling(program, terminal)
+  return program
+}
+
+function packageVersion(): string {
+  const description: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))
+  return description instanceof Object && 'version' in description ? String(description.version) : 'unknown'
+}

@@ -1,0 +1,30 @@
+import { DeliveryError, describeFailure } from '../core/errors.ts'
+import { exitCodeOf, type ExitCode } from './exit-codes.ts'
+
+/** What a command may touch of the process around it. */
+export interface Terminal {
+  out(text: string): void
+  err(text: string): void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal
+}
+
+/** A command's result: lines for a person, or one JSON object for a script. */
+export function report(terminal: Terminal, isJson: boolean, result: { readonly lines: readonly string[]; readonly json: object }): void {
+  terminal.out(isJson ? `${JSON.stringify({ ok: true, ...result.json })}\n` : `${result.lines.join('\n')}\n`)
+}
+
+/** Says what went wrong, and what to do next. */
+export function reportError(terminal: Terminal, isJson: boolean, error: unknown): ExitCode {
+  const exitCode = exitCodeOf(error)
+  if (error instanceof DeliveryError) {
+    if (isJson) terminal.out(`${JSON.stringify({ ok: false, exitCode, failure: error.failure, nextStep: error.nextStep })}\n`)
+    else terminal.err(`sealift: ${describeFailure(error.failure)}\n  ${error.nextStep}\n`)
+    return exitCode
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (isJson) terminal.out(`${JSON.stringify({ ok: false, exitCode, failure: { code: 'fault', detail: message }, nextStep: '' })}\n`)
+  else terminal.err(`sealift: ${terminal.env['SEALIFT_DEBUG'] === '1' && error instanceof Error ? (error.stack ?? message) : message}\n`)
+  return exitCode
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { DeliveryError } from '../core/errors.ts'
+import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
+import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
+import { errorCode } from '../node/durable-file.ts'
+import { readConfig } from '../node/verify/read-config.ts'
+import { trustOfConfig, trustOfPolicy, type SiteTrust } from '../node/verify/site-trust.ts'
+
+/** Whose signature counts, as given on a command line. */
+export interface TrustFlags {
+  readonly identity?: string
+  readonly issuer?: string
+  readonly trustedRoot?: string
+  readonly publicKey?: string
+}
+
+export function addTrustOptions(command: Command): Command {
+  return command
+    .option('--identity <uri>', 'who must have signed: the whole identity in the certificate')
+    .option('--issuer <url>', 'who vouched for that identity, for example https://token.actions.githubusercontent.com')
+    .option('--trusted-root <file>', 'Sigstore trusted_root.json, for --identity')
+    .option('--public-key <file>', 'PEM key that must have signed, instead of --identity')
+}
+
+/** What the flags say, or undefined when none is given. @throws {DeliveryError} `policy-missing`, `input-invalid` */
+export async function readTrustFlags(flags: TrustFlags): Promise<TrustConfig | undefined> {
+  const { identity, issuer, trustedRoot, publicKey } = flags
+  if ([identity, issuer, trustedRoot, publicKey].every((flag) => flag === undefined)) return undefined
+  const signers: Signer[] = []
+  if (publicKey !== undefined) signers.push({ kind: 'key', publicKeyPem: await readText(publicKey) })
+  if (identity !== undefined || issuer !== undefined) signers.push({ kind: 'certificate', identity: identity ?? '', issuer: issuer ?? '' })
+  const root = trustedRoot === undefined ? undefined : parseJson(await readText(trustedRoot), trustedRoot)
+  requirePolicy(signers, root)
+  return {
+    catalogueSigners: signers,
+    artifactSigners: signers,
+    trustedRoot: root,
+    thresholds: DEFAULT_THRESHOLDS,
+    requireProvenance: false,
+    minimumVersion: 0,
+  }
+}
+
+/** Trust from the flags, else from a `sealift.json`; undefined when neither is given. */
+export async function readTrust(
+  flags: TrustFlags & { readonly config?: string },
+  signal: AbortSignal,
+): Promise<{ readonly trust: SiteTrust; readonly config: SiteConfig | undefined } | undefined> {
+  const config = flags.config === undefined ? undefined : await readConfig(flags.config, signal)
+  const said = await readTrustFlags(flags)
+  if (said !== undefined) return { trust: trustOfPolicy(requirePolicy(said.catalogueSigners, said.trustedRoot)), config }
+  return config === undefined ? undefined : { trust: trustOfConfig(config), config }
+}
+
+/** @throws {DeliveryError} `input-invalid` */
+export async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const detail = errorCode(error) === 'ENOENT' ? 'there is no such file' : 'cannot be read'
+    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not JSON' }, { cause: error })
+  }
+}

@@ -1,0 +1,43 @@
+import { InvalidArgumentError } from 'commander'
+
+/** `14d`, `12h`, `30m`, `90s` or plain seconds, in seconds. */
+export function parseDuration(text: string): number {
+  const [, number, unit = 's'] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? []
+  const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }[unit === '' ? 's' : unit]
+  if (number === undefined || seconds === undefined) throw new InvalidArgumentError('Expected a duration such as 14d, 12h, 30m or 90s.')
+  return Number(number) * seconds
+}
+
+/** `256K`, `1M` or plain bytes, in bytes. */
+export function parseBytes(text: string): number {
+  const [, number, unit = ''] = /^(\d{1,9})([KM]?)$/i.exec(text) ?? []
+  const factor = { '': 1, k: 1024, m: 1024 * 1024 }[unit.toLowerCase()]
+  if (number === undefined || factor === undefined) throw new InvalidArgumentError('Expected a size such as 256K or 1M.')
+  return Number(number) * factor
+}
+
+export function parseInteger(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
+  return Number(text)
+}
+
+/** Gathers an option that may be given several times. */
+export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text]
+}
+
+/** A URL with the name that sources are known by: `eu=https://cdn.example/`, or the URL alone. */
+export interface NamedUrl {
+  readonly id: string
+  readonly url: string
+}
+
+/** Gathers `[NAME=]URL`; a URL without a name is named after its host. */
+export function collectNamedUrl(text: string, before: readonly NamedUrl[] | undefined): readonly NamedUrl[] {
+  const [, name, address = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*)=)?(.*)$/.exec(text) ?? []
+  if (!URL.canParse(address)) throw new InvalidArgumentError('Expected a URL such as https://cdn.example/, or NAME=URL.')
+  const url = address.endsWith('/') ? address : `${address}/`
+  const id = name ?? new URL(url).host.replace(/^\[|\]/g, '')
+  if ((before ?? []).some((earlier) => earlier.id === id)) throw new InvalidArgumentError(`${id} is named twice; write NAME=URL.`)
+  return [...(before ?? []), { id, url }]
+}

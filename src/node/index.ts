@@ -1,0 +1,37 @@
+/** Publishing, verifying and setting up a site, from Node. */
+
+export { DeliveryError, describeFailure, failureOf, type Failure } from '../core/errors.ts'
+export type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../core/manifest/catalogue.ts'
+export type { SiteConfig } from '../core/manifest/site-config.ts'
+export {
+  DEFAULT_THRESHOLDS,
+  requirePolicy,
+  type SignaturePolicy,
+  type SignatureVerdict,
+  type Signer,
+} from '../core/verify/identity-policy.ts'
+export { openAuthority, type Authority } from './authority/authority.ts'
+export { GITHUB_ISSUER, type Claims } from './authority/workflow.ts'
+export { initSite, type InitOptions, type InitReport } from './init.ts'
+export { openMembership, type Membership } from './membership.ts'
+export { attachCatalogue, type AttachOptions } from './publish/attach-catalogue.ts'
+export type { PublishedArtifact } from './publish/publish-artifact.ts'
+export type { FileSettings } from './publish/publish-file.ts'
+export { authoritySigner, keySigner, type PublishSigner } from './publish/publish-signer.ts'
+export { preparePublish, publish, type PreparedCatalogue, type PublishOptions, type PublishReport } from './publish/publish.ts'
+export {
+  generateSigningKey,
+  parseSigningKey,
+  readSigningKey,
+  signWithKey,
+  type SigningKey,
+  type SigningKeyFiles,
+} from './signing/signing-key.ts'
+export { provenanceStatement, type BuildFacts, type Statement } from './signing/statement.ts'
+export { readSite, type SiteReader } from './site/site-reader.ts'
+export { systemClock } from './system-clock.ts'
+export type { BundleVerdict, VerifiedCatalogue } from './verify/check-signatures.ts'
+export type { FoundCatalogue } from './verify/find-catalogue.ts'
+export { readConfig } from './verify/read-config.ts'
+export { trustOfConfig, trustOfPolicy, type SiteTrust } from './verify/site-trust.ts'
+export { verifyFile, type ListedFile, type VerifyOptions, type VerifyReport } from './verify/verify-file.ts'

@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { DeliveryError } from '../core/errors.ts'
+import { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
+import type { SiteConfig } from '../core/manifest/site-config.ts'
+import { errorCode, writeFileDurably } from './durable-file.ts'
+import { packageRoot } from './package-root.ts'
+
+export interface InitOptions {
+  /** Folder that the portal's own origin serves. */
+  readonly publicDir: string
+  /** What `sealift.json` is to say. Undefined: the scripts alone are copied. */
+  readonly config: SiteConfig | undefined
+  /** Overwrite files that differ. Default false. */
+  readonly force?: boolean | undefined
+  /** Where the built scripts are. Default: in this package. */
+  readonly scriptsDir?: string | undefined
+}
+
+export interface InitReport {
+  /** Names below the public folder. */
+  readonly written: readonly string[]
+  /** Already there with these very bytes. */
+  readonly unchanged: readonly string[]
+}
+
+/** What a page needs on its own origin, and the worker that takes Sealift away again. */
+const SCRIPTS = ['sw.js', 'engine.js', 'page.js', 'noop-sw.js'] as const
+const CONFIG = 'sealift.json'
+
+/**
+ * Copies the scripts, with all that they import, and writes `sealift.json`. Looks at every file before it writes one.
+ * @throws {DeliveryError} `input-invalid` when a file is there with other bytes and `force` is not set; `tool-missing`
+ * when the package was not built
+ */
+export async function initSite(options: InitOptions, signal: AbortSignal): Promise<InitReport> {
+  const files = new Map<string, Uint8Array>(await collectScripts(options.scriptsDir ?? join(packageRoot(), 'dist')))
+  if (options.config !== undefined) files.set(CONFIG, encodeSiteConfig(options.config))
+  const changed: string[] = []
+  for (const [name, bytes] of files) {
+    const path = join(options.publicDir, name)
+    const found = await readIfThere(path)
+    if (found !== undefined && Buffer.compare(found, bytes) === 0) continue
+    if (found !== undefined && options.force !== true) {
+      throw new DeliveryError({ code: 'input-invalid', path, detail: 'is there already and differs; --force overwrites it' })
+    }
+    changed.push(name)
+  }
+  for (const name of changed) {
+    signal.throwIfAborted()
+    await writeFileDurably(join(options.publicDir, name), files.get(name) ?? new Uint8Array(), { mode: 0o644 })
+  }
+  return { written: changed, unchanged: [...files.keys()].filter((name) => !changed.includes(name)) }
+}
+
+/** The scripts and, followed from one to the next, the modules that they name by relative path. */
+async function collectScripts(dir: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>()
+  const waiting: string[] = [...SCRIPTS]
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+    if (found.has(name)) continue
+    const bytes = await readIfThere(join(dir, name))
+    if (bytes === undefined)
+      throw new DeliveryError({ code: 'tool-missing', tool: name, detail: `it is not in ${dir}; build the package first` })
+    found.set(name, bytes)
+    waiting.push(...(await importsOf(dir, name, bytes)))
+  }
+  return found
+}
+
+async function importsOf(dir: string, name: string, bytes: Buffer): Promise<readonly string[]> {
+  const named = [...bytes.toString('utf8').matchAll(/["'`](\.{1,2}\/[\w./-]+\.js)["'`]/g)].map(([, specifier = '']) => specifier)
+  const paths = named.map((specifier) =>
+    relative(dir, join(dir, dirname(name), specifier))
+      .split(sep)
+      .join('/'),
+  )
+  const inside = paths.filter((path) => !path.startsWith('..'))
+  const isThere = await Promise.all(inside.map(async (path) => (await readIfThere(join(dir, path))) !== undefined))
+  return inside.filter((_, i) => isThere[i])
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw new DeliveryError({ code: 'input-invalid', path, detail: 'cannot be read' }, { cause: error })
+  }
+}
