@@ -136,7 +136,8 @@ describe('what is published', () => {
 
 describe('publishing again', () => {
   test('the same files changes not one byte of the site', async () => {
-    const options = await base({ [FILE]: bytesOf(100_000), 'tool-1.0.tgz': 'tool' })
+    const origins = [{ url: 'https://cdn.acme.test/', tier: 'cdn', operator: undefined, region: 'eu', id: 'eu' }] as const
+    const options = { ...(await base({ [FILE]: bytesOf(100_000), 'tool-1.0.tgz': 'tool' })), origins }
     await publish(options, never)
     const before = await snapshotOf(options.site)
     const report = await publish(options, never)

@@ -56,8 +56,14 @@ export function isStillGood(earlier: Catalogue, next: Catalogue): boolean {
 }
 
 function substance({ repository, graceSeconds, origins, delivery, denied, artifacts }: Catalogue): string {
-  const sorted = artifacts.map((entry) => JSON.stringify(Object.entries(entry).toSorted(([a], [b]) => (a < b ? -1 : 1)))).toSorted()
-  return JSON.stringify([repository, graceSeconds, origins, delivery, denied, sorted])
+  const sorted = artifacts.map((entry) => JSON.stringify(entry, inOrder)).toSorted()
+  return JSON.stringify({ repository, graceSeconds, origins, delivery, denied, sorted }, inOrder)
+}
+
+/** The members of an object have no order that means anything. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function mergeEntries(before: readonly CatalogueEntry[], now: readonly CatalogueEntry[]): readonly CatalogueEntry[] {
