@@ -1,0 +1,310 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { DeliveryError, HANDLING, type Failure } from '../../src/core/errors.ts'
+import { toArtifactName, toSha256, toSourceId } from '../../src/core/model/ids.ts'
+import { EXIT, EXIT_HELP, exitCodeOf } from '../../src/cli/exit-codes.ts'
+import { contentOfBytes } from '../../src/node/signing/content.ts'
+import { readSigningKey } from '../../src/node/signing/signing-key.ts'
+import { bytesOf, catalogueOf, makeFolder, never, snapshotOf } from '../node/publish-fixture.ts'
+import { temporaryFolder } from '../node/temporary-folder.ts'
+import { runCli } from './run-cli.ts'
+
+const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
+const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release.yml@refs/tags/v1.2.3'
+const ISSUER = 'https://token.actions.githubusercontent.com'
+
+describe('help', () => {
+  test.each([[[]], [['publish']], [['verify']], [['init']], [['keygen']], [['token']], [['signaling']]])(
+    'of %j explains itself',
+    async (command) => {
+      const result = await runCli([...command, '--help'])
+      expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })
+      expect(result.out).toMatch(/^Usage: sealift/)
+      expect(result.out).toMatch(command.length === 0 ? /Exit codes:/ : /Example/)
+    },
+  )
+
+  test('names every exit code', () => {
+    for (const code of Object.values(EXIT)) expect(EXIT_HELP).toMatch(new RegExp(`^  ${code} `, 'm'))
+  })
+
+  test('tells the version of the package', async () => {
+    const description: unknown = JSON.parse(await readFile('package.json', 'utf8'))
+    const { out } = await runCli(['--version'])
+    expect(description).toMatchObject({ version: out.trim() })
+  })
+})
+
+describe('a wrong command line ends with 2 and points to the help', () => {
+  test.each([
+    ['an unknown command', ['publihs']],
+    ['an unknown option', ['verify', 'x', '--bundel', 'y']],
+    ['a missing argument', ['verify']],
+    ['a missing option', ['publish', '.']],
+    ['a duration without sense', ['publish', '.', '--out', 'x', '--expires-in', 'soon']],
+    ['a size without sense', ['publish', '.', '--out', 'x', '--piece-length', 'big']],
+    ['an origin that is no URL', ['publish', '.', '--out', 'x', '--origin', 'cdn']],
+    ['two origins of one name', ['publish', '.', '--out', 'x', '--origin', 'a=https://a.test/', '--origin', 'a=https://b.test/']],
+    ['a role that is none', ['token', 'dir', '--site', 'https://a.test', '--role', 'king']],
+    ['a site that is no origin', ['token', 'dir', '--site', 'https://a.test/path']],
+    ['a ticket for a year', ['token', 'dir', '--site', 'https://a.test', '--lifetime', '365d']],
+  ])('%s', async (_, args) => {
+    const result = await runCli(args)
+    expect(result).toMatchObject({ exitCode: EXIT.usage, out: '' })
+    expect(result.err).toMatch(/error:/)
+    expect(result.err).toMatch(/--help/)
+  })
+})
+
+describe('publish and verify', () => {
+  let site = ''
+  let dir = ''
+  let trust: readonly string[] = []
+
+  // Made once: the tests below only read it.
+  beforeAll(async () => {
+    const base = await mkdtemp(join(tmpdir(), 'sealift-cli-'))
+    dir = join(base, 'dist')
+    site = join(base, 'site')
+    await mkdir(dir)
+    await writeFile(join(dir, FILE), bytesOf(100_000))
+    const authority = join(base, 'authority')
+    const args = [
+      'publish',
+      dir,
+      '--out',
+      site,
+      '--repository',
+      'acme',
+      '--authority',
+      authority,
+      '--identity',
+      IDENTITY,
+      '--issuer',
+      ISSUER,
+    ]
+    const result = await runCli([...args, '--origin', 'eu=https://cdn.acme.test', '--gateway', 'http://gateway.lan', '--json'])
+    if (result.exitCode !== 0) throw new Error(result.out + result.err)
+    trust = ['--identity', IDENTITY, '--issuer', ISSUER, '--trusted-root', join(authority, 'trusted_root.json')]
+    return () => rm(base, { recursive: true, force: true })
+  })
+
+  test('lists the places that were named', async () => {
+    expect((await catalogueOf(site)).origins).toMatchObject([
+      { id: 'eu', tier: 'cdn', url: 'https://cdn.acme.test/' },
+      { id: 'gateway.lan', tier: 'gateway', url: 'http://gateway.lan/' },
+    ])
+  })
+
+  test('says who signed, where it was built and which catalogue lists it', async () => {
+    const result = await runCli(['verify', join(dir, FILE), '--site', site, ...trust])
+    expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })
+    for (const words of [
+      'verified',
+      `signed by  ${IDENTITY}`,
+      'built from https://github.com/acme/agent at refs/tags/v1.2.3',
+      'acme version',
+    ]) {
+      expect(result.out).toContain(words)
+    }
+  })
+
+  test('says the same as one JSON object', async () => {
+    const result = await runCli(['verify', join(dir, FILE), '--site', site, ...trust, '--json'])
+    expect(result.json()).toMatchObject({
+      ok: true,
+      artifact: { name: 'edge-agent', version: '1.2.3', platform: 'linux/amd64' },
+      catalogue: { repository: 'acme', freshness: 'fresh' },
+      verdicts: [{ verdict: { form: 'message' } }, { verdict: { form: 'attestation' } }],
+    })
+  })
+
+  test('trusts what sealift.json says', async () => {
+    const [, identity, , issuer, , root = ''] = trust
+    const trustedRoot: unknown = JSON.parse(await readFile(root, 'utf8'))
+    const config = join(await temporaryFolder(), 'sealift.json')
+    await writeFile(
+      config,
+      JSON.stringify({ schema: 1, repository: 'acme', trust: { catalogueSigners: [{ identity, issuer }], trustedRoot } }),
+    )
+    const args = ['verify', join(dir, FILE), '--site', site, '--config']
+    expect(await runCli([...args, config])).toMatchObject({ exitCode: EXIT.ok, err: '' })
+    await writeFile(
+      config,
+      JSON.stringify({ schema: 1, repository: 'other', trust: { catalogueSigners: [{ identity, issuer }], trustedRoot } }),
+    )
+    expect(await runCli([...args, config])).toMatchObject({ exitCode: EXIT.refused })
+  })
+
+  test('an altered file ends with 3, with the code and what to do', async () => {
+    const file = join(await makeFolder({ [FILE]: 'altered' }), FILE)
+    const result = await runCli(['verify', file, '--site', site, ...trust])
+    expect(result).toMatchObject({ exitCode: EXIT.refused, out: '' })
+    expect(result.err).toMatch(/^sealift: artifact-digest: .*\n {2}Do not install/)
+    const json = await runCli(['verify', file, '--site', site, ...trust, '--json'])
+    expect(json).toMatchObject({ exitCode: EXIT.refused, err: '' })
+    expect(json.json()).toMatchObject({
+      ok: false,
+      exitCode: 3,
+      failure: { code: 'artifact-digest' },
+      nextStep: expect.stringContaining('Do not install'),
+    })
+  })
+
+  test('another identity ends with 3', async () => {
+    const args = ['--identity', IDENTITY.replace('acme', 'acmee'), ...trust.slice(2)]
+    expect(await runCli(['verify', join(dir, FILE), '--site', site, ...args])).toMatchObject({ exitCode: EXIT.refused })
+  })
+
+  test('a file that nobody published ends with 4', async () => {
+    const file = join(await makeFolder({ 'tool-1.0.tgz': 'tool' }), 'tool-1.0.tgz')
+    expect(await runCli(['verify', file, '--site', site, ...trust])).toMatchObject({ exitCode: EXIT.unknown })
+  })
+
+  test('a server that is not there ends with 5', async () => {
+    const result = await runCli(['verify', join(dir, FILE), '--site', 'http://127.0.0.1:1/', ...trust])
+    expect(result).toMatchObject({ exitCode: EXIT.unavailable })
+  })
+
+  test.each([
+    ['without anybody to trust', [], 'policy-missing'],
+    ['with half an identity', ['--identity', IDENTITY], 'policy-missing'],
+    ['with a key that is not there', ['--public-key', '/nonexistent'], 'input-invalid'],
+  ])('verify %s ends with 2', async (_, args, code) => {
+    const result = await runCli(['verify', join(dir, FILE), '--site', site, ...args])
+    expect(result).toMatchObject({ exitCode: EXIT.usage, out: '' })
+    expect(result.err).toContain(code)
+  })
+
+  test('other bytes under a published version end with 7, and the site stays as it was', async () => {
+    const before = await snapshotOf(site)
+    const args = [
+      '--out',
+      site,
+      '--repository',
+      'acme',
+      '--authority',
+      join(site, '..', 'authority'),
+      '--identity',
+      IDENTITY,
+      '--issuer',
+      ISSUER,
+    ]
+    const result = await runCli(['publish', await makeFolder({ [FILE]: 'other' }), ...args])
+    expect(result).toMatchObject({ exitCode: EXIT.conflict, out: '' })
+    expect(await snapshotOf(site)).toEqual(before)
+  })
+})
+
+describe("with a key of one's own", () => {
+  test('keygen, publish, verify work together', async () => {
+    const keys = await temporaryFolder()
+    const made = await runCli(['keygen', keys, '--json'])
+    expect(made.json()).toMatchObject({ ok: true, privateKeyPath: join(keys, 'signing-key.pem') })
+    expect(await runCli(['keygen', keys])).toMatchObject({ exitCode: EXIT.usage })
+    const [dir, site] = [await makeFolder({ [FILE]: 'agent' }), join(await temporaryFolder(), 'site')]
+    const args = ['publish', dir, '--out', site, '--repository', 'acme', '--key', join(keys, 'signing-key.pem')]
+    expect(await runCli(args)).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('published  edge-agent 1.2.3 linux/amd64') })
+    expect(await runCli(args)).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('unchanged  edge-agent') })
+    const result = await runCli(['verify', join(dir, FILE), '--site', site, '--public-key', join(keys, 'signing-key.pub')])
+    expect(result).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('signed by  the trusted key') })
+  })
+
+  test('the catalogue can be signed elsewhere, in two steps', async () => {
+    const keys = await temporaryFolder()
+    await runCli(['keygen', keys])
+    const key = join(keys, 'signing-key.pem')
+    const trust = ['--public-key', join(keys, 'signing-key.pub')]
+    const signer = await readSigningKey(key)
+    const bundle = await signer.signContent(contentOfBytes(Buffer.from('agent')), never)
+    const [dir, work] = [await makeFolder({ [FILE]: 'agent', [`${FILE}.sigstore.json`]: bundle }), await temporaryFolder()]
+    const [site, payload, signature] = [join(work, 'site'), join(work, 'payload'), join(work, 'bundle')]
+    expect(await runCli(['publish', dir, '--out', site, '--repository', 'acme', ...trust, '--prepare', payload])).toMatchObject({
+      exitCode: EXIT.ok,
+    })
+    await writeFile(signature, await signer.signContent(contentOfBytes(await readFile(payload)), never))
+    const attached = await runCli(['publish', '--out', site, ...trust, '--payload', payload, '--attach', signature])
+    expect(attached).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('acme version') })
+    expect(await runCli(['verify', join(dir, FILE), '--site', site, ...trust])).toMatchObject({ exitCode: EXIT.ok })
+  })
+})
+
+test.each([
+  ['without a repository', ['--origin', 'https://cdn.acme.test/'], 'input-invalid'],
+  ['without anybody to trust', ['--repository', 'acme'], 'policy-missing'],
+  ['with an identity but no root', ['--repository', 'acme', '--identity', IDENTITY, '--issuer', ISSUER], 'policy-missing'],
+])('init %s ends with 2 and writes nothing', async (_, args, code) => {
+  const publicDir = await temporaryFolder()
+  const result = await runCli(['init', publicDir, ...args])
+  expect(result).toMatchObject({ exitCode: EXIT.usage, out: '' })
+  expect(result.err).toContain(code)
+  expect(await snapshotOf(publicDir)).toEqual(new Map())
+})
+
+test('an interrupted publish ends with 130, and no catalogue and nothing half-written is there', async () => {
+  const stop = new AbortController()
+  const [dir, work] = [await makeFolder({ [FILE]: bytesOf(3_000_000) }), await temporaryFolder()]
+  const running = runCli(['publish', dir, '--out', join(work, 'site'), '--repository', 'acme', '--authority', join(work, 'a')], {
+    signal: stop.signal,
+  })
+  stop.abort(new Error('interrupted'))
+  expect(await running).toMatchObject({ exitCode: EXIT.interrupted, out: '', err: '' })
+  await expect(stat(join(work, 'site', 'catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+  expect([...(await snapshotOf(work)).keys()].filter((path) => path.includes('.part'))).toEqual([])
+})
+
+test('signaling serves until it is interrupted, with the keys that tokens are minted from', async () => {
+  const dir = await temporaryFolder()
+  const minted = await runCli(['token', dir, '--site', 'https://portal.acme.test', '--json'])
+  expect(minted.json()).toMatchObject({ ok: true, keysFile: join(dir, 'signaling-keys') })
+  const stop = new AbortController()
+  let health: Promise<number> | undefined
+  const out = (text: string): void => {
+    const url = /ws:(\/\/\S+)/.exec(text)?.[1]
+    if (url !== undefined) health = fetch(`http:${url}healthz`).then(({ status }) => (stop.abort(), status))
+  }
+  const args = [
+    'signaling',
+    '--site',
+    'https://portal.acme.test',
+    '--keys-file',
+    join(dir, 'signaling-keys'),
+    '--port',
+    '0',
+    '--host',
+    '127.0.0.1',
+  ]
+  expect(await runCli(args, { signal: stop.signal, out })).toMatchObject({ exitCode: EXIT.ok })
+  expect(await health).toBe(200)
+})
+
+test('signaling without an origin ends with 2', async () => {
+  const result = await runCli(['signaling'])
+  expect(result).toMatchObject({ exitCode: EXIT.usage })
+  expect(result.err).toContain('ORIGINS')
+})
+
+test('a catalogue that every place gave and that was refused everywhere is a refusal, not an outage', () => {
+  const unreachable: Failure = { code: 'source-unreachable', source: toSourceId('a'), phase: 'connect', elapsedMs: 1 }
+  const forged: Failure = { code: 'signature-invalid', detail: '' }
+  const codeOf = (...reasons: readonly Failure[]) => exitCodeOf(new DeliveryError({ code: 'catalogue-unavailable', reasons }))
+  expect(codeOf(unreachable)).toBe(EXIT.unavailable)
+  expect(codeOf(unreachable, forged)).toBe(EXIT.refused)
+})
+
+test('every refusal of a signed document or a digest ends with 3', () => {
+  const sha256 = toSha256('a'.repeat(64))
+  const refusals: readonly Failure[] = [
+    { code: 'artifact-denied', sha256 },
+    { code: 'manifest-mismatch', name: toArtifactName('a'), field: 'size' },
+    { code: 'catalogue-rollback', floor: 2, offered: 1 },
+    { code: 'identity-mismatch', expected: 'a', actual: 'b' },
+  ]
+  for (const failure of refusals) {
+    expect(exitCodeOf(new DeliveryError(failure))).toBe(EXIT.refused)
+    expect(HANDLING[failure.code].nextStep).not.toBe('')
+  }
+  expect(exitCodeOf(new TypeError('a bug'))).toBe(EXIT.fault)
+})

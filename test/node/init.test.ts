@@ -1,0 +1,76 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parseSiteConfig } from '../../src/core/manifest/parse-site-config.ts'
+import type { SiteConfig } from '../../src/core/manifest/site-config.ts'
+import { DEFAULT_THRESHOLDS } from '../../src/core/verify/identity-policy.ts'
+import { initSite } from '../../src/node/init.ts'
+import { makeFolder, never, snapshotOf } from './publish-fixture.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const SCRIPTS = {
+  'sw.js': 'self.complete = true',
+  'engine.js': 'postMessage(1)',
+  'page.js': "import './chunks/a.js'; import('./chunks/mesh-1a2b.js'); new Worker('./engine.js')",
+  'noop-sw.js': '',
+  'chunks/a.js': "export * from './b.js'",
+  'chunks/b.js': "export {}; '../../outside.js'; './not-there.js'",
+  'chunks/mesh-1a2b.js': '',
+  'chunks/unused.js': '',
+  'demo.js': '',
+}
+const NEEDED = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'noop-sw.js', 'page.js', 'sw.js']
+
+const CONFIG: SiteConfig = {
+  schema: 1,
+  repository: 'acme',
+  origins: [{ id: 'eu', url: 'https://cdn.acme.test/' }],
+  gateways: [],
+  preset: 'cdn-first',
+  tiers: undefined,
+  mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
+  trust: {
+    catalogueSigners: [{ kind: 'key', publicKeyPem: 'PEM' }],
+    artifactSigners: [{ kind: 'key', publicKeyPem: 'PEM' }],
+    trustedRoot: undefined,
+    thresholds: DEFAULT_THRESHOLDS,
+    requireProvenance: false,
+    minimumVersion: 0,
+  },
+  maxGraceSeconds: 0,
+}
+
+test('copies the scripts with all that they import, and no more, beside a readable configuration', async () => {
+  const options = { publicDir: await temporaryFolder(), config: CONFIG, scriptsDir: await makeFolder(SCRIPTS) }
+  const { written } = await initSite(options, never)
+  expect([...written].toSorted()).toEqual([...NEEDED, 'sealift.json'].toSorted())
+  expect(parseSiteConfig(await readFile(join(options.publicDir, 'sealift.json')), 'https://portal.test/')).toEqual(CONFIG)
+  expect(await readFile(join(options.publicDir, 'chunks/b.js'), 'utf8')).toBe(SCRIPTS['chunks/b.js'])
+})
+
+test('changes nothing the second time', async () => {
+  const options = { publicDir: await temporaryFolder(), config: CONFIG, scriptsDir: await makeFolder(SCRIPTS) }
+  await initSite(options, never)
+  expect((await initSite(options, never)).written).toEqual([])
+})
+
+test('overwrites nothing that differs, and writes nothing else either, unless it is forced to', async () => {
+  const options = { publicDir: await temporaryFolder(), config: CONFIG, scriptsDir: await makeFolder(SCRIPTS) }
+  await writeFile(join(options.publicDir, 'sw.js'), 'mine')
+  await expect(initSite(options, never)).rejects.toMatchObject({ code: 'input-invalid' })
+  expect(await snapshotOf(options.publicDir)).toEqual(new Map([['/sw.js', 'mine']]))
+  await initSite({ ...options, force: true }, never)
+  expect(await readFile(join(options.publicDir, 'sw.js'), 'utf8')).toBe(SCRIPTS['sw.js'])
+})
+
+test('without a configuration leaves the one that is there alone', async () => {
+  const publicDir = await makeFolder({ 'sealift.json': 'mine', 'sw.js': 'older' })
+  await initSite({ publicDir, config: undefined, scriptsDir: await makeFolder(SCRIPTS), force: true }, never)
+  expect(await readFile(join(publicDir, 'sealift.json'), 'utf8')).toBe('mine')
+  expect(await readFile(join(publicDir, 'sw.js'), 'utf8')).toBe(SCRIPTS['sw.js'])
+})
+
+test('says so when the package was not built', async () => {
+  const options = { publicDir: await temporaryFolder(), config: undefined, scriptsDir: await temporaryFolder() }
+  await expect(initSite(options, never)).rejects.toMatchObject({ code: 'tool-missing', failure: { tool: 'sw.js' } })
+})
