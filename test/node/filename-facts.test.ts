@@ -11,6 +11,7 @@ test.each([
   ['agent-linux.tar.gz', 'agent', undefined, undefined, 'application/gzip'],
   ['tool', 'tool', undefined, undefined, 'application/octet-stream'],
   ['1.2.3.zip', undefined, '1.2.3', undefined, 'application/zip'],
-])('%s says what it says and no more', (filename, name, version, platform, mediaType) => {
-  expect(factsOfFilename(filename)).toEqual({ name, version, platform, mediaType })
+])('%s says what it says and no more', (filename, ...facts) => {
+  const { name, version, platform, mediaType } = factsOfFilename(filename)
+  expect([name, version, platform, mediaType]).toEqual(facts)
 })

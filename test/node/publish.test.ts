@@ -362,6 +362,18 @@ describe('a folder is refused', () => {
     await expect(attempt).rejects.toMatchObject({ code: 'input-invalid', message: expect.stringContaining(words) })
   })
 
+  test.each([
+    ['an alias that is no URL', { aliases: ['agent.tgz'] }],
+    ['a roll-out to more than all', { rollout: 101 }],
+    ['a platform without an architecture', { platform: 'linux' }],
+    ['a channel in capitals', { channel: 'Beta' }],
+    ['a media type without a slash', { mediaType: 'gzip' }],
+  ])('with %s', async (_, settings) => {
+    const options = await base({ [FILE]: 'x' })
+    await expect(publish({ ...options, settings }, never)).rejects.toMatchObject({ code: 'input-invalid' })
+    await expect(stat(join(options.site, 'catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test('that is not there', async () => {
     await expect(publish({ ...(await base({})), dir: '/nonexistent/folder' }, never)).rejects.toMatchObject({ code: 'input-invalid' })
   })

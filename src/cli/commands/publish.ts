@@ -134,8 +134,8 @@ async function attach(bundlePath: string, flags: Flags, terminal: Terminal): Pro
 async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promise<PublishOptions> {
   const signer = await toSigner(flags)
   // With an authority, --identity says whom it signs as; what has to accept the result is then its own trust, or --config.
-  const trustFlags = flags.authority === undefined ? flags : { ...(flags.config === undefined ? {} : { config: flags.config }) }
-  const trusted = await readTrust(trustFlags, signal)
+  const configOnly = flags.config === undefined ? {} : { config: flags.config }
+  const trusted = await readTrust(flags.authority === undefined ? flags : configOnly, signal)
   return {
     dir,
     site: flags.out,

@@ -29,24 +29,28 @@ export interface DraftInput {
 }
 
 /** The next catalogue of a site. Its version is the time, and higher than the one before. */
-export function draftCatalogue({ earlier, artifacts, terms, isReplacing, nowSeconds }: DraftInput): Catalogue {
-  const before = earlier?.catalogue
+export function draftCatalogue(input: DraftInput): Catalogue {
+  const { earlier, artifacts, terms, isReplacing, nowSeconds } = input
+  const before = earlier?.catalogue ?? NOTHING
   const lifetimeSeconds = terms.lifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS
+  const refreshSeconds = terms.refreshSeconds ?? DEFAULT_REFRESH_SECONDS
   return {
     schema: 1,
     repository: terms.repository,
-    version: Math.max(nowSeconds, (before?.version ?? 0) + 1),
+    version: Math.max(nowSeconds, before.version + 1),
     createdAtSeconds: nowSeconds,
-    refreshAfterSeconds: nowSeconds + Math.min(terms.refreshSeconds ?? DEFAULT_REFRESH_SECONDS, lifetimeSeconds),
+    refreshAfterSeconds: nowSeconds + Math.min(refreshSeconds, lifetimeSeconds),
     expiresAtSeconds: nowSeconds + lifetimeSeconds,
-    graceSeconds: terms.graceSeconds ?? before?.graceSeconds ?? 0,
+    graceSeconds: terms.graceSeconds ?? before.graceSeconds,
     previous: earlier === undefined ? undefined : { version: earlier.catalogue.version, sha256: earlier.fileSha256 },
-    origins: terms.origins ?? before?.origins ?? [],
-    delivery: terms.delivery ?? before?.delivery ?? { tiers: undefined },
-    denied: [...new Set([...(before?.denied ?? []), ...(terms.denied ?? [])])],
-    artifacts: isReplacing ? artifacts : mergeEntries(before?.artifacts ?? [], artifacts),
+    origins: terms.origins ?? before.origins,
+    delivery: terms.delivery ?? before.delivery,
+    denied: [...new Set([...before.denied, ...(terms.denied ?? [])])],
+    artifacts: isReplacing ? artifacts : mergeEntries(before.artifacts, artifacts),
   }
 }
+
+const NOTHING = { version: 0, graceSeconds: 0, origins: [], delivery: { tiers: undefined }, denied: [], artifacts: [] } as const
 
 /** True when a client that has `earlier` learns nothing new, and it lives for at least half of its time still. */
 export function isStillGood(earlier: Catalogue, next: Catalogue): boolean {

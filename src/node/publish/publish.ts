@@ -1,4 +1,4 @@
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, describeFailure } from '../../core/errors.ts'
 import type { Catalogue, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
 import { encodeCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
@@ -125,8 +125,18 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
     const { payload } = accepted
     return { catalogue: accepted.catalogue, payload, payloadSha256: sha256Of(payload), isNew: false, artifacts, earlier }
   }
-  const payload = encodeCatalogue(catalogue)
+  const payload = encode(catalogue)
   return { catalogue, payload, payloadSha256: sha256Of(payload), isNew: true, artifacts, earlier }
+}
+
+/** What is wrong with a catalogue here is what the publisher asked for. */
+function encode(catalogue: Catalogue): Uint8Array {
+  try {
+    return encodeCatalogue(catalogue)
+  } catch (error) {
+    if (!(error instanceof DeliveryError)) throw error
+    throw new DeliveryError({ code: 'input-invalid', path: 'catalogue', detail: describeFailure(error.failure) }, { cause: error })
+  }
 }
 
 interface DraftFrom {

@@ -1,0 +1,170 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { dirname, isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { DeliveryError } from '../core/errors.ts'
+
+/** What every LAN gateway is told, nginx or our own. */
+export interface GatewayOptions {
+  /** Base URLs of the origins, http or https, in the order in which they are tried. At least one. */
+  readonly origins: readonly string[]
+  /** Origins of portals whose scripts may read the answers, such as `https://downloads.example.com`. */
+  readonly allowedOrigins: readonly string[]
+  /** Absolute path; made when it is missing. */
+  readonly cacheDir: string
+  /** Absolute path of a published layout whose files are served before anything is pulled. */
+  readonly pinnedRoot: string
+}
+
+/** A running gateway. */
+export interface RunningGateway {
+  /** Without a trailing slash. */
+  readonly url: string
+  /** Ends it; what is cached stays. */
+  close(): Promise<void>
+}
+
+export interface NginxOptions extends GatewayOptions {
+  /** As nginx wants it: `8080`, `127.0.0.1:8080`, `[::1]:8080`. */
+  readonly listen: string
+  /** Absolute path for the process id, sockets and temporary files; at most 80 characters, since a socket's path is limited. */
+  readonly runDir: string
+  /** Absolute path of a file, or `stderr`. */
+  readonly errorLog: string
+  /** Absolute path of a file, one JSON object per line, or `off`. */
+  readonly accessLog: string
+  /** Addresses of DNS servers. Needed as soon as one origin is a name. */
+  readonly resolver?: readonly string[]
+  /** Account of the workers. Default: what nginx was built with. */
+  readonly user?: string
+  /** Serves https instead of http. Absolute paths. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+  /** Absolute path of the authorities that may vouch for https origins. Default: not checked, since every byte is verified by its reader. */
+  readonly originAuthorities?: string
+  /** Of the cached slices, as nginx writes sizes. Default `50g`. */
+  readonly maxSize?: string
+}
+
+/**
+ * The nginx configuration of a LAN gateway. Starts with all origins and DNS dead.
+ * @throws {DeliveryError} `config-invalid` when an option is not what its description says: it could smuggle a directive in
+ */
+export function renderGatewayConfig(options: NginxOptions): string {
+  const origins = parseOrigins(options.origins)
+  const values: Readonly<Record<string, string>> = {
+    user: options.user === undefined ? '' : `user ${word('user', options.user)};`,
+    run_dir: runDirOf(options),
+    error_log: options.errorLog === 'stderr' ? 'stderr' : path('errorLog', options.errorLog),
+    access_log: options.accessLog === 'off' ? '/dev/null' : path('accessLog', options.accessLog),
+    cache_dir: path('cacheDir', options.cacheDir),
+    max_size: word('maxSize', options.maxSize ?? '50g'),
+    resolver: renderResolver(origins, options.resolver ?? []),
+    allowed_origins: parseAllowedOrigins(options.allowedOrigins)
+      .map((origin) => `"${origin}" $http_origin;`)
+      .join('\n    '),
+    origin_upstreams: origins.map((_, i) => `server unix:${options.runDir}/o${i}.sock max_fails=1 fail_timeout=10s;`).join('\n    '),
+    origin_servers: origins.map((origin, i) => renderOriginServer(origin, `${options.runDir}/o${i}.sock`)).join('\n  '),
+    origin_count: String(origins.length),
+    origin_trust: renderOriginTrust(options.originAuthorities),
+    listen: word('listen', options.listen) + (options.tls === undefined ? '' : ' ssl'),
+    tls: renderTls(options.tls),
+    pinned_root: path('pinnedRoot', options.pinnedRoot),
+  }
+  return readTemplate().replaceAll(/\{\{([a-z_]+)\}\}/g, (_, name: string) => valueOf(values, name))
+}
+
+/**
+ * The origins as URLs with a path that ends in `/`.
+ * @throws {DeliveryError} `config-invalid`
+ */
+export function parseOrigins(origins: readonly string[]): readonly URL[] {
+  if (origins.length === 0) throw invalid('origins', 'name at least one origin')
+  return origins.map((text, i) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const isPlain = url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
+    if (!isPlain || !/^[\w./~:[\]-]*$/.test(url.host + url.pathname)) throw invalid(`origins[${i}]`, 'expected a plain http or https URL')
+    return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url)
+  })
+}
+
+/** @throws {DeliveryError} `config-invalid` when one is not exactly what a browser sends as `Origin` */
+export function parseAllowedOrigins(origins: readonly string[]): readonly string[] {
+  for (const [i, text] of origins.entries()) {
+    if (!URL.canParse(text) || new URL(text).origin !== text || text.includes('"'))
+      throw invalid(`allowedOrigins[${i}]`, 'expected scheme, host and port, without a path')
+  }
+  return origins
+}
+
+function valueOf(values: Readonly<Record<string, string>>, name: string): string {
+  const value = values[name]
+  if (value === undefined) throw new TypeError(`the template names ${name}, which nothing fills`)
+  return value
+}
+
+function renderOriginServer(origin: URL, socket: string): string {
+  const base = origin.pathname.replace(/\/$/, '')
+  return [
+    'server {',
+    `    listen unix:${socket};`,
+    '    access_log off;',
+    `    set $origin "${origin.host}";`,
+    '    location / {',
+    `      proxy_set_header Host "${origin.host}";`,
+    '      proxy_set_header Range $http_range;',
+    '      proxy_set_header Connection "";',
+    `      proxy_ssl_name "${origin.hostname}";`,
+    `      proxy_pass ${origin.protocol}//$origin${base}$uri;`,
+    '    }',
+    '  }',
+  ].join('\n')
+}
+
+function renderResolver(origins: readonly URL[], resolver: readonly string[]): string {
+  const named = origins.find((origin) => isIP(origin.hostname.replace(/^\[|\]$/g, '')) === 0)
+  if (resolver.length === 0) {
+    if (named !== undefined) throw invalid('resolver', `name a DNS server: ${named.hostname} has to be looked up`)
+    return ''
+  }
+  return `resolver ${resolver.map((one, i) => word(`resolver[${i}]`, one)).join(' ')} valid=30s;\n  resolver_timeout 1s;`
+}
+
+function renderOriginTrust(authorities: string | undefined): string {
+  if (authorities === undefined) return ''
+  return `proxy_ssl_verify on;\n  proxy_ssl_verify_depth 4;\n  proxy_ssl_trusted_certificate ${path('originAuthorities', authorities)};`
+}
+
+function renderTls(tls: NginxOptions['tls']): string {
+  if (tls === undefined) return ''
+  return `ssl_certificate ${path('tls.certificate', tls.certificate)};\n    ssl_certificate_key ${path('tls.key', tls.key)};\n    ssl_protocols TLSv1.2 TLSv1.3;`
+}
+
+function runDirOf(options: NginxOptions): string {
+  if (options.runDir.length > 80) throw invalid('runDir', 'at most 80 characters')
+  return path('runDir', options.runDir)
+}
+
+function path(name: string, text: string): string {
+  if (!isAbsolute(text) || !/^[\w./@+:-]+$/.test(text)) throw invalid(name, 'expected an absolute path without spaces or quotes')
+  return text
+}
+
+function word(name: string, text: string): string {
+  if (!/^[\w.:[\]-]+$/.test(text)) throw invalid(name, 'expected one word')
+  return text
+}
+
+function invalid(where: string, detail: string): DeliveryError {
+  return new DeliveryError({ code: 'config-invalid', path: where, detail })
+}
+
+/** The template stands in the package, some folders above this file: two in the sources, three when built. */
+function readTemplate(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    const file = join(folder, 'gateway', 'nginx.conf.template')
+    if (existsSync(file)) return readFileSync(file, 'utf8')
+    if (dirname(folder) === folder) throw invalid('template', 'gateway/nginx.conf.template is missing from the package')
+    folder = dirname(folder)
+  }
+}
