@@ -30,10 +30,12 @@ export interface CatalogueAnswer extends AcceptedCatalogue {
 export interface CatalogueDesk {
   /** @throws {DeliveryError} `catalogue-unavailable`, or the refusal of the catalogue that was offered */
   current(signal: AbortSignal): Promise<CatalogueAnswer>
-  /** The newest accepted one without asking anybody. */
-  known(): AcceptedCatalogue | undefined
+  /** The newest accepted one of this or an earlier visit, without asking anybody. */
+  recall(signal: AbortSignal): Promise<AcceptedCatalogue | undefined>
 }
 
+/** Plain URLs that stand for artifacts, where a service worker can read them before any catalogue is verified: it only asks, it does not believe. */
+export const ALIASES_KEY = 'aliases'
 const CATALOGUE_KEY = 'catalogue'
 const FLOOR_KEY = 'catalogue-floor'
 const KEPT = toSourceId('kept')
@@ -43,9 +45,10 @@ export function createCatalogueDesk(
   onAccepted: (accepted: AcceptedCatalogue, signal: AbortSignal) => Promise<void>,
 ): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
-  const recall = async (signal: AbortSignal): Promise<void> => {
+  const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
     newest ??= await loadKept(parts, signal)
     if (newest !== undefined) parts.hub.addOrigins(newest.catalogue.origins)
+    return newest
   }
   const take = async (accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> => {
     await keep(parts, accepted, signal)
@@ -54,7 +57,7 @@ export function createCatalogueDesk(
     await onAccepted(accepted, signal)
   }
   return {
-    known: () => newest,
+    recall,
     async current(signal) {
       await recall(signal)
       if (newest !== undefined && !isRefreshDue(newest.catalogue, nowSeconds(parts.clock))) return answer(parts, newest)
@@ -166,6 +169,7 @@ async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: Abo
     signal,
   )
   await records.put(CATALOGUE_KEY, accepted.file, signal)
+  await records.put(ALIASES_KEY, accepted.catalogue.artifacts.flatMap((entry) => entry.aliases), signal)
 }
 
 const TRUST_CODES: ReadonlySet<Failure['code']> = new Set([

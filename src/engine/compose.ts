@@ -27,7 +27,7 @@ export interface Engine {
   seedable(signal: AbortSignal): Promise<readonly Seedable[]>
   readSeed(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The newest accepted catalogue, as served. */
-  catalogueFile(): Uint8Array | undefined
+  catalogueFile(signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 export interface EngineOptions {
@@ -89,9 +89,9 @@ export function createEngine(options: EngineOptions): Engine {
       for (const digest of kept) await withLock(`sealift-artifact:${digest}`, () => stores.store.remove(digest, signal), signal)
     },
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
-    seedable: (signal) => listSeedable(parts, desk.known(), signal),
+    seedable: async (signal) => await listSeedable(parts, await desk.recall(signal), signal),
     readSeed: (sha256, piece, signal) => readSeed(parts, { sha256, piece }, signal),
-    catalogueFile: () => desk.known()?.file,
+    catalogueFile: async (signal) => (await desk.recall(signal))?.file,
   }
 }
 

@@ -101,6 +101,11 @@ export class JsonField {
     return value
   }
 
+  /** The value as it came, for telling kinds apart. Whoever peeks must still read it through a checker. */
+  peek(): unknown {
+    return this.#value
+  }
+
   /** The value unread, for a document that another parser knows (a Sigstore bundle, a trusted root). Always an object. */
   foreignObject(): object {
     const value = this.#value

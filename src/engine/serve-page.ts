@@ -1,0 +1,156 @@
+import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
+import { toPieceIndex } from '../core/model/ids.ts'
+import { parsePageMessage } from '../core/wire/parse-page-message.ts'
+import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wire/bridge-message.ts'
+import { createPortSources, type PortSources } from '../bridge/port-source.ts'
+import { openStoreView } from '../stores/store-view.ts'
+import { createEngine, memoryOf, type Engine } from './compose.ts'
+import { loadSite } from './site.ts'
+import { systemClock } from './system-clock.ts'
+import { withWebLock } from './web-lock.ts'
+
+/** Sends to the page; `transfer` lists buffers to move. */
+export type SendToPage = (message: EngineMessage, transfer?: readonly ArrayBuffer[]) => void
+
+/** Serves one page. Give it every message of the page; it never throws. */
+export interface PageServer {
+  receive(data: unknown): void
+}
+
+interface Room {
+  readonly send: SendToPage
+  readonly sources: PortSources
+  readonly calls: Map<number, AbortController>
+  readonly life: AbortController
+  engine: Promise<Engine> | undefined
+}
+
+type Call = Extract<PageMessage, { readonly call: number }>
+
+/** @param isSecurePage the page is https: what its worker may reach differs */
+export function servePage(send: SendToPage, isSecurePage: boolean): PageServer {
+  const room: Room = { send, sources: createPortSources(send), calls: new Map(), life: new AbortController(), engine: undefined }
+  return {
+    receive(data) {
+      const message = tryParse(data)
+      if (message === undefined || room.sources.receive(message)) return
+      switch (message.type) {
+        case 'open':
+          room.engine ??= open(room, message, isSecurePage)
+          // `open-failed` has told the page; calls that come later fail with the same reason.
+          room.engine.catch(() => undefined)
+          return
+        case 'cancel':
+          room.calls.get(message.call)?.abort(CANCELLED)
+          return
+        case 'deliver':
+        case 'list':
+        case 'forget':
+        case 'audit':
+        case 'seed-read':
+        case 'seed-catalogue':
+          void answer(room, message)
+          return
+      }
+    },
+  }
+}
+
+const CANCELLED: unique symbol = Symbol('the page cancelled')
+
+/** The page is of the same build; what does not parse is a foreign message, and none of our business. */
+function tryParse(data: unknown): PageMessage | undefined {
+  try {
+    return parsePageMessage(data)
+  } catch (error) {
+    if (failureOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>, isSecurePage: boolean): Promise<Engine> {
+  const { signal } = room.life
+  try {
+    if (message.version !== BRIDGE_VERSION) throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
+    const clock = systemClock
+    const stores = await openStoreView(clock, signal)
+    const memory = memoryOf(stores)
+    const { config, ticket } = await loadSite({ configUrl: message.configUrl, memory, clock }, signal)
+    const engine = createEngine({ config, stores, memory, clock, withLock: withWebLock, isSecurePage, windowSources: room.sources })
+    room.send({ type: 'opened', version: BRIDGE_VERSION, config: encodeSiteConfig(config), ticket })
+    void tellSeedable(room, engine)
+    return engine
+  } catch (error) {
+    room.send({ type: 'open-failed', failure: toFailure(error) })
+    throw error
+  }
+}
+
+async function answer(room: Room, message: Call): Promise<void> {
+  const stop = new AbortController()
+  room.calls.set(message.call, stop)
+  try {
+    if (room.engine === undefined) throw new DeliveryError({ code: 'engine-lost', detail: 'the page has not opened the engine' })
+    await runCall({ room, engine: await room.engine }, message, stop.signal)
+  } catch (error) {
+    room.send({ type: 'failed', call: message.call, failure: error === CANCELLED ? 'cancelled' : toFailure(error) })
+  } finally {
+    room.calls.delete(message.call)
+  }
+}
+
+interface OpenRoom {
+  readonly room: Room
+  readonly engine: Engine
+}
+
+async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortSignal): Promise<void> {
+  const { call } = message
+  switch (message.type) {
+    case 'deliver': {
+      const delivered = await engine.deliver(message.request, (event) => room.send({ type: 'event', call, event }), signal)
+      room.send({ type: 'delivered', call, blob: delivered.blob, artifact: delivered.artifact, record: encodeAuditRecord(delivered.record) })
+      await tellSeedable(room, engine)
+      return
+    }
+    case 'list':
+      room.send({ type: 'listed', call, ...(await engine.list(signal)) })
+      await tellSeedable(room, engine)
+      return
+    case 'forget':
+      await engine.forget(message.sha256, signal)
+      room.send({ type: 'done', call })
+      await tellSeedable(room, engine)
+      return
+    case 'audit':
+      room.send({ type: 'audited', call, lines: await engine.audit(signal) })
+      return
+    case 'seed-read':
+      sendSeed(room, call, await engine.readSeed(message.sha256, toPieceIndex(message.piece), signal))
+      return
+    case 'seed-catalogue':
+      sendSeed(room, call, (await engine.catalogueFile(signal))?.slice())
+      return
+    case 'cancel':
+  }
+}
+
+function sendSeed(room: Room, call: number, bytes: Uint8Array | undefined): void {
+  const buffer = bytes?.buffer
+  room.send({ type: 'seed-bytes', call, bytes }, buffer instanceof ArrayBuffer ? [buffer] : [])
+}
+
+/** Seeds are offered, never needed: that they cannot be listed must not fail what the page asked for. */
+async function tellSeedable(room: Room, engine: Engine): Promise<void> {
+  try {
+    room.send({ type: 'seedable', blobs: await engine.seedable(room.life.signal) })
+  } catch (error) {
+    if (failureOf(error) === undefined) throw error
+  }
+}
+
+function toFailure(error: unknown): Failure {
+  return failureOf(error) ?? { code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
+}

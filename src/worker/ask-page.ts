@@ -1,0 +1,70 @@
+import { DeliveryError, type Failure } from '../core/errors.ts'
+import type { Sha256 } from '../core/model/ids.ts'
+import { parseNeedAnswer } from '../core/wire/parse-worker-message.ts'
+import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
+import { WORKER_VERSION, type ToPageMessage } from '../core/wire/worker-message.ts'
+import type { WorkerScope } from './scope.ts'
+
+/** A page that is there says so within this, or the next one is asked. A frozen tab never does. */
+const ACCEPT_MS = 2000
+/** Longest that a request waits. Chromium ends an event after 300 s (measured). */
+const READY_MS = 240_000
+const RETRY_AFTER_SECONDS = 5
+
+export type PageAnswer = { readonly kind: 'ready'; readonly sha256: Sha256 } | { readonly kind: 'failed'; readonly failure: Failure } | { readonly kind: 'nobody' }
+
+/** Has a page fetch and verify the artifact: the one that asks, else any other window of this origin. */
+export async function askPage(scope: WorkerScope, request: ArtifactRequest, preferred: string): Promise<PageAnswer> {
+  const windows = await scope.clients.matchAll({ type: 'window' })
+  const inOrder = [...windows].sort((a, b) => rank(a, preferred) - rank(b, preferred))
+  for (const client of inOrder) {
+    const answer = await askOne(client, request)
+    if (answer.kind !== 'nobody') return answer
+  }
+  return { kind: 'nobody' }
+}
+
+function rank(client: WindowClient, preferred: string): number {
+  if (client.id === preferred) return 0
+  return client.visibilityState === 'visible' ? 1 : 2
+}
+
+async function askOne(client: WindowClient, request: ArtifactRequest): Promise<PageAnswer> {
+  const channel = new MessageChannel()
+  const message: ToPageMessage = { sealift: WORKER_VERSION, type: 'need', request }
+  try {
+    return await new Promise<PageAnswer>((resolve) => {
+      let timer = setTimeout(() => resolve({ kind: 'nobody' }), ACCEPT_MS)
+      const end = (answer: PageAnswer): void => {
+        clearTimeout(timer)
+        resolve(answer)
+      }
+      channel.port1.addEventListener('message', (event) => {
+        const answer = parseNeedAnswer(event.data)
+        switch (answer?.type) {
+          case 'accepted':
+            clearTimeout(timer)
+            timer = setTimeout(() => resolve({ kind: 'failed', failure: { code: 'still-fetching', retryAfterSeconds: RETRY_AFTER_SECONDS } }), READY_MS)
+            return
+          case 'ready':
+            end({ kind: 'ready', sha256: answer.sha256 })
+            return
+          case 'failed':
+            end({ kind: 'failed', failure: answer.failure })
+            return
+          case undefined:
+        }
+      })
+      channel.port1.start()
+      client.postMessage(message, [channel.port2])
+    })
+  } finally {
+    channel.port1.close()
+  }
+}
+
+/** What an unexpected throw in the worker is told as. */
+export function toDeliveryError(error: unknown): DeliveryError {
+  if (error instanceof DeliveryError) return error
+  return new DeliveryError({ code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }, { cause: error })
+}

@@ -1,0 +1,15 @@
+/**
+ * The kill switch: served in place of `sw.js`, it takes Sealift out of every browser that comes by. It lets open tabs load
+ * from the network again and removes itself; what was stored stays, for a page may still want it.
+ */
+
+declare const self: ServiceWorkerGlobalScope
+
+self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()))
+self.addEventListener('activate', (event) => event.waitUntil(leave()))
+
+async function leave(): Promise<void> {
+  // A worker without a fetch handler frees every open tab at once, without the reloads that could loop with a page that registers again.
+  await self.clients.claim()
+  await self.registration.unregister()
+}
