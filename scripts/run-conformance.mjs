@@ -65,7 +65,11 @@ function policyOf(dir) {
   const key = optional(join(dir, 'key.pub'))
   const signer =
     key === undefined
-      ? { kind: 'certificate', identity: optional(join(dir, 'identity'))?.trim() ?? IDENTITY, issuer: optional(join(dir, 'issuer'))?.trim() ?? ISSUER }
+      ? {
+          kind: 'certificate',
+          identity: optional(join(dir, 'identity'))?.trim() ?? IDENTITY,
+          issuer: optional(join(dir, 'issuer'))?.trim() ?? ISSUER,
+        }
       : { kind: 'key', publicKeyPem: key }
   return { anyOf: [signer], trustedRoot: trustedRoot(dir), thresholds: THRESHOLDS }
 }
@@ -103,7 +107,10 @@ function optional(path) {
 function report(all) {
   const passed = all.filter((row) => row.passed).length
   if (values.json !== true) {
-    for (const row of all) console.log(`${row.passed ? 'ok  ' : 'FAIL'} ${row.case} (${row.input}): ${row.actual}${row.reason === null ? '' : `, ${row.reason}`}`)
+    for (const row of all)
+      console.log(
+        `${row.passed ? 'ok  ' : 'FAIL'} ${row.case} (${row.input}): ${row.actual}${row.reason === null ? '' : `, ${row.reason}`}`,
+      )
     console.log(`${passed} of ${all.length} passed`)
   } else {
     console.log(JSON.stringify({ conformance: { passed, total: all.length, rows: all } }))

@@ -5,13 +5,14 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const SIGSTORE = /[\\/]node_modules[\\/]@sigstore[\\/]/
-const NODE_MODULES = new Map([
+const STAND_INS = new Map([
   ['crypto', 'crypto'],
   ['node:crypto', 'crypto'],
   ['util', 'util'],
   ['node:util', 'util'],
 ])
 const BUFFER = 'sealift:sigstore-buffer'
+const VIRTUAL = '\0sealift:sigstore-'
 
 /** A Vite, Rolldown or Vitest plugin. */
 export function sigstoreShims() {
@@ -19,10 +20,16 @@ export function sigstoreShims() {
     name: 'sealift:sigstore-shims',
     enforce: 'pre',
     resolveId(source, importer) {
-      if (source === BUFFER) return shimPath('buffer')
+      if (source === BUFFER) return `${VIRTUAL}buffer`
       if (importer === undefined || !SIGSTORE.test(importer)) return null
-      const shim = NODE_MODULES.get(source)
-      return shim === undefined ? null : shimPath(shim)
+      const name = STAND_INS.get(source)
+      return name === undefined ? null : VIRTUAL + name
+    },
+    load(id) {
+      if (!id.startsWith(VIRTUAL)) return null
+      const path = JSON.stringify(shimPath(id.slice(VIRTUAL.length)))
+      // Node's modules are their own default export, and @sigstore/core asks for that one.
+      return `import * as shim from ${path}; export * from ${path}; export default shim`
     },
     transform(code, id) {
       if (!SIGSTORE.test(id) || !/\bBuffer\b/.test(code)) return null

@@ -44,7 +44,8 @@ function readIdentity(certificate: X509Certificate): string {
   const names = certificate.extension(SUBJECT_ALTERNATIVE_NAME)?.valueObj.subs[0]?.subs ?? []
   const [name, second] = names
   if (name === undefined || second !== undefined) throw bundleInvalid(`the certificate names ${names.length} holders, expected one`)
-  if (!name.tag.isContextSpecific(URI_NAME) && !name.tag.isContextSpecific(EMAIL_NAME)) throw bundleInvalid('the holder is neither a URI nor an e-mail address')
+  if (!name.tag.isContextSpecific(URI_NAME) && !name.tag.isContextSpecific(EMAIL_NAME))
+    throw bundleInvalid('the holder is neither a URI nor an e-mail address')
   return decode(name.value)
 }
 

@@ -16,9 +16,11 @@ type SignatureContent = SignedEntity['signature']
  */
 export function digestSignature(message: MessageSignature, subject: Sha256): SignatureContent {
   const { algorithm, digest: stated } = message.messageDigest
-  if (algorithm !== HashAlgorithm.SHA2_256) throw bundleInvalid(`message digest ${HashAlgorithm[algorithm] ?? algorithm}: only SHA2_256 is read`)
+  if (algorithm !== HashAlgorithm.SHA2_256)
+    throw bundleInvalid(`message digest ${HashAlgorithm[algorithm] ?? algorithm}: only SHA2_256 is read`)
   const digest = fromHex(subject)
-  if (!isEqual(stated, digest)) throw new DeliveryError({ code: 'subject-mismatch', expected: subject, detail: 'the bundle signs another file' })
+  if (!isEqual(stated, digest))
+    throw new DeliveryError({ code: 'subject-mismatch', expected: subject, detail: 'the bundle signs another file' })
   return {
     signature: message.signature,
     compareSignature: (other) => isEqual(other, message.signature),

@@ -57,7 +57,8 @@ function prepare(policy: SignaturePolicy): Trust {
   }
   const keys = policy.anyOf.filter((signer) => signer.kind === 'key').map(parseKey)
   const roots = trustMaterialsOf(policy.trustedRoot)
-  if (roots.length === 0 && keys.length < policy.anyOf.length) throw configInvalid('trustedRoot', 'missing, and a certificate signer needs one')
+  if (roots.length === 0 && keys.length < policy.anyOf.length)
+    throw configInvalid('trustedRoot', 'missing, and a certificate signer needs one')
   return { signers: policy.anyOf, keys, roots, thresholds: policy.thresholds }
 }
 
@@ -77,7 +78,9 @@ function verifyOne(bundle: Bundle, subject: Sha256, trust: Trust): SignatureVerd
 
 function toEntity(bundle: Bundle, subject: Sha256): SignedEntity {
   const entity = toSignedEntity(bundle)
-  return bundle.content.$case === 'messageSignature' ? { ...entity, signature: digestSignature(bundle.content.messageSignature, subject) } : entity
+  return bundle.content.$case === 'messageSignature'
+    ? { ...entity, signature: digestSignature(bundle.content.messageSignature, subject) }
+    : entity
 }
 
 function verifyKeyless(signed: Signed, trust: Trust): SignatureVerdict {

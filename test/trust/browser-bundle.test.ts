@@ -18,7 +18,8 @@ describe('the script that browsers get', () => {
   runInContext(code, global)
 
   test('asks for no module and evaluates no text, so that a strict content policy allows it', () => {
-    for (const form of [/\brequire\s*\(\s*["'`]/, /\bimport\s*[("'`{*]/, /\beval\s*\(/, /\bnew Function\b/]) expect(code.search(form)).toBe(-1)
+    for (const form of [/\brequire\s*\(\s*["'`]/, /\bimport\s*[("'`{*]/, /\beval\s*\(/, /\bnew Function\b/])
+      expect(code.search(form)).toBe(-1)
   })
 
   test('puts no Buffer on the global, and reads none from it', () => {

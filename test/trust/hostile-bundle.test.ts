@@ -25,7 +25,9 @@ const bundles = [
 ].map((bundle) => JSON.stringify(bundle))
 
 test('a bundle with any value exchanged is judged, never a crash', async () => {
-  const mutated = fc.tuple(fc.constantFrom(...bundles), fc.nat(), fc.constantFrom<unknown>(...HOSTILE)).map(([bundle, at, value]) => exchangeValue(bundle, at, value))
+  const mutated = fc
+    .tuple(fc.constantFrom(...bundles), fc.nat(), fc.constantFrom<unknown>(...HOSTILE))
+    .map(([bundle, at, value]) => exchangeValue(bundle, at, value))
   await fc.assert(
     fc.asyncProperty(mutated, async (text) => {
       expect(await judge(text)).toBeDefined()

@@ -24,6 +24,10 @@ export interface SignOptions {
   /** Changes the certificate after it was issued, keeping its length; the authority signs the changed one. */
   readonly editCertificate?: (tbs: Buffer) => Buffer
   readonly payloadType?: string
+  /** What the log was told to have been signed, when that was something else. */
+  readonly loggedDigest?: Buffer
+  /** The kind of entry in which the log keeps it; of a file `hashedrekord` by default. */
+  readonly loggedAs?: 'dsse'
 }
 
 export interface BundleJson {
@@ -74,7 +78,11 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
   async function certify(options: SignOptions): Promise<{ key: KeyObject; verifier: Buffer; material: Record<string, unknown> }> {
     if (options.key !== undefined) {
       const spki = options.key.publicKey.export({ type: 'spki', format: 'der' })
-      return { key: options.key.privateKey, verifier: Buffer.from(publicPem(options.key)), material: { publicKey: { hint: base64(sha256(spki)) } } }
+      return {
+        key: options.key.privateKey,
+        verifier: Buffer.from(publicPem(options.key)),
+        material: { publicKey: { hint: base64(sha256(spki)) } },
+      }
     }
     const { identity = IDENTITY, issuer = ISSUER, rawIssuer = issuer } = options
     const pair = newKey()
@@ -93,7 +101,7 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
     return { key: pair.privateKey, verifier: Buffer.from(pem), material: { certificate: { rawBytes: base64(der) } } }
   }
 
-  async function witness(entry: { kind: string; apiVersion: string; spec: unknown }, signature: Buffer, how: SignOptions['witness']): Promise<object> {
+  async function witness(entry: Entry, signature: Buffer, how: SignOptions['witness']): Promise<object> {
     if (how === 'none') return {}
     const [logged]: readonly unknown[] = Object.values(await tlog.log(entry))
     if (!isLogged(logged)) throw new TypeError('the log gave no proof')
@@ -125,11 +133,9 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       const { key, verifier, material } = await certify(options)
       const signature = sign('sha256', bytes, key)
       const digest = sha256(bytes)
-      const spec = {
-        data: { hash: { algorithm: 'sha256', value: digest.toString('hex') } },
-        signature: { content: base64(signature), publicKey: { content: base64(verifier) } },
-      }
-      const witnesses = await witness({ kind: 'hashedrekord', apiVersion: '0.0.1', spec }, signature, options.witness)
+      const logged = (options.loggedDigest ?? digest).toString('hex')
+      const entry = options.loggedAs === 'dsse' ? dsseEntry(logged, signature, verifier) : recordEntry(logged, signature, verifier)
+      const witnesses = await witness(entry, signature, options.witness)
       return {
         mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
         verificationMaterial: { ...material, ...witnesses },
@@ -142,11 +148,7 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       const payload = Buffer.from(typeof statement === 'string' ? statement : JSON.stringify(statement))
       const encoded = Buffer.concat([Buffer.from(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload])
       const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', encoded, key)
-      const spec = {
-        payloadHash: { algorithm: 'sha256', value: sha256(payload).toString('hex') },
-        signatures: [{ signature: base64(signature), verifier: base64(verifier) }],
-      }
-      const witnesses = await witness({ kind: 'dsse', apiVersion: '0.0.1', spec }, signature, options.witness)
+      const witnesses = await witness(dsseEntry(sha256(payload).toString('hex'), signature, verifier), signature, options.witness)
       return {
         mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
         verificationMaterial: { ...material, ...witnesses },
@@ -184,6 +186,28 @@ export function provenanceAbout(bytes: Uint8Array): Record<string, unknown> {
   }
 }
 
+interface Entry {
+  readonly kind: string
+  readonly apiVersion: string
+  readonly spec: unknown
+}
+
+function recordEntry(sha256: string, signature: Buffer, verifier: Buffer): Entry {
+  const spec = {
+    data: { hash: { algorithm: 'sha256', value: sha256 } },
+    signature: { content: base64(signature), publicKey: { content: base64(verifier) } },
+  }
+  return { kind: 'hashedrekord', apiVersion: '0.0.1', spec }
+}
+
+function dsseEntry(sha256: string, signature: Buffer, verifier: Buffer): Entry {
+  const spec = {
+    payloadHash: { algorithm: 'sha256', value: sha256 },
+    signatures: [{ signature: base64(signature), verifier: base64(verifier) }],
+  }
+  return { kind: 'dsse', apiVersion: '0.0.1', spec }
+}
+
 /** What the log gives back for an entry. */
 interface Logged {
   readonly body: string
@@ -192,7 +216,12 @@ interface Logged {
   readonly integratedTime: number
   readonly verification: {
     readonly signedEntryTimestamp: string
-    readonly inclusionProof: { readonly logIndex: number; readonly rootHash: string; readonly treeSize: number; readonly checkpoint: string }
+    readonly inclusionProof: {
+      readonly logIndex: number
+      readonly rootHash: string
+      readonly treeSize: number
+      readonly checkpoint: string
+    }
   }
 }
 

@@ -27,7 +27,7 @@ function contentOf(der: Buffer): Buffer {
 
 function elements(content: Buffer): readonly Buffer[] {
   const found: Buffer[] = []
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const { end } = extent(content, at)
     found.push(content.subarray(at, end))
     at = end

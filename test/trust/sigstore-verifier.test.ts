@@ -2,7 +2,17 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
-import { createOfflineSigstore, newKey, provenanceAbout, publicPem, REF, REPOSITORY, sha256, TIMESTAMP_DELAY_SECONDS, type OfflineSigstore } from './offline-sigstore.ts'
+import {
+  createOfflineSigstore,
+  newKey,
+  provenanceAbout,
+  publicPem,
+  REF,
+  REPOSITORY,
+  sha256,
+  TIMESTAMP_DELAY_SECONDS,
+  type OfflineSigstore,
+} from './offline-sigstore.ts'
 import { verdictOn } from './verdict.ts'
 
 const cases = await makeTrustCases()
@@ -42,7 +52,8 @@ describe('the verdict', () => {
 
   test('takes no time from a log entry that carries no signature over it', async () => {
     const text = JSON.stringify(await sigstore.signBlob(ARTIFACT))
-      .replace(/"inclusionPromise":{[^}]*},/, '').replace(/"integratedTime":"\d+"/, '"integratedTime":"1"')
+      .replace(/"inclusionPromise":{[^}]*},/, '')
+      .replace(/"integratedTime":"\d+"/, '"integratedTime":"1"')
     const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
     const verdict = await verifier.verify(new TextEncoder().encode(text), subject, policy)
     expect(verdict.signedAtSeconds).toBe(sigstore.signedAtSeconds + TIMESTAMP_DELAY_SECONDS)
@@ -63,6 +74,36 @@ describe('the verdict', () => {
     expect(unchecked).toMatchObject({ signer, signedAtSeconds: undefined, sourceRepository: undefined })
     expect(checked.signedAtSeconds).toBe(sigstore.signedAtSeconds)
   })
+})
+
+describe('the trusted root', () => {
+  test('is read once, however many bundles are verified under it', async () => {
+    const sigstore = await createOfflineSigstore()
+    let reads = 0
+    const trustedRoot = {
+      ...sigstore.trustedRoot,
+      get tlogs() {
+        reads++
+        return sigstore.trustedRoot['tlogs']
+      },
+    }
+    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot, thresholds } as const
+    const bundle = encode(await sigstore.signBlob(ARTIFACT))
+    await verifier.verify(bundle, subject, policy)
+    const readsAtFirst = reads
+    await verifier.verify(bundle, subject, policy)
+    expect(readsAtFirst).toBeGreaterThan(0)
+    expect(reads).toBe(readsAtFirst)
+  })
+})
+
+test('a refusal tells the reason behind the reason', async () => {
+  const [sigstore, other] = [await createOfflineSigstore(), await createOfflineSigstore()]
+  const trustedRoot = { ...sigstore.trustedRoot, certificateAuthorities: other.trustedRoot['certificateAuthorities'] }
+  const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot, thresholds } as const
+  await expect(verifier.verify(encode(await sigstore.signBlob(ARTIFACT)), subject, policy)).rejects.toThrow(
+    'no valid certificate path found',
+  )
 })
 
 function encode(json: unknown): Uint8Array {

@@ -102,6 +102,3 @@ function hashOf(algorithm: string): CHash {
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
-
-// @sigstore/core reads `require('crypto').default` when the module says that it is an ES module.
-export default { createHash, createPublicKey, verify, timingSafeEqual, KeyObject }

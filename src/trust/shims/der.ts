@@ -18,7 +18,7 @@ export function readDer(bytes: Uint8Array): DerNode {
 export function readSequence(node: DerNode | undefined): readonly DerNode[] {
   const value = valueOf(node, TAG.sequence)
   const children: DerNode[] = []
-  for (let at = 0; at < value.length; ) {
+  for (let at = 0; at < value.length;) {
     const { node: child, end } = readAt(value, at)
     children.push(child)
     at = end

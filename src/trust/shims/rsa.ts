@@ -27,11 +27,17 @@ export function verifyRsa(key: RsaKey, hash: string, digest: Uint8Array, signatu
   if (value >= key.modulus) return false
   const suffix = prefix + hexOf(digest)
   const expected = `0001${'ff'.repeat(lengthBytes - suffix.length / 2 - 3)}00${suffix}`
-  return power(value, key).toString(16).padStart(lengthBytes * 2, '0') === expected
+  return (
+    power(value, key)
+      .toString(16)
+      .padStart(lengthBytes * 2, '0') === expected
+  )
 }
 
 function isUsable(key: RsaKey, lengthBytes: number): boolean {
-  return lengthBytes >= MIN_BYTES && lengthBytes <= MAX_BYTES && key.exponent >= 3n && key.exponent < 1n << 32n && (key.exponent & 1n) === 1n
+  return (
+    lengthBytes >= MIN_BYTES && lengthBytes <= MAX_BYTES && key.exponent >= 3n && key.exponent < 1n << 32n && (key.exponent & 1n) === 1n
+  )
 }
 
 function power(base: bigint, key: RsaKey): bigint {

@@ -26,7 +26,14 @@ test('a digest in capital letters is the same digest', () => {
 })
 
 test('subjects without a usable SHA-256 count for nothing', () => {
-  const subject = [{ name: 'a' }, null, 7, { digest: { sha512: DIGEST } }, { digest: { sha256: DIGEST.slice(1) } }, { digest: { sha256: [DIGEST] } }]
+  const subject = [
+    { name: 'a' },
+    null,
+    7,
+    { digest: { sha512: DIGEST } },
+    { digest: { sha256: DIGEST.slice(1) } },
+    { digest: { sha256: [DIGEST] } },
+  ]
   expect(parse({ ...STATEMENT, subject }).subjects).toEqual([])
 })
 
@@ -68,8 +75,16 @@ test('provenance of SLSA 1 tells builder, build type and source', () => {
 test('provenance of SLSA 0.2 tells the same, where it says it', () => {
   const configSource = { uri: 'git+https://github.com/acme/agent@refs/tags/v1' }
   const predicate = { builder: { id: 'builder' }, buildType: 'type', invocation: { configSource } }
-  expect(provenanceOf(older(predicate))).toEqual({ builderId: 'builder', buildType: 'type', sourceUri: 'git+https://github.com/acme/agent', sourceRef: 'refs/tags/v1' })
-  expect(provenanceOf(older({ builder: { id: 'builder' }, buildType: 'type' }))).toMatchObject({ sourceUri: undefined, sourceRef: undefined })
+  expect(provenanceOf(older(predicate))).toEqual({
+    builderId: 'builder',
+    buildType: 'type',
+    sourceUri: 'git+https://github.com/acme/agent',
+    sourceRef: 'refs/tags/v1',
+  })
+  expect(provenanceOf(older({ builder: { id: 'builder' }, buildType: 'type' }))).toMatchObject({
+    sourceUri: undefined,
+    sourceRef: undefined,
+  })
 })
 
 test('provenance that does not name its builder is refused', () => {

@@ -5,11 +5,13 @@ import { isDeepStrictEqual } from '../../../src/trust/shims/util.ts'
 
 describe('bytes as text', () => {
   test.each(['hex', 'base64', 'utf8', 'utf-8', undefined] as const)('read and written as Node does in %s', (encoding) => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => {
-      const text = Buffer.from(bytes).toString(encoding)
-      expect(Shim.from(bytes).toString(encoding)).toBe(text)
-      expect(Array.from(Shim.from(text, encoding))).toEqual(Array.from(Buffer.from(text, encoding)))
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const text = Buffer.from(bytes).toString(encoding)
+        expect(Shim.from(bytes).toString(encoding)).toBe(text)
+        expect(Array.from(Shim.from(text, encoding))).toEqual(Array.from(Buffer.from(text, encoding)))
+      }),
+    )
   })
 
   test('of URLs, in base64', () => {
@@ -49,16 +51,18 @@ test('a copy shares no byte with what it was made of', () => {
 })
 
 test('joins, copies, compares and reads integers as Node does', () => {
-  fc.assert(fc.property(fc.uint8Array({ minLength: 8 }), fc.uint8Array(), (a, b) => {
-    const joined = Shim.concat([a, b])
-    const theirs = Buffer.concat([a, b])
-    const target = Shim.alloc(joined.length + 1)
-    expect(joined.copy(target, 1)).toBe(joined.length)
-    expect(Array.from(target)).toEqual([0, ...theirs])
-    expect(joined.equals(theirs)).toBe(true)
-    expect(joined.equals(theirs.subarray(1))).toBe(false)
-    expect(joined.readBigInt64BE()).toBe(theirs.readBigInt64BE())
-  }))
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 8 }), fc.uint8Array(), (a, b) => {
+      const joined = Shim.concat([a, b])
+      const theirs = Buffer.concat([a, b])
+      const target = Shim.alloc(joined.length + 1)
+      expect(joined.copy(target, 1)).toBe(joined.length)
+      expect(Array.from(target)).toEqual([0, ...theirs])
+      expect(joined.equals(theirs)).toBe(true)
+      expect(joined.equals(theirs.subarray(1))).toBe(false)
+      expect(joined.readBigInt64BE()).toBe(theirs.readBigInt64BE())
+    }),
+  )
 })
 
 test.each([

@@ -63,8 +63,23 @@ describe('an RSA key', () => {
     const signature = native.sign(hash, message, privateKey)
     expect(verify(hash, message, key, signature)).toBe(true)
     expect(verify(hash, other, key, signature)).toBe(false)
-    expect(verify(hash, message, key, signature.subarray(1))).toBe(false)
+    expect(verify(hash, message, key, Buffer.concat([Buffer.from([0]), signature]))).toBe(false)
     expect(verify(hash, message, key, Buffer.alloc(signature.length, 0xff))).toBe(false)
+  })
+
+  test('refuses the same signature with the modulus added, which has the same remainder', () => {
+    const pair = roomyRsa()
+    const roomy = createPublicKey({ key: spki(pair.publicKey), format: 'der', type: 'spki' })
+    const sums = Array.from({ length: 64 }, (_, i) => {
+      const text = Buffer.from(String(i))
+      return {
+        text,
+        hex: (BigInt(`0x${native.sign('sha256', text, pair.privateKey).toString('hex')}`) + modulusOf(pair.publicKey)).toString(16),
+      }
+    })
+    const fitting = sums.find(({ hex }) => hex.length === 512)
+    expect(fitting).toBeDefined()
+    expect(verify('sha256', fitting?.text ?? message, roomy, Buffer.from(fitting?.hex ?? '', 'hex'))).toBe(false)
   })
 
   test('is read in the older form too, and is then not given back', () => {
@@ -80,8 +95,22 @@ describe('an RSA key', () => {
   })
 })
 
+/** A key with a modulus well below the largest of its length, so that a third of all numbers still fit with it added. */
+function roomyRsa(): ReturnType<typeof rsa> {
+  for (;;) {
+    const pair = rsa(2048)
+    if (modulusOf(pair.publicKey) >> 2046n === 2n) return pair
+  }
+}
+
+function modulusOf(key: native.KeyObject): bigint {
+  return BigInt(`0x${Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url').toString('hex')}`)
+}
+
 describe('a key that is malformed', () => {
   const der = spki(ec('P-256').publicKey)
+  const longPart = Buffer.from(der)
+  longPart.writeUInt8(longPart.readUInt8(24) + 1, 24)
   const offCurve = Buffer.from(der)
   offCurve.writeUInt8(offCurve.readUInt8(der.length - 1) ^ 1, der.length - 1)
 
@@ -89,6 +118,7 @@ describe('a key that is malformed', () => {
     ['is empty', Buffer.alloc(0)],
     ['is cut short', der.subarray(0, -1)],
     ['is followed by a byte', Buffer.concat([der, Buffer.from([0])])],
+    ['has a part that is longer than the rest', longPart],
     ['is not on its curve', offCurve],
     ['is on another curve', spki(ec('secp256k1').publicKey)],
     ['is for another use', spki(native.generateKeyPairSync('x25519').publicKey)],
@@ -98,31 +128,37 @@ describe('a key that is malformed', () => {
   })
 
   test('is refused, whatever its bytes, with an Error', () => {
-    fc.assert(fc.property(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
-      const bytes = Buffer.from(der)
-      bytes.writeUInt8(bytes.readUInt8(at) ^ mask, at)
-      expect(() => parseSpki(bytes)).toThrow(Error)
-    }))
+    fc.assert(
+      fc.property(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+        const bytes = Buffer.from(der)
+        bytes.writeUInt8(bytes.readUInt8(at) ^ mask, at)
+        expect(() => parseSpki(bytes)).toThrow(Error)
+      }),
+    )
   })
 
-  test.each(['', 'not a key', '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])(
-    'is refused as PEM: %j',
-    (pem) => {
-      expect(() => parseSpki(pemToSpki(pem))).toThrow(TypeError)
-    },
-  )
+  test.each([
+    '',
+    'not a key',
+    '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----',
+    '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----',
+  ])('is refused as PEM: %j', (pem) => {
+    expect(() => parseSpki(pemToSpki(pem))).toThrow(TypeError)
+  })
 })
 
 test('hashes as Node does, in one part or in several', () => {
-  fc.assert(fc.property(fc.constantFrom('sha224', 'sha256', 'sha384', 'sha512'), fc.array(fc.uint8Array()), (algorithm, parts) => {
-    const ours = createHash(algorithm)
-    const theirs = native.createHash(algorithm)
-    for (const part of parts) {
-      ours.update(part)
-      theirs.update(part)
-    }
-    expect(ours.digest().toString('hex')).toBe(theirs.digest('hex'))
-  }))
+  fc.assert(
+    fc.property(fc.constantFrom('sha224', 'sha256', 'sha384', 'sha512'), fc.array(fc.uint8Array()), (algorithm, parts) => {
+      const ours = createHash(algorithm)
+      const theirs = native.createHash(algorithm)
+      for (const part of parts) {
+        ours.update(part)
+        theirs.update(part)
+      }
+      expect(ours.digest().toString('hex')).toBe(theirs.digest('hex'))
+    }),
+  )
 })
 
 test('knows no hash but SHA-2', () => {
@@ -131,10 +167,12 @@ test('knows no hash but SHA-2', () => {
 })
 
 test('tells bytes that differ from bytes that are the same', () => {
-  fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), fc.nat(), fc.integer({ min: 1, max: 255 }), (bytes, at, mask) => {
-    const changed = Uint8Array.from(bytes, (byte, i) => (i === at % bytes.length ? byte ^ mask : byte))
-    expect(timingSafeEqual(bytes, Uint8Array.from(bytes))).toBe(true)
-    expect(timingSafeEqual(bytes, changed)).toBe(false)
-  }))
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1 }), fc.nat(), fc.integer({ min: 1, max: 255 }), (bytes, at, mask) => {
+      const changed = Uint8Array.from(bytes, (byte, i) => (i === at % bytes.length ? byte ^ mask : byte))
+      expect(timingSafeEqual(bytes, Uint8Array.from(bytes))).toBe(true)
+      expect(timingSafeEqual(bytes, changed)).toBe(false)
+    }),
+  )
   expect(() => timingSafeEqual(new Uint8Array(1), new Uint8Array(2))).toThrow(RangeError)
 })
