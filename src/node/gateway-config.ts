@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { dirname, isAbsolute, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { isAbsolute, join } from 'node:path'
 import { DeliveryError } from '../core/errors.ts'
+import { packageRoot } from './package-root.ts'
 
 /** What every LAN gateway is told, nginx or our own. */
 export interface GatewayOptions {
@@ -158,13 +158,6 @@ function invalid(where: string, detail: string): DeliveryError {
   return new DeliveryError({ code: 'config-invalid', path: where, detail })
 }
 
-/** The template stands in the package, some folders above this file: two in the sources, three when built. */
 function readTemplate(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  for (;;) {
-    const file = join(folder, 'gateway', 'nginx.conf.template')
-    if (existsSync(file)) return readFileSync(file, 'utf8')
-    if (dirname(folder) === folder) throw invalid('template', 'gateway/nginx.conf.template is missing from the package')
-    folder = dirname(folder)
-  }
+  return readFileSync(join(packageRoot(), 'gateway', 'nginx.conf.template'), 'utf8')
 }

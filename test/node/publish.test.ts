@@ -3,6 +3,7 @@ import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { sha256Of } from '../../src/core/verify/digest.ts'
+import { parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
 import { parseManifest, parsePieceList } from '../../src/core/manifest/parse-manifest.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { attachCatalogue } from '../../src/node/publish/attach-catalogue.ts'
@@ -157,7 +158,9 @@ describe('publishing again', () => {
     const second = await catalogueOf(options.site)
     expect(second).toMatchObject({ version: first.version + 600, expiresAtSeconds: first.expiresAtSeconds + 600 })
     expect(second.artifacts).toEqual(first.artifacts)
-    expect(second.previous).toEqual({ version: first.version, sha256: sha256Of(file) })
+    const { payload } = parseCatalogueEnvelope(file)
+    expect(second.previous).toEqual({ version: first.version, sha256: sha256Of(payload) })
+    expect(await readFile(join(options.site, 'by-hash', 'sha256', sha256Of(payload)))).toEqual(Buffer.from(payload))
     expect(await readFile(join(options.site, 'by-hash', 'sha256', sha256Of(file)))).toEqual(file)
   })
 

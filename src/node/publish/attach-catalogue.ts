@@ -27,7 +27,7 @@ export async function attachCatalogue(options: AttachOptions, signal: AbortSigna
   const catalogue = parseCatalogue(options.payload)
   const { repository } = catalogue
   const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: catalogue.previous === undefined }, signal)
-  const isNext = catalogue.previous?.sha256 === earlier.accepted?.fileSha256
+  const isNext = catalogue.previous?.sha256 === earlier.accepted?.payloadSha256
   if (!isNext || catalogue.version <= (earlier.accepted?.catalogue.version ?? 0)) throw overtaken(options.site)
   for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
   await writeCatalogue({ payload: options.payload, bundle: options.bundle, replaces: earlier.file }, room, signal)

@@ -42,7 +42,7 @@ export function draftCatalogue(input: DraftInput): Catalogue {
     refreshAfterSeconds: nowSeconds + Math.min(refreshSeconds, lifetimeSeconds),
     expiresAtSeconds: nowSeconds + lifetimeSeconds,
     graceSeconds: terms.graceSeconds ?? before.graceSeconds,
-    previous: earlier === undefined ? undefined : { version: earlier.catalogue.version, sha256: earlier.fileSha256 },
+    previous: earlier === undefined ? undefined : { version: earlier.catalogue.version, sha256: earlier.payloadSha256 },
     origins: terms.origins ?? before.origins,
     delivery: terms.delivery ?? before.delivery,
     denied: [...new Set([...before.denied, ...(terms.denied ?? [])])],

@@ -2,7 +2,6 @@ import { DeliveryError, describeFailure } from '../../core/errors.ts'
 import type { Catalogue } from '../../core/manifest/catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { SignatureVerifier } from '../../core/ports.ts'
-import { sha256Of } from '../../core/verify/digest.ts'
 import type { SiteReader } from '../site/site-reader.ts'
 import { checkCatalogue } from '../verify/check-signatures.ts'
 import type { SiteTrust } from '../verify/site-trust.ts'
@@ -18,8 +17,7 @@ export interface EarlierCatalogue {
   readonly catalogue: Catalogue
   /** What was signed. */
   readonly payload: Uint8Array
-  /** Of the file as served, payload and signature. */
-  readonly fileSha256: Sha256
+  readonly payloadSha256: Sha256
 }
 
 /**
@@ -40,8 +38,8 @@ export async function readEarlierCatalogue(
   const file = await reader.readCatalogue(signal)
   if (file === undefined) return { file, accepted: undefined }
   try {
-    const { catalogue, payload } = await checkCatalogue(file, options.trust.catalogue, options.verifier)
-    if (catalogue.repository === options.repository) return { file, accepted: { catalogue, payload, fileSha256: sha256Of(file) } }
+    const { catalogue, payload, payloadSha256 } = await checkCatalogue(file, options.trust.catalogue, options.verifier)
+    if (catalogue.repository === options.repository) return { file, accepted: { catalogue, payload, payloadSha256 } }
     throw new DeliveryError({
       code: 'catalogue-repository',
       expected: options.repository,

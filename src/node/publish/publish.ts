@@ -122,8 +122,7 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
   const { accepted } = earlier
   const catalogue = draft({ options, artifacts, earlier: accepted, nowSeconds })
   if (accepted !== undefined && isStillGood(accepted.catalogue, catalogue)) {
-    const { payload } = accepted
-    return { catalogue: accepted.catalogue, payload, payloadSha256: sha256Of(payload), isNew: false, artifacts, earlier }
+    return { ...accepted, isNew: false, artifacts, earlier }
   }
   const payload = encode(catalogue)
   return { catalogue, payload, payloadSha256: sha256Of(payload), isNew: true, artifacts, earlier }

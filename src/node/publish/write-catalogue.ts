@@ -19,7 +19,8 @@ export async function writeCatalogue(signed: SignedCatalogue, room: Room, signal
   const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: [signed.bundle] })
   await checkCatalogue(file, room.trust.catalogue, room.verifier)
   await room.writer.writeHealth()
-  // Kept under its digest too, so that the `previous` of the next one can be followed.
+  // Kept under their digests: the next catalogue's `previous` names this payload, and the file holds its signature.
+  await room.writer.putBytes(signed.payload)
   await room.writer.putBytes(file)
   const found = (await room.reader.readCatalogue(signal)) ?? new Uint8Array()
   if (Buffer.compare(found, signed.replaces ?? new Uint8Array()) !== 0) throw overtaken(room.writer.root)

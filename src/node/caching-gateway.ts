@@ -1,0 +1,223 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { once } from 'node:events'
+import { LIMITS } from '../core/limits.ts'
+import { formatContentRange, formatUnsatisfiedRange, parseRange } from '../core/respond/http-range.ts'
+import { parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
+import { fetchFromOrigins } from './origin-fetch.ts'
+import { createSliceCache, readIfThere, SLICE_BYTES, writeWhole, type Slice, type SliceCache } from './slice-cache.ts'
+
+export interface CachingGatewayOptions extends GatewayOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** Default: a free one. */
+  readonly port?: number
+}
+
+const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
+const IMMUTABLE = 'public, max-age=31536000, immutable'
+const CATALOGUE_LIFE = 'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400'
+const CATALOGUE_FRESH_MS = 60_000
+const MAX_CONNECTIONS = 512
+/** More refetches than this in a second are refused, so that a client cannot turn the gateway on its origins. */
+const REFETCHES_PER_SECOND = 10
+
+interface Context {
+  readonly options: CachingGatewayOptions
+  readonly origins: readonly URL[]
+  readonly slices: SliceCache
+  readonly catalogue: () => Promise<{ readonly bytes: Uint8Array; readonly status: string } | undefined>
+  readonly mayRefetch: () => boolean
+  /** Fires when the gateway closes. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * A small LAN gateway for machines without nginx: the same URLs, slices of 1 MiB kept on disk, no index in memory.
+ * It may start with all origins dead. It does not evict: give it a disk that holds what is published.
+ * @throws {DeliveryError} `config-invalid`
+ */
+export async function startCachingGateway(options: CachingGatewayOptions): Promise<RunningGateway> {
+  const origins = parseOrigins(options.origins)
+  parseAllowedOrigins(options.allowedOrigins)
+  const closing = new AbortController()
+  const context: Context = {
+    options,
+    origins,
+    slices: createSliceCache({ origins, cacheDir: options.cacheDir, pinnedRoot: options.pinnedRoot }),
+    catalogue: createCatalogueCache(options, origins, closing.signal),
+    mayRefetch: createRation(REFETCHES_PER_SECOND),
+    signal: closing.signal,
+  }
+  const server = createServer((request, response) => {
+    answer(context, request, response).catch(() => failQuietly(response))
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  server.listen(options.port ?? 0, options.host ?? '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('expected a TCP address')
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return {
+    url: `http://${host}:${address.port}`,
+    async close() {
+      closing.abort(new Error('the gateway is closing'))
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = URL.canParse(request.url ?? '', 'http://gateway') ? new URL(request.url ?? '', 'http://gateway') : undefined
+  const method = request.method ?? ''
+  setCommonHeaders(context.options, request, response)
+  if (!['GET', 'HEAD', 'OPTIONS'].includes(method)) return end(response, 405)
+  if (url?.pathname === '/healthz') return endJson(response, { ok: true, role: 'lan-gateway' })
+  const digest = BLOB.exec(url?.pathname ?? '')?.[1]
+  if (url === undefined || (digest === undefined && url.pathname !== '/catalogue.json')) return end(response, 404)
+  if (method === 'OPTIONS') return end(response, 204)
+  if (digest === undefined) return answerCatalogue(context, response)
+  if (request.headers['if-none-match'] === etagOf(digest)) return end(response, 304)
+  const isRefetch = url.searchParams.get('refetch') === '1'
+  if (isRefetch && !context.mayRefetch()) return end(response, 429)
+  return answerBlob(context, { digest, isRefetch, range: request.headers.range, isHead: method === 'HEAD' }, response)
+}
+
+interface BlobRequest {
+  readonly digest: string
+  readonly isRefetch: boolean
+  readonly range: string | undefined
+  readonly isHead: boolean
+}
+
+/** Streams slice by slice: at most one slice per answer is held in memory. */
+async function answerBlob(context: Context, request: BlobRequest, response: ServerResponse): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort(new Error('the client is gone')))
+  const { digest, isRefetch } = request
+  const first = await context.slices.get({ digest, index: firstSliceOf(request.range), isRefetch }, context.signal)
+  if ('kind' in first) return end(response, first.kind === 'missing' ? 404 : 502)
+  const wanted = parseRange(request.range, first.sizeBytes)
+  if (wanted.kind === 'unsatisfiable') {
+    response.setHeader('content-range', formatUnsatisfiedRange(first.sizeBytes))
+    return end(response, 416)
+  }
+  const range = wanted.kind === 'part' ? wanted.range : { start: 0, end: first.sizeBytes }
+  if (wanted.kind === 'part') response.setHeader('content-range', formatContentRange(range, first.sizeBytes))
+  response.writeHead(wanted.kind === 'part' ? 206 : 200, {
+    'content-type': 'application/octet-stream',
+    'content-length': range.end - range.start,
+    'accept-ranges': 'bytes',
+    'cache-control': IMMUTABLE,
+    'x-cache-status': first.status,
+    etag: etagOf(digest),
+  })
+  if (request.isHead) return void response.end()
+  const firstIndex = Math.floor(range.start / SLICE_BYTES)
+  for (let index = firstIndex; index * SLICE_BYTES < range.end; index++) {
+    const slice = index === firstSliceOf(request.range) ? first : await context.slices.get({ digest, index, isRefetch }, context.signal)
+    if ('kind' in slice || slice.sizeBytes !== first.sizeBytes) return void response.destroy()
+    if (!(await write(response, partOf(slice, index, range), gone.signal))) return
+  }
+  response.end()
+}
+
+/** The slice that a range starts in. Judged before the size is known, so a strange range asks for the first. */
+function firstSliceOf(header: string | undefined): number {
+  const start = /^bytes=(\d{1,15})-\d*$/.exec(header ?? '')?.[1]
+  return start === undefined ? 0 : Math.floor(Number(start) / SLICE_BYTES)
+}
+
+function partOf(slice: Slice, index: number, range: { readonly start: number; readonly end: number }): Uint8Array {
+  const offset = index * SLICE_BYTES
+  return slice.bytes.subarray(Math.max(0, range.start - offset), Math.min(SLICE_BYTES, range.end - offset))
+}
+
+/** False when the client is gone. */
+async function write(response: ServerResponse, bytes: Uint8Array, gone: AbortSignal): Promise<boolean> {
+  if (gone.aborted) return false
+  if (response.write(bytes)) return true
+  return once(response, 'drain', { signal: gone }).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function answerCatalogue(context: Context, response: ServerResponse): Promise<void> {
+  const kept = await context.catalogue()
+  if (kept === undefined) return end(response, 502)
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': kept.bytes.length,
+    'cache-control': CATALOGUE_LIFE,
+    'x-cache-status': kept.status,
+  })
+  response.end(kept.bytes)
+}
+
+/** Fresh for a minute, then asked for again; when no origin answers, the last one lasts: its reader judges its age. */
+function createCatalogueCache(options: GatewayOptions, origins: readonly URL[], signal: AbortSignal): Context['catalogue'] {
+  const file = join(options.cacheDir, 'catalogue.json')
+  let freshUntilMs = 0
+  return async () => {
+    const pinned = await readIfThere(join(options.pinnedRoot, 'catalogue.json'))
+    if (pinned !== undefined) return { bytes: pinned, status: 'HIT' }
+    const kept = await readIfThere(file)
+    if (kept !== undefined && performance.now() < freshUntilMs) return { bytes: kept, status: 'HIT' }
+    const answer = await fetchFromOrigins(origins, { path: 'catalogue.json', range: undefined, maxBytes: LIMITS.catalogueBytes }, signal)
+    if (answer.kind !== 'bytes') return kept === undefined ? undefined : { bytes: kept, status: 'STALE' }
+    await writeWhole(file, answer.bytes)
+    freshUntilMs = performance.now() + CATALOGUE_FRESH_MS
+    return { bytes: answer.bytes, status: kept === undefined ? 'MISS' : 'EXPIRED' }
+  }
+}
+
+function createRation(perSecond: number): () => boolean {
+  let left = perSecond
+  let lastMs = performance.now()
+  return () => {
+    const nowMs = performance.now()
+    left = Math.min(perSecond, left + ((nowMs - lastMs) / 1000) * perSecond)
+    lastMs = nowMs
+    if (left < 1) return false
+    left -= 1
+    return true
+  }
+}
+
+function setCommonHeaders(options: GatewayOptions, request: IncomingMessage, response: ServerResponse): void {
+  const { origin } = request.headers
+  response.setHeader('vary', 'Origin')
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('cross-origin-resource-policy', 'cross-origin')
+  if (origin === undefined || !options.allowedOrigins.includes(origin)) return
+  response.setHeader('access-control-allow-origin', origin)
+  response.setHeader('access-control-allow-methods', 'GET, HEAD')
+  response.setHeader('access-control-allow-headers', 'Range')
+  response.setHeader('access-control-max-age', '7200')
+  response.setHeader('access-control-expose-headers', 'Accept-Ranges, Content-Range, Content-Length, ETag, X-Cache-Status, Age')
+  response.setHeader('timing-allow-origin', origin)
+}
+
+function etagOf(digest: string): string {
+  return `"sha256-${digest}"`
+}
+
+function end(response: ServerResponse, status: number): void {
+  response.writeHead(status)
+  response.end()
+}
+
+function endJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(value))
+}
+
+/** After headers only a cut connection tells the client that the body is not whole. */
+function failQuietly(response: ServerResponse): void {
+  if (response.headersSent) response.destroy()
+  else end(response, 502)
+}

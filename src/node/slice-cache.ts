@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fetchFromOrigins, type OriginAnswer } from './origin-fetch.ts'
+
+/** One aligned part of a file, and the size of the whole. */
+export interface Slice {
+  readonly bytes: Uint8Array
+  readonly sizeBytes: number
+  readonly status: 'HIT' | 'MISS' | 'BYPASS'
+}
+
+export type SliceAnswer = Slice | Exclude<OriginAnswer, { readonly kind: 'bytes' }>
+
+export interface SliceRequest {
+  /** 64 lower-case hex digits. */
+  readonly digest: string
+  /** Slice number, from 0. */
+  readonly index: number
+  /** Fetches again even when it is cached: the cure for a wrong slice. */
+  readonly isRefetch: boolean
+}
+
+export interface SliceCache {
+  /** Files that the operator pinned, then cached slices, then the origins. Callers who want the same slice share one request. */
+  get(request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer>
+}
+
+/** Files are cached in slices of this size, so that a small range costs little and a dying origin loses little. */
+export const SLICE_BYTES = 2 ** 20
+
+export function createSliceCache(options: {
+  readonly origins: readonly URL[]
+  readonly cacheDir: string
+  readonly pinnedRoot: string
+}): SliceCache {
+  const pulls = new Map<string, Promise<SliceAnswer>>()
+
+  const pull = async (request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer> => {
+    const start = request.index * SLICE_BYTES
+    const range = { start, end: start + SLICE_BYTES }
+    const answer = await fetchFromOrigins(
+      options.origins,
+      { path: `by-hash/sha256/${request.digest}`, range, maxBytes: SLICE_BYTES },
+      signal,
+    )
+    if (answer.kind !== 'bytes') return answer
+    const sizeBytes = sizeOfRange(answer.contentRange, start, answer.bytes.length)
+    if (sizeBytes === undefined) return { kind: 'unreachable' }
+    await writeWhole(fileOf(options.cacheDir, request), withSize(answer.bytes, sizeBytes))
+    return { bytes: answer.bytes, sizeBytes, status: request.isRefetch ? 'BYPASS' : 'MISS' }
+  }
+
+  return {
+    async get(request, signal) {
+      const kept = request.isRefetch ? undefined : await readCached(fileOf(options.cacheDir, request))
+      const known = (await readPinned(options.pinnedRoot, request)) ?? kept
+      if (known !== undefined) return known
+      const key = `${request.digest}/${request.index}`
+      const running = pulls.get(key)
+      if (running !== undefined) return running
+      const started = pull(request, signal).finally(() => pulls.delete(key))
+      pulls.set(key, started)
+      return started
+    },
+  }
+}
+
+/** Writes a file so that nobody ever reads half of it. */
+export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+  const scratch = `${file}.${randomUUID()}`
+  await mkdir(dirname(file), { recursive: true })
+  try {
+    await writeFile(scratch, bytes)
+    await rename(scratch, file)
+  } catch (error) {
+    await rm(scratch, { force: true })
+    throw error
+  }
+}
+
+/** The bytes of a file, or undefined when there is none. */
+export async function readIfThere(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file)
+  } catch {
+    return undefined // absent or unreadable: the caller fetches it
+  }
+}
+
+function fileOf(cacheDir: string, request: SliceRequest): string {
+  return join(cacheDir, 'slices', request.digest.slice(0, 2), request.digest, String(request.index))
+}
+
+/** The size of the whole stands in the first 8 bytes of each cached slice. */
+function withSize(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+  const file = new Uint8Array(8 + bytes.length)
+  new DataView(file.buffer).setBigUint64(0, BigInt(sizeBytes))
+  file.set(bytes, 8)
+  return file
+}
+
+async function readCached(file: string): Promise<Slice | undefined> {
+  const content = await readIfThere(file)
+  if (content === undefined || content.length < 8) return undefined
+  return { bytes: content.subarray(8), sizeBytes: Number(content.readBigUInt64BE(0)), status: 'HIT' }
+}
+
+async function readPinned(root: string, request: SliceRequest): Promise<Slice | undefined> {
+  const handle = await open(join(root, 'by-hash', 'sha256', request.digest)).catch(() => undefined)
+  if (handle === undefined) return undefined
+  try {
+    const { size } = await handle.stat()
+    const start = request.index * SLICE_BYTES
+    const bytes = Buffer.alloc(Math.max(0, Math.min(SLICE_BYTES, size - start)))
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
+    return { bytes: bytes.subarray(0, bytesRead), sizeBytes: size, status: 'HIT' }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The whole size, when the range is the one that was asked for and no byte of it is missing. */
+function sizeOfRange(contentRange: string | undefined, start: number, lengthBytes: number): number | undefined {
+  const [, first, last, total] = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16})$/.exec(contentRange ?? '') ?? []
+  const sizeBytes = Number(total)
+  const end = Math.min(start + SLICE_BYTES, sizeBytes)
+  return Number(first) === start && Number(last) === end - 1 && lengthBytes === end - start ? sizeBytes : undefined
+}
