@@ -1,6 +1,17 @@
 // Finds a Chromium for the browser tests and the drill, or gets one. Prints its place as JSON; --install lets it fetch.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { arch, homedir, platform } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -48,22 +59,33 @@ function firstOnPath(names) {
 function standardPlaces() {
   if (platform() === 'darwin') {
     const apps = ['Google Chrome', 'Chromium', 'Microsoft Edge']
-    return ['/Applications', join(homedir(), 'Applications')].flatMap((root) => apps.map((app) => join(root, `${app}.app/Contents/MacOS/${app}`)))
+    return ['/Applications', join(homedir(), 'Applications')].flatMap((root) =>
+      apps.map((app) => join(root, `${app}.app/Contents/MacOS/${app}`)),
+    )
   }
   if (platform() !== 'win32') return ['/snap/bin/chromium', '/opt/google/chrome/chrome']
   const roots = ['ProgramFiles', 'ProgramFiles(x86)', 'LOCALAPPDATA'].flatMap((name) => process.env[name] ?? [])
-  return roots.flatMap((root) => ['Google/Chrome/Application/chrome.exe', 'Microsoft/Edge/Application/msedge.exe'].map((tail) => join(root, tail)))
+  return roots.flatMap((root) =>
+    ['Google/Chrome/Application/chrome.exe', 'Microsoft/Edge/Application/msedge.exe'].map((tail) => join(root, tail)),
+  )
 }
 
 /** @param {string} folder */
-const entriesOf = (folder) => (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [])
+const entriesOf = (folder) =>
+  existsSync(folder) ? readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : []
 
 /**
  * The layout of that cache is NAME/PLATFORM-BUILD/NAME-PLATFORM/EXECUTABLE. Newest build first.
  * @param {string} root
  */
 function inPuppeteerCache(root) {
-  const tails = ['chrome', 'chrome.exe', 'chrome-headless-shell', 'chrome-headless-shell.exe', 'Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing']
+  const tails = [
+    'chrome',
+    'chrome.exe',
+    'chrome-headless-shell',
+    'chrome-headless-shell.exe',
+    'Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
+  ]
   const builds = ['chrome', 'chrome-headless-shell'].flatMap((name) => {
     const versions = entriesOf(join(root, name)).map((entry) => entry.name)
     return versions.toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((version) => join(root, name, version))
@@ -115,7 +137,9 @@ export function findFirefox() {
   const usual =
     platform() === 'darwin'
       ? ['/Applications/Firefox.app/Contents/MacOS/firefox']
-      : ['ProgramFiles', 'ProgramFiles(x86)'].flatMap((name) => (process.env[name] ? [join(process.env[name], 'Mozilla Firefox/firefox.exe')] : []))
+      : ['ProgramFiles', 'ProgramFiles(x86)'].flatMap((name) =>
+          process.env[name] ? [join(process.env[name], 'Mozilla Firefox/firefox.exe')] : [],
+        )
   return firstOnPath(FIREFOX_NAMES) ?? usual.find(isExecutable)
 }
 
@@ -149,7 +173,10 @@ function fetchFromNpm() {
 function fetchWithTestTool() {
   const cli = testToolCli()
   if (cli === undefined) return 'the test tool is not installed: run npm ci'
-  const run = spawnSync(process.execPath, [cli, 'install', 'chrome-headless-shell@stable', '--path', ownCache()], { stdio: TO_STDERR, timeout: DOWNLOAD_TIMEOUT_MS })
+  const run = spawnSync(process.execPath, [cli, 'install', 'chrome-headless-shell@stable', '--path', ownCache()], {
+    stdio: TO_STDERR,
+    timeout: DOWNLOAD_TIMEOUT_MS,
+  })
   return run.status === 0 ? undefined : 'the download of the test tool failed'
 }
 

@@ -34,12 +34,21 @@ for (const { name, command, needsBuild } of steps) {
   const [program = '', ...args] = command
   const isReady = needsBuild !== true || existsSync(join(root, 'dist', 'page.js'))
   if (!isReady) console.error('dist/page.js is missing: run npm run build first.')
-  const run = isReady ? spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH: path }, shell: process.platform === 'win32' }) : undefined
+  const run = isReady
+    ? spawnSync(program, args, {
+        cwd: root,
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env: { ...process.env, PATH: path },
+        shell: process.platform === 'win32',
+      })
+    : undefined
   if (run?.error) console.error(`${program} could not be started: ${run.error.message}`)
   const passed = run?.status === 0
   if (!passed) failed.push(name)
   console.log(`--- ${name}: ${passed ? 'passed' : 'FAILED'} in ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
 }
 
-console.log(`\nchecks: ${steps.length - failed.length} passed, ${failed.length} failed${failed.length > 0 ? ` (${failed.join(', ')})` : ''}`)
+console.log(
+  `\nchecks: ${steps.length - failed.length} passed, ${failed.length} failed${failed.length > 0 ? ` (${failed.join(', ')})` : ''}`,
+)
 process.exitCode = failed.length > 0 ? 1 : 0

@@ -19,7 +19,9 @@ function filesOf(pattern) {
   const [head = '', tail] = basename(pattern).split('*')
   if (!existsSync(folder)) return []
   const fits = (/** @type {string} */ name) => (tail === undefined ? name === head : name.startsWith(head) && name.endsWith(tail))
-  return readdirSync(folder).filter(fits).map((name) => join(folder, name))
+  return readdirSync(folder)
+    .filter(fits)
+    .map((name) => join(folder, name))
 }
 
 /**
@@ -30,7 +32,10 @@ function collect(file, seen) {
   if (seen.has(file)) return
   seen.add(file)
   const { staticImports, staticExports } = parseSync(file, readFileSync(file, 'utf8')).module
-  const requests = [...staticImports.map((one) => one.moduleRequest.value), ...staticExports.flatMap((one) => one.entries.flatMap((entry) => entry.moduleRequest?.value ?? []))]
+  const requests = [
+    ...staticImports.map((one) => one.moduleRequest.value),
+    ...staticExports.flatMap((one) => one.entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
+  ]
   for (const request of requests) if (request.startsWith('.')) collect(join(dirname(file), request), seen)
 }
 

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { GatewayOptions, RunningGateway } from '../../src/node/gateway-config.ts'
+import { startOrigin, type Origin } from './origin.ts'
+
+const MIB = 2 ** 20
+const PORTAL = 'https://downloads.example.com'
+const FILE = randomBytes(3 * MIB + 1000)
+
+export interface GatewayHarness {
+  readonly isInstalled: boolean
+  start(options: GatewayOptions & { readonly runDir: string }): Promise<RunningGateway>
+}
+
+/** What every LAN gateway does, whatever it is made of. */
+export function gatewayContract(name: string, harness: GatewayHarness): void {
+  describe.skipIf(!harness.isInstalled)(name, () => {
+    let folder: string
+    let origins: Origin[]
+    let gateway: RunningGateway
+
+    const start = async (urls: readonly string[]): Promise<RunningGateway> =>
+      harness.start({
+        origins: urls,
+        allowedOrigins: [PORTAL],
+        cacheDir: join(folder, 'cache'),
+        pinnedRoot: join(folder, 'pinned'),
+        runDir: join(folder, 'run'),
+      })
+    const blobUrl = (query = ''): string => `${gateway.url}/by-hash/sha256/${origins[0]?.digest}${query}`
+    const get = (range?: string, query?: string): Promise<Response> =>
+      fetch(blobUrl(query), { headers: range === undefined ? {} : { range } })
+    const bytesOf = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer())
+    const killOrigins = async (): Promise<void> => void (await Promise.all(origins.map((origin) => origin.kill())))
+
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'gw-'))
+      await mkdir(join(folder, 'pinned', 'by-hash', 'sha256'), { recursive: true })
+      origins = await Promise.all([startOrigin(FILE), startOrigin(FILE)])
+      gateway = await start(origins.map((origin) => origin.url))
+    })
+    afterEach(async () => {
+      await gateway.close()
+      await killOrigins()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    test('serves a file once fetched when every origin is dead', async () => {
+      expect((await bytesOf(await get())).equals(FILE)).toBe(true)
+      await killOrigins()
+      const kept = await get()
+      expect(kept.status).toBe(200)
+      expect((await bytesOf(kept)).equals(FILE)).toBe(true)
+      expect(kept.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    })
+
+    test('keeps what it has over a restart, and starts with every origin dead', async () => {
+      await bytesOf(await get())
+      await killOrigins()
+      await gateway.close()
+      gateway = await start(origins.map((origin) => origin.url))
+      expect((await bytesOf(await get(`bytes=${2 * MIB}-${3 * MIB - 1}`))).equals(FILE.subarray(2 * MIB, 3 * MIB))).toBe(true)
+    })
+
+    test('answers one byte and one aligned mebibyte with exactly those, and pulls only their slices', async () => {
+      const one = await get('bytes=1500000-1500000')
+      expect([one.status, one.headers.get('content-range')]).toEqual([206, `bytes 1500000-1500000/${FILE.length}`])
+      expect((await bytesOf(one)).equals(FILE.subarray(1_500_000, 1_500_001))).toBe(true)
+      const slice = await get(`bytes=${MIB}-${2 * MIB - 1}`)
+      expect(slice.headers.get('content-length')).toBe(String(MIB))
+      expect((await bytesOf(slice)).equals(FILE.subarray(MIB, 2 * MIB))).toBe(true)
+      expect(origins.flatMap((origin) => origin.ranges)).toEqual([`bytes=${MIB}-${2 * MIB - 1}`])
+    })
+
+    test('crosses the border of two slices without losing a byte', async () => {
+      const across = await get(`bytes=${MIB - 3}-${3 * MIB + 5}`)
+      expect((await bytesOf(across)).equals(FILE.subarray(MIB - 3, 3 * MIB + 6))).toBe(true)
+    })
+
+    test('twenty cold clients cost the origins one request per slice', async () => {
+      const clients = Array.from({ length: 20 }, async () => bytesOf(await get(`bytes=0-${MIB - 1}`)))
+      for (const bytes of await Promise.all(clients)) expect(bytes.equals(FILE.subarray(0, MIB))).toBe(true)
+      expect(origins.flatMap((origin) => origin.ranges)).toHaveLength(1)
+    })
+
+    test('a wrong slice stays until a client asks to fetch it again, and is then right for everybody', async () => {
+      for (const origin of origins) origin.mode = 'poisoned'
+      await bytesOf(await get('bytes=0-99'))
+      for (const origin of origins) origin.mode = 'good'
+      expect((await bytesOf(await get('bytes=0-99'))).equals(Buffer.alloc(100))).toBe(true)
+      expect((await bytesOf(await get('bytes=0-99', '?refetch=1'))).equals(FILE.subarray(0, 100))).toBe(true)
+      expect((await bytesOf(await get('bytes=0-99'))).equals(FILE.subarray(0, 100))).toBe(true)
+    })
+
+    test('refuses a flood of refetches, so that a client cannot turn it on the origins', async () => {
+      const flood = await Promise.all(Array.from({ length: 40 }, () => get('bytes=0-0', '?refetch=1')))
+      expect(flood.map((response) => response.status)).toContain(429)
+      await Promise.all(flood.map(bytesOf))
+    })
+
+    test('never keeps a login page in place of a file', async () => {
+      for (const origin of origins) origin.mode = 'html'
+      await bytesOf(await get('bytes=0-99'))
+      for (const origin of origins) origin.mode = 'good'
+      expect((await bytesOf(await get('bytes=0-99'))).equals(FILE.subarray(0, 100))).toBe(true)
+    })
+
+    test('asks the second origin when the first is dead, hangs, or lacks the file', async () => {
+      const [first] = origins
+      if (first === undefined) throw new TypeError('expected an origin')
+      first.mode = 'missing'
+      expect((await bytesOf(await get('bytes=0-9'))).equals(FILE.subarray(0, 10))).toBe(true)
+      first.mode = 'hanging'
+      expect((await bytesOf(await get(`bytes=${MIB}-${MIB + 9}`))).equals(FILE.subarray(MIB, MIB + 10))).toBe(true)
+      await first.kill()
+      expect((await bytesOf(await get(`bytes=${2 * MIB}-${2 * MIB + 9}`))).equals(FILE.subarray(2 * MIB, 2 * MIB + 10))).toBe(true)
+    }, 15_000)
+
+    test('answers at once, with its headers and not marked immutable, when nobody has the file', async () => {
+      await killOrigins()
+      const refused = await fetch(blobUrl(), { headers: { origin: PORTAL } })
+      expect(refused.status).toBeGreaterThanOrEqual(502)
+      expect(refused.headers.get('access-control-allow-origin')).toBe(PORTAL)
+      expect(refused.headers.get('cache-control')).toBeNull()
+    })
+
+    test('serves what the operator pushed without any origin', async () => {
+      await killOrigins()
+      await writeFile(join(folder, 'pinned', 'by-hash', 'sha256', origins[0]?.digest ?? ''), FILE)
+      const pinned = await get('bytes=100-199')
+      expect([pinned.status, pinned.headers.get('etag')]).toEqual([206, `"sha256-${origins[0]?.digest}"`])
+      expect((await bytesOf(pinned)).equals(FILE.subarray(100, 200))).toBe(true)
+    })
+
+    test('lets the scripts of a listed portal read, and nobody else', async () => {
+      const listed = await fetch(blobUrl(), { headers: { origin: PORTAL, range: 'bytes=0-0' } })
+      expect(listed.headers.get('access-control-allow-origin')).toBe(PORTAL)
+      expect(listed.headers.get('access-control-expose-headers')).toContain('Content-Range')
+      const other = await fetch(blobUrl(), { headers: { origin: 'https://evil.example', range: 'bytes=0-0' } })
+      expect(other.headers.get('access-control-allow-origin')).toBeNull()
+      const catalogue = await fetch(`${gateway.url}/catalogue.json`, { headers: { origin: PORTAL } })
+      expect(catalogue.headers.get('access-control-allow-origin')).toBe(PORTAL)
+      await Promise.all([listed, other, catalogue].map(bytesOf))
+    })
+
+    test('keeps the catalogue through an outage', async () => {
+      const live = await fetch(`${gateway.url}/catalogue.json`)
+      expect([await live.text(), live.headers.get('cache-control')]).toEqual([
+        '{"first":true}',
+        'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400',
+      ])
+      await killOrigins()
+      expect(await (await fetch(`${gateway.url}/catalogue.json`)).text()).toBe('{"first":true}')
+    })
+
+    test('knows two paths and two methods, and tells that it is alive', async () => {
+      expect((await fetch(`${gateway.url}/`)).status).toBe(404)
+      expect((await fetch(`${gateway.url}/by-hash/sha256/ABC`)).status).toBe(404)
+      expect((await fetch(`${gateway.url}/by-hash/sha256/${'0'.repeat(64)}`)).status).toBeGreaterThanOrEqual(404)
+      expect((await fetch(blobUrl(), { method: 'POST', body: 'x' })).status).toBe(405)
+      expect((await fetch(blobUrl(), { method: 'DELETE' })).status).toBe(405)
+      expect((await fetch(blobUrl(), { method: 'OPTIONS' })).status).toBe(204)
+      expect(await (await fetch(`${gateway.url}/healthz`)).json()).toEqual({ ok: true, role: 'lan-gateway' })
+    })
+
+    test('answers 304 to a client that has the file', async () => {
+      expect((await fetch(blobUrl(), { headers: { 'if-none-match': `"sha256-${origins[0]?.digest}"` } })).status).toBe(304)
+    })
+  })
+}

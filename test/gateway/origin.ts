@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+
+export type OriginMode = 'good' | 'html' | 'poisoned' | 'hanging' | 'missing'
+
+/** A real HTTP origin on loopback that serves one file and one catalogue, and can be made to misbehave. */
+export interface Origin {
+  readonly url: string
+  readonly digest: string
+  /** `Range` of every request for the file, in order. */
+  readonly ranges: (string | undefined)[]
+  mode: OriginMode
+  catalogue: string
+  kill(): Promise<void>
+}
+
+export async function startOrigin(file: Buffer): Promise<Origin> {
+  const digest = createHash('sha256').update(file).digest('hex')
+  const server = createServer((request, response) => answer(origin, file, request, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('expected a TCP address')
+  const origin: Origin = {
+    url: `http://127.0.0.1:${address.port}/files/`,
+    digest,
+    ranges: [],
+    mode: 'good',
+    catalogue: '{"first":true}',
+    async kill() {
+      if (!server.listening) return
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+  return origin
+}
+
+function answer(origin: Origin, file: Buffer, request: IncomingMessage, response: ServerResponse): void {
+  // An origin's own headers, which must not reach the portal beside those of the gateway.
+  response.setHeader('access-control-allow-origin', '*')
+  response.setHeader('etag', `"${Math.random()}"`)
+  if (origin.mode === 'hanging') return
+  if (origin.mode === 'html') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>please log in</h1>')
+  if (request.url === '/files/catalogue.json')
+    return void response.writeHead(200, { 'content-type': 'application/json' }).end(origin.catalogue)
+  if (request.url?.split('?')[0] !== `/files/by-hash/sha256/${origin.digest}`) return void response.writeHead(404).end()
+  origin.ranges.push(request.headers.range)
+  if (origin.mode === 'missing') return void response.writeHead(404).end()
+  const [, first = '0', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+  const start = Number(first)
+  const end = last === '' ? file.length : Math.min(file.length, Number(last) + 1)
+  const bytes = Buffer.from(file.subarray(start, end))
+  if (origin.mode === 'poisoned') bytes.fill(0)
+  const status = request.headers.range === undefined ? 200 : 206
+  const headers = { 'content-type': 'application/octet-stream', 'content-length': bytes.length }
+  response.writeHead(status, status === 206 ? { ...headers, 'content-range': `bytes ${start}-${end - 1}/${file.length}` } : headers)
+  response.end(bytes)
+}
