@@ -23,7 +23,10 @@ const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').upda
 
 /** Labelled code blocks of a page; a block without a label is not one of ours to read. */
 function examplesOf(name: string): readonly Example[] {
-  return [...page(name).matchAll(/^```\w+ ([^\n]+)\n(.*?)\n```$/gms)].map(([, labels = '', text = '']) => ({ labels: labels.split(' '), text }))
+  return [...page(name).matchAll(/^```\w+ ([^\n]+)\n(.*?)\n```$/gms)].map(([, labels = '', text = '']) => ({
+    labels: labels.split(' '),
+    text,
+  }))
 }
 
 function example(name: string, label: string): string {
@@ -43,14 +46,17 @@ const parsers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
 }
 
 describe.each(['catalogue-format.md', 'manifest-format.md', 'audit-record.md', 'site-config.md'])('docs/%s', (name) => {
-  test.each(examplesOf(name).filter(({ labels }) => labels[0] !== 'piece-list'))('has an example that is what it says: $labels', ({ labels, text }) => {
-    const [kind = '', verdict, code, path] = labels
-    const parse = parsers[kind]
-    if (parse === undefined) throw new RangeError(`no parser for ${kind}`)
-    const failure = failureFrom(() => parse(utf8(text)))
-    if (verdict !== 'refused') expect(failure).toBeUndefined()
-    else expect(failure).toMatchObject(path === undefined ? { code } : { code, path })
-  })
+  test.each(examplesOf(name).filter(({ labels }) => labels[0] !== 'piece-list'))(
+    'has an example that is what it says: $labels',
+    ({ labels, text }) => {
+      const [kind = '', verdict, code, path] = labels
+      const parse = parsers[kind]
+      if (parse === undefined) throw new RangeError(`no parser for ${kind}`)
+      const failure = failureFrom(() => parse(utf8(text)))
+      if (verdict !== 'refused') expect(failure).toBeUndefined()
+      else expect(failure).toMatchObject(path === undefined ? { code } : { code, path })
+    },
+  )
 })
 
 test('the envelope of the catalogue page holds the very bytes of its payload, whose digest is given', () => {

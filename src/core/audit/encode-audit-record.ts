@@ -18,7 +18,12 @@ export function encodeAuditRecord(record: AuditRecord): Uint8Array<ArrayBuffer> 
     endedAtSeconds: rest.endedAtSeconds,
     name: rest.name,
     version: rest.version,
-    artifact: { sha256: artifact.sha256, sizeBytes: artifact.sizeBytes, pieces: artifact.pieces, pieceLengthBytes: artifact.pieceLengthBytes },
+    artifact: {
+      sha256: artifact.sha256,
+      sizeBytes: artifact.sizeBytes,
+      pieces: artifact.pieces,
+      pieceLengthBytes: artifact.pieceLengthBytes,
+    },
     outcome: 'failure' in outcome ? { kind: outcome.kind, failure: outcome.failure } : { kind: outcome.kind },
     catalogue: {
       version: catalogue.version,

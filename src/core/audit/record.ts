@@ -23,8 +23,17 @@ export interface AuditRecord {
   readonly name: ArtifactName
   readonly version: string
   readonly artifact: { readonly sha256: Sha256; readonly sizeBytes: number; readonly pieces: number; readonly pieceLengthBytes: number }
-  readonly outcome: { readonly kind: 'delivered' } | { readonly kind: 'refused' | 'failed'; readonly failure: Failure } | { readonly kind: 'cancelled' }
-  readonly catalogue: { readonly version: number; readonly sha256: Sha256; readonly source: SourceId; readonly freshness: 'fresh' | 'stale' | 'pinned'; readonly verdict: SignatureVerdict }
+  readonly outcome:
+    | { readonly kind: 'delivered' }
+    | { readonly kind: 'refused' | 'failed'; readonly failure: Failure }
+    | { readonly kind: 'cancelled' }
+  readonly catalogue: {
+    readonly version: number
+    readonly sha256: Sha256
+    readonly source: SourceId
+    readonly freshness: 'fresh' | 'stale' | 'pinned'
+    readonly verdict: SignatureVerdict
+  }
   readonly verdicts: readonly { readonly bundle: Sha256; readonly verdict: SignatureVerdict }[]
   readonly sources: readonly SourceTally[]
   readonly policySha256: Sha256

@@ -45,13 +45,22 @@ export function chooseByDigest(catalogue: Catalogue, sha256: Sha256): CatalogueE
  * @param url absolute; a fragment is ignored
  * @throws {DeliveryError} `artifact-unknown`, `artifact-denied`, `artifact-ambiguous`, when entries list it but none may be had
  */
-export function chooseByAlias(catalogue: Catalogue, url: string, wish: Pick<ArtifactWish, 'platform' | 'clientBucket'>): CatalogueEntry | undefined {
+export function chooseByAlias(
+  catalogue: Catalogue,
+  url: string,
+  wish: Pick<ArtifactWish, 'platform' | 'clientBucket'>,
+): CatalogueEntry | undefined {
   const [alias = ''] = url.split('#', 1)
   const claimed = catalogue.artifacts.filter((entry) => entry.aliases.includes(alias))
   if (claimed.length === 0) return undefined
   const fitting = claimed.filter((entry) => fitsPlatform(entry, wish.platform))
   const offered = fitting.filter((entry) => isOffered(entry, wish.clientBucket))
-  return chooseAllowed(catalogue, { listed: offered.length > 0 ? offered : fitting, name: alias, version: undefined, platform: wish.platform })
+  return chooseAllowed(catalogue, {
+    listed: offered.length > 0 ? offered : fitting,
+    name: alias,
+    version: undefined,
+    platform: wish.platform,
+  })
 }
 
 /** True when the publisher withdrew it: by the digest of the artifact or of its manifest. */

@@ -30,7 +30,12 @@ export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
 
 type Refuse = (path: string, detail: string, cause?: unknown) => DeliveryError
 
-function formatInvalid(at: { readonly document: DocumentKind; readonly path: string; readonly detail: string; readonly cause: unknown }): DeliveryError {
+function formatInvalid(at: {
+  readonly document: DocumentKind
+  readonly path: string
+  readonly detail: string
+  readonly cause: unknown
+}): DeliveryError {
   const { cause, ...where } = at
   return new DeliveryError({ code: 'format-invalid', ...where }, cause === undefined ? undefined : { cause })
 }

@@ -27,7 +27,10 @@ export interface Manifest extends BlobRef {
  * @param from.hashes of `parsePieceList`, or the manifest's own when it carries them
  * @throws {RangeError} when `hashes` are not 32 bytes for each piece
  */
-export function toArtifact(manifest: Manifest, from: { readonly manifestRef: BlobRef; readonly hashes: Uint8Array; readonly isMeshAllowed: boolean }): Artifact {
+export function toArtifact(
+  manifest: Manifest,
+  from: { readonly manifestRef: BlobRef; readonly hashes: Uint8Array; readonly isMeshAllowed: boolean },
+): Artifact {
   const { lengthBytes, count } = manifest.pieces
   if (from.hashes.length !== count * 32) throw new RangeError(`expected ${count * 32} bytes of hashes, got ${from.hashes.length}`)
   return {

@@ -86,7 +86,12 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
 export function parsePieceList(bytes: Uint8Array, count: number): Uint8Array {
   const expected = count * HASH_BYTES
   if (bytes.length === expected) return bytes
-  throw new DeliveryError({ code: 'format-invalid', document: 'piece-list', path: '$', detail: `expected ${expected} bytes, got ${bytes.length}` })
+  throw new DeliveryError({
+    code: 'format-invalid',
+    document: 'piece-list',
+    path: '$',
+    detail: `expected ${expected} bytes, got ${bytes.length}`,
+  })
 }
 
 /**

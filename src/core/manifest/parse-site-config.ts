@@ -32,8 +32,10 @@ export function parseSiteConfig(bytes: Uint8Array, baseUrl: string): SiteConfig 
   return {
     schema,
     repository: get('repository').checked(isLabel, 'a name of letters, digits and . _ : -'),
-    origins: get('origins').optional((field) => field.list(LIMITS.originsInCatalogue).map((item) => readPlace(item, { ids, baseUrl }))) ?? [],
-    gateways: get('gateways').optional((field) => field.list(LIMITS.originsInCatalogue).map((item) => readGateway(item, { ids, baseUrl }))) ?? [],
+    origins:
+      get('origins').optional((field) => field.list(LIMITS.originsInCatalogue).map((item) => readPlace(item, { ids, baseUrl }))) ?? [],
+    gateways:
+      get('gateways').optional((field) => field.list(LIMITS.originsInCatalogue).map((item) => readGateway(item, { ids, baseUrl }))) ?? [],
     preset: get('preset').optional((field) => field.oneOf(['cdn-first', 'lan-first', 'offline-lan'])) ?? 'cdn-first',
     tiers: get('tiers').optional(readTiers),
     mesh: get('mesh').optional((field) => readMesh(field, baseUrl)) ?? { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
@@ -105,7 +107,11 @@ function readSigners(field: JsonField): readonly Signer[] {
 function readSigner(field: JsonField): Signer {
   const get = field.object(['identity', 'issuer', 'publicKey'])
   if (get('publicKey').isAbsent) {
-    return { kind: 'certificate', identity: get('identity').optional((item) => item.text()) ?? '', issuer: get('issuer').optional((item) => item.text()) ?? '' }
+    return {
+      kind: 'certificate',
+      identity: get('identity').optional((item) => item.text()) ?? '',
+      issuer: get('issuer').optional((item) => item.text()) ?? '',
+    }
   }
   if (!get('identity').isAbsent || !get('issuer').isAbsent) throw field.refuse('expected either publicKey, or identity and issuer')
   return { kind: 'key', publicKeyPem: get('publicKey').text(LIMITS.siteConfigBytes) }

@@ -58,7 +58,10 @@ export function answerArtifact(artifact: Pick<Artifact, 'filename' | 'mediaType'
   }
   if (range.kind === 'whole') return { status: 200, headers: { ...common, 'accept-ranges': 'none', 'content-length': String(sizeBytes) } }
   const { start, end } = range.range
-  return { status: 206, headers: { ...common, 'content-length': String(end - start), 'content-range': formatContentRange(range.range, sizeBytes) } }
+  return {
+    status: 206,
+    headers: { ...common, 'content-length': String(end - start), 'content-range': formatContentRange(range.range, sizeBytes) },
+  }
 }
 
 /** The publisher's type when it is inert, else `application/octet-stream`. */

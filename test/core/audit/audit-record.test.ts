@@ -21,7 +21,12 @@ test.each(failures.map((failure) => [failure.code, failure] as const))('a record
 test('a key signer and a delivery without a predecessor are kept too', () => {
   const signer = { kind: 'key', publicKeyPem: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n' } as const
   const record = sampleRecord({
-    verdicts: [{ bundle: digestOf('bundle'), verdict: { ...verdict, signer, form: 'message', predicateType: undefined, signedAtSeconds: undefined } }],
+    verdicts: [
+      {
+        bundle: digestOf('bundle'),
+        verdict: { ...verdict, signer, form: 'message', predicateType: undefined, signedAtSeconds: undefined },
+      },
+    ],
     previous: undefined,
     outcome: { kind: 'cancelled' },
     sources: [],
@@ -32,7 +37,8 @@ test('a key signer and a delivery without a predecessor are kept too', () => {
 test('equal records have equal bytes, in whatever order their members were written', () => {
   const { schema, id, ...rest } = sampleRecord()
   const [first, ...others] = rest.sources
-  const turned = first === undefined ? [] : [Object.assign({ failures: first.failures, receivedBytes: first.receivedBytes }, first), ...others]
+  const turned =
+    first === undefined ? [] : [Object.assign({ failures: first.failures, receivedBytes: first.receivedBytes }, first), ...others]
   expect(encodeAuditRecord({ ...rest, sources: turned, id, schema })).toEqual(good)
   expect(auditRecordDigest({ ...rest, id, schema })).toBe(auditRecordDigest(sampleRecord()))
 })
@@ -53,13 +59,19 @@ test.each([
   ['a signer of another kind', 'verdicts.0.verdict.signer.kind', 'gpg', 'verdicts[0].verdict.signer.kind'],
   ['a freshness that there is not', 'catalogue.freshness', 'old', 'catalogue.freshness'],
 ])('refuses a record with %s', (_what, path, value, place) => {
-  expect(failureFrom(() => parseAuditRecord(withMember(good, path, value)))).toMatchObject({ code: 'format-invalid', document: 'audit-record', path: place })
+  expect(failureFrom(() => parseAuditRecord(withMember(good, path, value)))).toMatchObject({
+    code: 'format-invalid',
+    document: 'audit-record',
+    path: place,
+  })
 })
 
 test('a delivery that was cut short may leave pieces out, but counts none twice', () => {
   const cut = withMember(withMember(good, 'outcome', { kind: 'cancelled' }), 'sources.0.pieces', [{ start: 1, end: 2 }])
   expect(parseAuditRecord(withMember(cut, 'sources.0.verifiedBytes', 1024 * 1024)).sources).toHaveLength(2)
-  expect(failureFrom(() => parseAuditRecord(withMember(withMember(good, 'outcome', { kind: 'cancelled' }), 'sources.1.pieces.0.start', 0)))).toMatchObject({
+  expect(
+    failureFrom(() => parseAuditRecord(withMember(withMember(good, 'outcome', { kind: 'cancelled' }), 'sources.1.pieces.0.start', 0))),
+  ).toMatchObject({
     path: 'sources',
   })
 })

@@ -45,7 +45,7 @@ test('redacting twice changes nothing more', () => {
 const deep = (levels: number): Failure =>
   levels === 0
     ? { code: 'store-failed', detail: 'https://user:secret@eu.example/?token=secret' }
-    : { code: 'sources-exhausted', missingPieces: Number.NaN, reasons: new Array<Failure>(40).fill(deep(levels - 1)) }
+    : { code: 'sources-exhausted', missingPieces: Number.NaN, reasons: Array.from({ length: 40 }, () => deep(levels - 1)) }
 
 test('secrets in the reasons of a failure are gone at every depth, and the reasons are counted', () => {
   const redacted = redactFailure(deep(2))

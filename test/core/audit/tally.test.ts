@@ -13,7 +13,9 @@ test('every delivered piece is under exactly one source, and the bytes add up to
       const artifact = { sizeBytes, pieces: { lengthBytes: LENGTH, count } }
       const origins = new Map([...Array(count).keys()].reverse().map((i) => [toPieceIndex(i), toSourceId(`s${pick.next().value}`)]))
       const tallies = tallySources(artifact, { origins, traffic: new Map(), tierOf })
-      const counted = tallies.flatMap((tally) => tally.pieces.flatMap(({ start, end }) => [...Array(end - start).keys()].map((i) => [start + i, tally.source] as const)))
+      const counted = tallies.flatMap((tally) =>
+        tally.pieces.flatMap(({ start, end }) => [...Array(end - start).keys()].map((i) => [start + i, tally.source] as const)),
+      )
       expect(new Map(counted)).toEqual(origins)
       expect(counted).toHaveLength(count)
       expect(tallies.reduce((sum, tally) => sum + tally.verifiedBytes, 0)).toBe(sizeBytes)
@@ -26,7 +28,10 @@ test('every delivered piece is under exactly one source, and the bytes add up to
 test('runs are as long as they can be, in ascending order', () => {
   const eu = toSourceId('eu')
   const origins = new Map([4, 0, 1, 9, 2].map((i) => [toPieceIndex(i), eu]))
-  const [tally] = tallySources({ sizeBytes: 10 * LENGTH, pieces: { lengthBytes: LENGTH, count: 10 } }, { origins, traffic: new Map(), tierOf })
+  const [tally] = tallySources(
+    { sizeBytes: 10 * LENGTH, pieces: { lengthBytes: LENGTH, count: 10 } },
+    { origins, traffic: new Map(), tierOf },
+  )
   expect(tally?.pieces).toEqual([
     { start: 0, end: 3 },
     { start: 4, end: 5 },
@@ -42,7 +47,13 @@ test('a source that delivered nothing is listed with what it failed at, after th
     [busy, { receivedBytes: 70_000, failures: [] }],
   ])
   const artifact = { sizeBytes: 1, pieces: { lengthBytes: LENGTH, count: 1 } }
-  expect(tallySources(artifact, { origins: new Map([[toPieceIndex(0), busy]]), traffic, tierOf: (source) => (source === idle ? 'gateway' : 'mesh') })).toEqual([
+  expect(
+    tallySources(artifact, {
+      origins: new Map([[toPieceIndex(0), busy]]),
+      traffic,
+      tierOf: (source) => (source === idle ? 'gateway' : 'mesh'),
+    }),
+  ).toEqual([
     { source: busy, tier: 'mesh', pieces: [{ start: 0, end: 1 }], verifiedBytes: 1, receivedBytes: 70_000, failures: [] },
     { source: idle, tier: 'gateway', pieces: [], verifiedBytes: 0, receivedBytes: 5, failures: [failure] },
   ])

@@ -85,7 +85,10 @@ export const manifest: fc.Arbitrary<Manifest> = fc
       sha256,
       priority: fc.constantFrom('critical', 'normal'),
       pieces: piecesOf(sizeBytes, megabytes * MIB),
-      bundles: fc.array(fc.record({ sha256, sizeBytes: fc.integer({ min: 1, max: 262_144 }), kind: fc.constantFrom('signature', 'attestation') }), { maxLength: 3 }),
+      bundles: fc.array(
+        fc.record({ sha256, sizeBytes: fc.integer({ min: 1, max: 262_144 }), kind: fc.constantFrom('signature', 'attestation') }),
+        { maxLength: 3 },
+      ),
       createdAtSeconds: seconds,
       previous: optional(fc.record({ version, sha256 })),
     }),
@@ -93,7 +96,10 @@ export const manifest: fc.Arbitrary<Manifest> = fc
 
 const signer: fc.Arbitrary<Signer> = fc.oneof(
   fc.record({ kind: fc.constant('certificate' as const), identity: fc.string({ minLength: 1 }), issuer: fc.webUrl() }),
-  fc.record({ kind: fc.constant('key' as const), publicKeyPem: fc.stringMatching(/^[A-Za-z\n]{1,40}$/).filter((pem) => pem.trim() !== '') }),
+  fc.record({
+    kind: fc.constant('key' as const),
+    publicKeyPem: fc.stringMatching(/^[A-Za-z\n]{1,40}$/).filter((pem) => pem.trim() !== ''),
+  }),
 )
 
 export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
@@ -108,9 +114,15 @@ export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
   tiers,
   mesh: fc.record({
     mode: fc.constantFrom('off', 'lan', 'full', 'relay'),
-    signaling: fc.array(webUrl.map((url) => url.replace('http', 'ws')), { maxLength: 2 }),
+    signaling: fc.array(
+      webUrl.map((url) => url.replace('http', 'ws')),
+      { maxLength: 2 },
+    ),
     ticketUrl: optional(webUrl),
-    iceServers: fc.array(fc.record({ urls: fc.domain().map((host) => `turn:${host}`), username: optional(text), credential: optional(text) }), { maxLength: 2 }),
+    iceServers: fc.array(
+      fc.record({ urls: fc.domain().map((host) => `turn:${host}`), username: optional(text), credential: optional(text) }),
+      { maxLength: 2 },
+    ),
   }),
   trust: fc.record({
     catalogueSigners: fc.array(signer, { minLength: 1, maxLength: 3 }),

@@ -26,7 +26,10 @@ test('a first visit accepts a catalogue that reaches the pinned minimum', () => 
 
 test('the version never goes down, whichever floor is higher', () => {
   const floor = { version: VERSION + 5, sha256: digestOf('newer') }
-  expect(failureFrom(() => acceptCatalogue(offer({ floor, minimumVersion: 1 })))).toMatchObject({ code: 'catalogue-rollback', floor: VERSION + 5 })
+  expect(failureFrom(() => acceptCatalogue(offer({ floor, minimumVersion: 1 })))).toMatchObject({
+    code: 'catalogue-rollback',
+    floor: VERSION + 5,
+  })
   expect(failureFrom(() => acceptCatalogue(offer({ floor, minimumVersion: VERSION + 9 })))).toMatchObject({ floor: VERSION + 9 })
   expect(failureFrom(() => acceptCatalogue(offer({ floor: { ...floor, version: VERSION - 1 } })))).toBeUndefined()
 })

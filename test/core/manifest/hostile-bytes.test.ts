@@ -25,8 +25,38 @@ const documents: readonly [string, Uint8Array, (bytes: Uint8Array) => unknown][]
 
 /** What stands where something else is expected. */
 const junk = fc.oneof(
-  fc.constantFrom<unknown>(null, undefined, true, '', 0, -1, 0.5, 1e300, -0, 2 ** 53, 'x'.repeat(3000), '__proto__', [], {}, [[]], [null], '\u202E', '\uD800'),
-  fc.constantFrom<unknown>('https://', 'https://[', 'https://a:b@c/', 'http://%/', 'https://xn--/', '//', 'javascript:', 'A===', { length: -1 }, { toString: 1 }),
+  fc.constantFrom<unknown>(
+    null,
+    undefined,
+    true,
+    '',
+    0,
+    -1,
+    0.5,
+    1e300,
+    -0,
+    2 ** 53,
+    'x'.repeat(3000),
+    '__proto__',
+    [],
+    {},
+    [[]],
+    [null],
+    '\u202E',
+    '\uD800',
+  ),
+  fc.constantFrom<unknown>(
+    'https://',
+    'https://[',
+    'https://a:b@c/',
+    'http://%/',
+    'https://xn--/',
+    '//',
+    'javascript:',
+    'A===',
+    { length: -1 },
+    { toString: 1 },
+  ),
   fc.jsonValue({ maxDepth: 2 }),
 )
 

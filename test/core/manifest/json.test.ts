@@ -8,7 +8,11 @@ const open = (bytes: Uint8Array) => openJson(bytes, { document: 'manifest', limi
 const nested = (levels: number): Uint8Array => utf8('['.repeat(levels) + ']'.repeat(levels))
 
 test('counts the size before anything is decoded', () => {
-  expect(failureFrom(() => open(new Uint8Array(1001).fill(0xff)))).toEqual({ code: 'format-oversized', document: 'manifest', limitBytes: 1000 })
+  expect(failureFrom(() => open(new Uint8Array(1001).fill(0xff)))).toEqual({
+    code: 'format-oversized',
+    document: 'manifest',
+    limitBytes: 1000,
+  })
   expect(failureFrom(() => open(utf8(`"${'x'.repeat(998)}"`)))).toBeUndefined()
 })
 
@@ -26,7 +30,9 @@ test.each([
 test('brackets inside text have no depth, whatever is escaped around them', () => {
   expect(failureFrom(() => open(nested(LIMITS.jsonDepth)))).toBeUndefined()
   expect(failureFrom(() => open(utf8(JSON.stringify({ a: `\\"${'['.repeat(100)}` }))))).toBeUndefined()
-  expect(failureFrom(() => open(utf8(`{"a":"\\\\","b":${'['.repeat(40)}${']'.repeat(40)}}`)))).toMatchObject({ detail: 'expected at most 32 levels' })
+  expect(failureFrom(() => open(utf8(`{"a":"\\\\","b":${'['.repeat(40)}${']'.repeat(40)}}`)))).toMatchObject({
+    detail: 'expected at most 32 levels',
+  })
 })
 
 test('members of Object.prototype are not members of a document', () => {

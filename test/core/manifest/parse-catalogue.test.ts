@@ -18,7 +18,14 @@ test('what a publisher may leave out has the careful meaning', () => {
   const least = { schema: 1, repository: 'r', version: 1, created: 1, refreshAfter: 1, expires: 2, artifacts: [entry] }
   const catalogue = parseCatalogue(utf8(JSON.stringify(least)))
   expect(catalogue).toMatchObject({ graceSeconds: 0, previous: undefined, origins: [], delivery: { tiers: undefined }, denied: [] })
-  expect(catalogue.artifacts[0]).toMatchObject({ platform: undefined, channel: undefined, aliases: [], mesh: false, rollout: 100, yanked: false })
+  expect(catalogue.artifacts[0]).toMatchObject({
+    platform: undefined,
+    channel: undefined,
+    aliases: [],
+    mesh: false,
+    rollout: 100,
+    yanked: false,
+  })
 })
 
 test.each([
@@ -66,7 +73,11 @@ test.each([
 ])('refuses %s, and names the place', (_what, path, value) => {
   const place = path.replace(/\.(\d+)/g, '[$1]')
   const at = path === 'delivery.tiers.0' && value === 'mesh' ? 'delivery.tiers' : place
-  expect(failureFrom(() => parseCatalogue(withMember(good, path, value)))).toMatchObject({ code: 'format-invalid', document: 'catalogue', path: at })
+  expect(failureFrom(() => parseCatalogue(withMember(good, path, value)))).toMatchObject({
+    code: 'format-invalid',
+    document: 'catalogue',
+    path: at,
+  })
 })
 
 test.each([
@@ -74,12 +85,12 @@ test.each([
   ['origins', 'originsInCatalogue'],
   ['denied', 'deniedDigests'],
 ] as const)('refuses more %s than its limit before it reads one', (member, limit) => {
-  const many = new Array<number>(LIMITS[limit] + 1).fill(0)
+  const many = Array.from({ length: LIMITS[limit] + 1 }, () => 0)
   expect(failureFrom(() => parseCatalogue(withMember(good, member, many)))).toMatchObject({ path: member, code: 'format-invalid' })
 })
 
 test('refuses more aliases than its limit', () => {
-  const many = new Array<string>(LIMITS.aliasesPerArtifact + 1).fill('https://a.example/')
+  const many = Array.from({ length: LIMITS.aliasesPerArtifact + 1 }, () => 'https://a.example/')
   expect(failureFrom(() => parseCatalogue(withMember(good, 'artifacts.0.aliases', many)))).toMatchObject({ path: 'artifacts[0].aliases' })
 })
 
@@ -102,7 +113,10 @@ test('allows a gateway in the LAN over plain http', () => {
 })
 
 test('a later schema is a reason to update, not a broken file', () => {
-  expect(failureFrom(() => parseCatalogue(withMember(good, 'schema', 2)))).toMatchObject({ code: 'format-unsupported', document: 'catalogue' })
+  expect(failureFrom(() => parseCatalogue(withMember(good, 'schema', 2)))).toMatchObject({
+    code: 'format-unsupported',
+    document: 'catalogue',
+  })
   expect(failureFrom(() => parseCatalogue(withMember(good, 'schema', '1')))).toMatchObject({ code: 'format-invalid', path: 'schema' })
 })
 
@@ -129,7 +143,12 @@ test.each([
   ['a bundle in text', 'signatures.0.bundle', '{}', 'format-invalid'],
   ['a bundle that is a list', 'signatures.0.bundle', [], 'format-invalid'],
   ['a bundle above its limit', 'signatures.0.bundle', { a: 'x'.repeat(LIMITS.bundleBytes) }, 'format-invalid'],
-  ['more signatures than its limit', 'signatures', new Array(LIMITS.signaturesPerCatalogue + 1).fill({ bundle: {} }), 'format-invalid'],
+  [
+    'more signatures than its limit',
+    'signatures',
+    Array.from({ length: LIMITS.signaturesPerCatalogue + 1 }, () => ({ bundle: {} })),
+    'format-invalid',
+  ],
   ['no media type', 'mediaType', undefined, 'format-invalid'],
   ['another media type', 'mediaType', 'application/vnd.sealift.catalogue.v2+json', 'format-unsupported'],
 ])('refuses an envelope with %s', (_what, path, value, code) => {

@@ -13,7 +13,10 @@ const base64Of = (bytes: number): string => Buffer.alloc(bytes, 7).toString('bas
 /** A listed manifest whose piece count fits its size. */
 function listed(sizeBytes: number, lengthBytes = MIB): Manifest {
   const count = Math.ceil(sizeBytes / lengthBytes)
-  return sampleManifest({ sizeBytes, pieces: { kind: 'listed', lengthBytes, count, list: { sha256: digestOf('list'), sizeBytes: count * 32 } } })
+  return sampleManifest({
+    sizeBytes,
+    pieces: { kind: 'listed', lengthBytes, count, list: { sha256: digestOf('list'), sizeBytes: count * 32 } },
+  })
 }
 
 test('names its hashes by digest, for an artifact of five gigabytes in little more than a kilobyte', () => {
@@ -46,7 +49,11 @@ test.each([
   ['both hashes and list', 'pieces.list', { sha256: digestOf('list'), size: 96 }],
 ])('refuses %s, and names the place', (_what, path, value) => {
   const place = path === 'pieces.list' ? 'pieces.hashes' : path.replace(/\.(\d+)/g, '[$1]')
-  expect(failureFrom(() => parseManifest(withMember(good, path, value)))).toMatchObject({ code: 'format-invalid', document: 'manifest', path: place })
+  expect(failureFrom(() => parseManifest(withMember(good, path, value)))).toMatchObject({
+    code: 'format-invalid',
+    document: 'manifest',
+    path: place,
+  })
 })
 
 test('refuses a list that is not 32 bytes for each piece', () => {
@@ -85,7 +92,10 @@ test('an empty artifact has no pieces, and carries no hashes of them', () => {
 })
 
 test('refuses a manifest above its size, and one of a later schema', () => {
-  expect(failureFrom(() => parseManifest(new Uint8Array(LIMITS.manifestBytes + 1)))).toMatchObject({ code: 'format-oversized', document: 'manifest' })
+  expect(failureFrom(() => parseManifest(new Uint8Array(LIMITS.manifestBytes + 1)))).toMatchObject({
+    code: 'format-oversized',
+    document: 'manifest',
+  })
   expect(failureFrom(() => parseManifest(withMember(good, 'schema', 2)))).toMatchObject({ code: 'format-unsupported' })
   expect(failureFrom(() => parseManifest(withMember(good, 'critical', ['delta'])))).toMatchObject({ code: 'format-unsupported' })
 })
@@ -108,13 +118,28 @@ test.each([
   ['sha256', { sha256: digestOf('another good artifact') }],
 ])('a manifest of another %s is not the one that the catalogue names', (field, changes) => {
   expect(failureFrom(() => checkManifest(sampleEntry(), sampleManifest()))).toBeUndefined()
-  expect(failureFrom(() => checkManifest(sampleEntry(), sampleManifest(changes)))).toEqual({ code: 'manifest-mismatch', name: 'edge-agent', field })
+  expect(failureFrom(() => checkManifest(sampleEntry(), sampleManifest(changes)))).toEqual({
+    code: 'manifest-mismatch',
+    name: 'edge-agent',
+    field,
+  })
 })
 
 test('becomes an artifact with its piece hashes', () => {
   const manifest = sampleManifest()
   const hashes = new Uint8Array(96).fill(7)
-  const artifact = toArtifact(manifest, { manifestRef: { sha256: digestOf('manifest'), sizeBytes: good.length }, hashes, isMeshAllowed: true })
-  expect(artifact).toMatchObject({ name: 'edge-agent', sizeBytes: 3_000_000, isMeshAllowed: true, pieces: { count: 3, lengthBytes: MIB, hashes } })
-  expect(() => toArtifact(manifest, { manifestRef: artifact.manifest, hashes: hashes.subarray(1), isMeshAllowed: true })).toThrow(RangeError)
+  const artifact = toArtifact(manifest, {
+    manifestRef: { sha256: digestOf('manifest'), sizeBytes: good.length },
+    hashes,
+    isMeshAllowed: true,
+  })
+  expect(artifact).toMatchObject({
+    name: 'edge-agent',
+    sizeBytes: 3_000_000,
+    isMeshAllowed: true,
+    pieces: { count: 3, lengthBytes: MIB, hashes },
+  })
+  expect(() => toArtifact(manifest, { manifestRef: artifact.manifest, hashes: hashes.subarray(1), isMeshAllowed: true })).toThrow(
+    RangeError,
+  )
 })

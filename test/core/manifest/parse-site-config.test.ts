@@ -46,7 +46,9 @@ test('relative URLs belong to the portal that served the file', () => {
 })
 
 test('signaling named relative to a loopback page is plain ws', () => {
-  const document = utf8(JSON.stringify({ schema: 1, repository: 'r', mesh: { signaling: ['/signal'] }, trust: { catalogueSigners: [key] } }))
+  const document = utf8(
+    JSON.stringify({ schema: 1, repository: 'r', mesh: { signaling: ['/signal'] }, trust: { catalogueSigners: [key] } }),
+  )
   expect(parseSiteConfig(document, 'http://localhost:8080/').mesh.signaling).toEqual(['ws://localhost:8080/signal'])
 })
 
@@ -91,14 +93,27 @@ test.each([
   const found = failureFrom(() => parseSiteConfig(withMember(good, path, value), PORTAL))
   expect(found).toMatchObject({ code: 'config-invalid' })
   const place = path.replace(/\.(\d+)/g, '[$1]')
-  expect(found).toHaveProperty('path', _what === 'an unknown tier' ? 'tiers[1]' : _what.startsWith('a signer that is key') ? 'trust.catalogueSigners[0]' : place)
+  expect(found).toHaveProperty(
+    'path',
+    _what === 'an unknown tier' ? 'tiers[1]' : _what.startsWith('a signer that is key') ? 'trust.catalogueSigners[0]' : place,
+  )
 })
 
 test('what is not JSON, or too long, is the operator’s mistake too', () => {
-  expect(failureFrom(() => parseSiteConfig(utf8('<!doctype html>'), PORTAL))).toMatchObject({ code: 'config-invalid', path: '$', detail: 'expected JSON' })
-  expect(failureFrom(() => parseSiteConfig(new Uint8Array(LIMITS.siteConfigBytes + 1), PORTAL))).toMatchObject({ code: 'config-invalid', path: '$' })
+  expect(failureFrom(() => parseSiteConfig(utf8('<!doctype html>'), PORTAL))).toMatchObject({
+    code: 'config-invalid',
+    path: '$',
+    detail: 'expected JSON',
+  })
+  expect(failureFrom(() => parseSiteConfig(new Uint8Array(LIMITS.siteConfigBytes + 1), PORTAL))).toMatchObject({
+    code: 'config-invalid',
+    path: '$',
+  })
 })
 
 test('a later schema is a reason to update', () => {
-  expect(failureFrom(() => parseSiteConfig(withMember(good, 'schema', 2), PORTAL))).toMatchObject({ code: 'format-unsupported', document: 'site-config' })
+  expect(failureFrom(() => parseSiteConfig(withMember(good, 'schema', 2), PORTAL))).toMatchObject({
+    code: 'format-unsupported',
+    document: 'site-config',
+  })
 })

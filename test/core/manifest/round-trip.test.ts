@@ -50,13 +50,25 @@ test('an envelope gives back any payload byte for byte, and each bundle', () => 
 })
 
 test('the order in which members were written leaves no trace', () => {
-  const reversed = <T extends object>(value: T): T => Object.assign(Object.create(Object.prototype), Object.fromEntries(Object.entries(value).reverse()))
-  expect(encodeCatalogue(reversed({ ...sampleCatalogue(), artifacts: sampleCatalogue().artifacts.map(reversed), origins: sampleCatalogue().origins.map(reversed) }))).toEqual(
-    encodeCatalogue(sampleCatalogue()),
-  )
+  const reversed = <T extends object>(value: T): T =>
+    Object.assign(Object.create(Object.prototype), Object.fromEntries(Object.entries(value).reverse()))
+  expect(
+    encodeCatalogue(
+      reversed({
+        ...sampleCatalogue(),
+        artifacts: sampleCatalogue().artifacts.map(reversed),
+        origins: sampleCatalogue().origins.map(reversed),
+      }),
+    ),
+  ).toEqual(encodeCatalogue(sampleCatalogue()))
   expect(encodeManifest(reversed(sampleManifest()))).toEqual(encodeManifest(sampleManifest()))
   const { trust, mesh, origins, gateways } = sampleConfig()
-  const turned = sampleConfig({ trust: reversed(trust), mesh: reversed(mesh), origins: origins.map(reversed), gateways: gateways.map(reversed) })
+  const turned = sampleConfig({
+    trust: reversed(trust),
+    mesh: reversed(mesh),
+    origins: origins.map(reversed),
+    gateways: gateways.map(reversed),
+  })
   expect(encodeSiteConfig(reversed(turned))).toEqual(encodeSiteConfig(sampleConfig()))
 })
 

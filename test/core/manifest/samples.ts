@@ -62,7 +62,11 @@ export function sampleManifest(changes: Partial<Manifest> = {}): Manifest {
 }
 
 export function sampleConfig(changes: Partial<SiteConfig> = {}): SiteConfig {
-  const signer = { kind: 'certificate', identity: 'https://ci.example/release.yml@refs/heads/main', issuer: 'https://issuer.example' } as const
+  const signer = {
+    kind: 'certificate',
+    identity: 'https://ci.example/release.yml@refs/heads/main',
+    issuer: 'https://issuer.example',
+  } as const
   return {
     schema: 1,
     repository: 'releases.example',

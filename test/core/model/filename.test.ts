@@ -2,12 +2,20 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isFilename } from '../../../src/core/model/filename.ts'
 
-test.each(['edge-agent-1.4.2-linux-amd64.tar.gz', 'a', 'Setup (x64).exe', 'läuft.bin', '安装程序.msi', 'console.log', 'com10.txt', 'null.txt', 'x.con', 'a'.repeat(200)])(
-  '%s is a file name',
-  (name) => {
-    expect(isFilename(name)).toBe(true)
-  },
-)
+test.each([
+  'edge-agent-1.4.2-linux-amd64.tar.gz',
+  'a',
+  'Setup (x64).exe',
+  'läuft.bin',
+  '安装程序.msi',
+  'console.log',
+  'com10.txt',
+  'null.txt',
+  'x.con',
+  'a'.repeat(200),
+])('%s is a file name', (name) => {
+  expect(isFilename(name)).toBe(true)
+})
 
 test.each([
   ['nothing', ''],

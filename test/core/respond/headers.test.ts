@@ -25,7 +25,10 @@ test('a part says which, and a range that is not there says how long the artifac
   const part = answerArtifact(artifact, { kind: 'part', range: { start: 10, end: 20 } })
   expect(part).toMatchObject({ status: 206, headers: { 'content-range': 'bytes 10-19/100', 'content-length': '10' } })
   expect(part.headers).not.toHaveProperty('accept-ranges')
-  expect(answerArtifact(artifact, { kind: 'unsatisfiable' })).toMatchObject({ status: 416, headers: { 'content-range': 'bytes */100', 'content-length': '0' } })
+  expect(answerArtifact(artifact, { kind: 'unsatisfiable' })).toMatchObject({
+    status: 416,
+    headers: { 'content-range': 'bytes */100', 'content-length': '0' },
+  })
 })
 
 test('no answer lets a browser resume past the service worker', () => {
@@ -37,12 +40,21 @@ test('no answer lets a browser resume past the service worker', () => {
   }
 })
 
-test.each(['text/html', 'TEXT/HTML', 'image/svg+xml', 'application/xml', 'text/xml', 'application/xhtml+xml', 'text/javascript', 'application/javascript', 'application/pdf', 'text/css', 'application/x-unknown'])(
-  '%s is sent as bytes without a meaning',
-  (mediaType) => {
-    expect(safeMediaType(mediaType)).toBe('application/octet-stream')
-  },
-)
+test.each([
+  'text/html',
+  'TEXT/HTML',
+  'image/svg+xml',
+  'application/xml',
+  'text/xml',
+  'application/xhtml+xml',
+  'text/javascript',
+  'application/javascript',
+  'application/pdf',
+  'text/css',
+  'application/x-unknown',
+])('%s is sent as bytes without a meaning', (mediaType) => {
+  expect(safeMediaType(mediaType)).toBe('application/octet-stream')
+})
 
 test.each([
   ['naïve.bin', `attachment; filename="na_ve.bin"; filename*=UTF-8''na%C3%AFve.bin`],

@@ -63,7 +63,9 @@ test('whatever can be linked is read back, also after a browser has normalised t
   const version = fc.option(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._+~-]{0,20}$/).filter(isVersion), { nil: undefined })
   fc.assert(
     fc.property(filename, version, fc.boolean(), (file, wanted, isDigest) => {
-      const request: VirtualRequest = isDigest ? { kind: 'digest', sha256, filename: file } : { kind: 'name', name, version: wanted, filename: file }
+      const request: VirtualRequest = isDigest
+        ? { kind: 'digest', sha256, filename: file }
+        : { kind: 'name', name, version: wanted, filename: file }
       expect(parseVirtualUrl(new URL(formatVirtualUrl(request, SCOPE)).href, SCOPE)).toEqual(request)
     }),
     { numRuns: 1000 },
@@ -77,10 +79,13 @@ test('a name or version that no manifest may carry is a programmer’s mistake',
 
 test('any URL is a request or not one, and never an exception', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('/', '%', '@', '_sealift', 'name', 'sha256', 'a', '2F', '?', '#', '.'), maxLength: 12 }), (rest) => {
-      parseVirtualUrl(`${SCOPE}_sealift/${rest}`, SCOPE)
-      parseVirtualUrl(`${SCOPE}_sealift/name/${rest}`, SCOPE)
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom('/', '%', '@', '_sealift', 'name', 'sha256', 'a', '2F', '?', '#', '.'), maxLength: 12 }),
+      (rest) => {
+        parseVirtualUrl(`${SCOPE}_sealift/${rest}`, SCOPE)
+        parseVirtualUrl(`${SCOPE}_sealift/name/${rest}`, SCOPE)
+      },
+    ),
     { numRuns: 2000 },
   )
 })
