@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { extname, join, normalize, relative, sep } from 'node:path'
+import { startSwitchableServer, type SwitchableServer } from './switchable-server.ts'
+
+/** What a portal serves beside its static files. */
+export interface PortalOptions {
+  readonly port: number
+  /** Folder of the built page. */
+  readonly pages: string
+  /** Folder of the built scripts of Sealift. */
+  readonly scripts: string
+  /** `/sealift.json` and `/demo.json`, as they are now. */
+  readonly documents: () => Readonly<Record<string, string>>
+  /** A membership ticket for pages of this origin. */
+  readonly mintTicket: (origin: string) => string
+  readonly onRequest?: (path: string, status: number) => void
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.map': 'application/json',
+}
+
+/** Nothing but this machine may be contacted, and nothing but this site's own code may run. */
+const POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:* http://localhost:* ws://localhost:*",
+  "img-src 'self' data:",
+  "style-src 'self' 'unsafe-inline'",
+  "frame-src 'self' blob:",
+  "object-src 'none'",
+  "base-uri 'none'",
+].join('; ')
+
+/** A portal's own origin. Below `/_sealift/` it has nothing: whoever gets past the service worker finds 404. */
+export async function startPortalServer(options: PortalOptions): Promise<SwitchableServer> {
+  const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = new URL(request.url ?? '/', 'http://portal.invalid').pathname
+    const answer = path === '/sw.js' ? await serviceWorker(options) : await answerTo(path, request, options)
+    options.onRequest?.(path, answer.status)
+    response
+      .writeHead(answer.status, {
+        'content-security-policy': POLICY,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'content-type': answer.type,
+        'cache-control': answer.cache,
+      })
+      .end(request.method === 'HEAD' ? undefined : answer.body)
+  }
+  return startSwitchableServer((request, response) => {
+    reply(request, response).catch(() => response.destroy()) // an unreadable file: the browser sees a cut connection
+  }, options.port)
+}
+
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly cache: string
+  readonly body: string | Uint8Array
+}
+
+async function answerTo(path: string, request: IncomingMessage, options: PortalOptions): Promise<Answer> {
+  if (path.startsWith('/_sealift/')) return missing
+  const document = options.documents()[path]
+  if (document !== undefined) return { status: 200, type: 'application/json', cache: 'no-cache', body: document }
+  if (path === '/ticket') {
+    const origin = `http://${request.headers.host ?? ''}`
+    return { status: 200, type: 'text/plain; charset=utf-8', cache: 'no-store', body: options.mintTicket(origin) }
+  }
+  const file = path.endsWith('/') ? `${path}index.html` : path
+  for (const root of [options.pages, options.scripts]) {
+    const body = await readBelow(root, file)
+    if (body === undefined) continue
+    // Only what carries a hash in its name never changes; the service worker above all has to be asked for each time.
+    const cache = file.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'
+    return { status: 200, type: TYPES[extname(file)] ?? 'application/octet-stream', cache, body }
+  }
+  return missing
+}
+
+/**
+ * The service worker with the list of files that it keeps: the page, and the engine, without which the page could fetch nothing while
+ * this origin is down.
+ */
+async function serviceWorker(options: PortalOptions): Promise<Answer> {
+  const script = await readFile(join(options.scripts, 'sw.js'), 'utf8')
+  const names = (await readdir(options.pages, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+  const files = names.map((entry) => join(entry.parentPath, entry.name)).filter((file) => !file.endsWith('.map'))
+  const shell = [
+    ...(await Promise.all(files.map((file) => shellEntry(`/${relative(options.pages, file).split(sep).join('/')}`, file)))),
+    await shellEntry('/engine.js', join(options.scripts, 'engine.js')),
+  ]
+  return {
+    status: 200,
+    type: 'text/javascript; charset=utf-8',
+    cache: 'no-cache',
+    body: `self.sealiftShell = ${JSON.stringify(shell)};\n${script}`,
+  }
+}
+
+async function shellEntry(url: string, file: string): Promise<{ readonly url: string; readonly revision: string }> {
+  return {
+    url,
+    revision: createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
+      .slice(0, 16),
+  }
+}
+
+const missing: Answer = { status: 404, type: 'text/plain; charset=utf-8', cache: 'no-store', body: 'not found\n' }
+
+async function readBelow(root: string, path: string): Promise<Uint8Array | undefined> {
+  const file = normalize(join(root, decodeURIComponent(path)))
+  if (!file.startsWith(root + sep) || file.includes('\0')) return undefined
+  try {
+    return await readFile(file)
+  } catch {
+    return undefined // absent: the next folder may have it
+  }
+}

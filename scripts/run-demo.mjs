@@ -1,0 +1,3 @@
+import { runDemo } from '../dist/demo/stack/main.js'
+
+await runDemo()

@@ -1,0 +1,124 @@
+import { resolve } from 'node:path'
+import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
+import { launchChromium, type LaunchedBrowser } from '../browser/launch.ts'
+import { basicScenarios } from './basic.ts'
+import { bypassScenarios } from './bypass.ts'
+import { startReceiver, type Receiver } from './receiver.ts'
+import { refusalScenarios } from './refusal.ts'
+import { resumeScenarios } from './resume.ts'
+import { NO_SOURCES, type DrillRoom, type Scenario, type SourceCounts } from './scenario.ts'
+
+export interface DrillRow {
+  readonly group: string
+  readonly name: string
+  readonly browser: string
+  readonly passed: boolean
+  readonly recoveryMs: number | null
+  readonly sources: SourceCounts
+  readonly error: string | null
+}
+
+export interface DrillReport {
+  readonly passed: number
+  readonly total: number
+  readonly rows: readonly DrillRow[]
+}
+
+const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios]
+const AGENT = 'edge-agent'
+const SMALL = 'sealift'
+
+/**
+ * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
+ * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`
+ * @returns exit status: 0 when all passed
+ */
+export async function runDrill(args: readonly string[]): Promise<number> {
+  const isJson = args.includes('--json')
+  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined
+  const groups = new Set<string>(SCENARIOS.map(({ group }) => group))
+  const chosen = SCENARIOS.filter(({ group, name }) => only === undefined || (groups.has(only) ? group === only : name.includes(only)))
+  if (args.includes('--list')) {
+    for (const { group, name } of chosen) console.log(`${group}: ${name}`)
+    return 0
+  }
+  if (chosen.length === 0) {
+    console.error(`No scenario is called ${String(only)}. Groups: ${[...groups].join(', ')}; --list names all.`)
+    return 2
+  }
+  const report = await drill(chosen, (row) => console.log(describe(row)))
+  console.log(`${report.passed} of ${report.total} passed`)
+  if (isJson) console.log(JSON.stringify({ drill: report }))
+  return report.passed === report.total ? 0 : 1
+}
+
+async function drill(scenarios: readonly Scenario[], onRow: (row: DrillRow) => void): Promise<DrillReport> {
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort(new Error('the drill was ended'))
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  const project = resolve(import.meta.dirname, '..', '..', '..')
+  const stack = await startStack({ project }, stop.signal)
+  const receiver = await startReceiver()
+  const rows: DrillRow[] = []
+  try {
+    for (const scenario of scenarios) {
+      if (stop.signal.aborted) break
+      const row = await runScenario(scenario, { stack, receiver })
+      rows.push(row)
+      onRow(row)
+    }
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+    await receiver.close()
+    await stack.close()
+  }
+  return { passed: rows.filter(({ passed }) => passed).length, total: scenarios.length, rows }
+}
+
+/** One scenario on a stack as it was at the start, with browsers that are gone afterwards. */
+async function runScenario(
+  scenario: Scenario,
+  { stack, receiver }: { readonly stack: Stack; readonly receiver: Receiver },
+): Promise<DrillRow> {
+  const { group, name } = scenario
+  const launched: LaunchedBrowser[] = []
+  let browser = 'chromium'
+  const launch: DrillRoom['launch'] = async (profileDir) => {
+    const one = await launchChromium(profileDir === undefined ? {} : { profileDir })
+    launched.push(one)
+    browser = (await one.browser.version()).replace(/^Headless/, '').toLowerCase()
+    return one
+  }
+  try {
+    await restoreStack(stack)
+    const { recoveryMs, sources } = await scenario.run({
+      stack,
+      receiver,
+      agent: entryOf(stack, AGENT),
+      small: entryOf(stack, SMALL),
+      launch,
+    })
+    return { group, name, browser, passed: true, recoveryMs, sources, error: null }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { group, name, browser, passed: false, recoveryMs: null, sources: NO_SOURCES, error: message }
+  } finally {
+    for (const one of launched) await one.close()
+  }
+}
+
+function entryOf(stack: Stack, name: string) {
+  const entry = stack.published.catalogue.artifacts.find((candidate) => candidate.name === name)
+  if (entry === undefined) throw new RangeError(`expected ${name} in the catalogue`)
+  return entry
+}
+
+function describe({ group, name, passed, recoveryMs, sources, error }: DrillRow): string {
+  const pieces = Object.entries(sources)
+    .filter(([, count]) => count > 0)
+    .map(([tier, count]) => `${tier} ${count}`)
+  const facts = [recoveryMs === null ? '' : `recovered in ${recoveryMs} ms`, pieces.join(', '), error ?? ''].filter((fact) => fact !== '')
+  return `${passed ? 'ok  ' : 'FAIL'} ${group}: ${name}${facts.length === 0 ? '' : `  (${facts.join('; ')})`}`
+}
