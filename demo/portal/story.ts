@@ -88,12 +88,17 @@ class EventStory implements Story {
   }
 
   #onResolved(event: Extract<DeliveryEvent, { readonly kind: 'resolved' }>): readonly Line[] {
+    // Resolved again after a pause: who served the pieces so far is known better than "kept".
+    const before = this.artifact?.sha256 === event.artifact.sha256 ? this.pieces : []
     this.artifact = event.artifact
     this.catalogue = event.catalogue
     this.pieces = Array.from({ length: event.artifact.pieceCount }, () => undefined)
     for (const span of event.kept) this.pieces.fill('kept', span.start, span.end)
     const kept = this.#keptCount()
-    if (kept === 0) return []
+    this.pieces = this.pieces.map((piece, at) => (piece === undefined ? undefined : (before[at] ?? piece)))
+    this.verifiedBytes = Math.min(kept * event.artifact.pieceLengthBytes, event.artifact.sizeBytes)
+    this.#speed.length = 0
+    if (kept === 0 || before.length > 0) return []
     return [{ text: `${event.artifact.name}: ${plural(kept, 'piece')} of an earlier visit still here, not fetched again`, mood: 'good' }]
   }
 

@@ -86,6 +86,16 @@ test('counts pieces of an earlier visit apart from those that are served now', (
   expect(Object.fromEntries(story.counts())).toEqual({ kept: 3, 'cdn-1': 2 })
 })
 
+test('a pause changes nothing about who served what', () => {
+  const story = createStory()
+  story.tell(resolved(), 0)
+  story.tell(served(0, 2), 10)
+  story.tell({ kind: 'phase', phase: 'paused' }, 20)
+  expect(story.headline(20)).toBe('Paused. 2 of 10 pieces kept.')
+  expect(story.tell(resolved({ start: 0, end: 2, source: CDN, tier: 'cdn' }), 30)).toEqual([])
+  expect(Object.fromEntries(story.counts())).toEqual({ 'cdn-1': 2 })
+})
+
 test('names the source at work and its speed, and says when it waits', () => {
   const story = createStory()
   story.tell(resolved(), 0)
