@@ -3,7 +3,7 @@ import { createArtifactCard } from './artifact-card.ts'
 import { loadDemoFacts } from './demo-facts.ts'
 import { button, byId, el } from './dom.ts'
 import { createLog, type Log } from './log.ts'
-import { hasConsent, showMeshPanel } from './mesh-panel.ts'
+import { showMeshPanel } from './mesh-panel.ts'
 import { showSwitches } from './switches.ts'
 import { catalogueWords } from './verdict.ts'
 import { refusalWords } from './words.ts'
@@ -19,14 +19,14 @@ const LIST_DEADLINE_MS = 15_000
 
 async function start(): Promise<void> {
   const log = createLog(byId('log'))
-  // "Open a peer" is a request to share, made on the other page.
-  if (location.hash === '#share') localStorage.setItem('sealift-demo-share', 'yes')
   const facts = await loadDemoFacts()
   showSwitches(byId('switches'), facts, log)
   const isPeer = location.origin === new URL(facts.peerUrl).origin
   byId('visit').textContent = `This page is ${location.origin}${isPeer ? ', the peer' : ', the portal'}.`
+  // "Open a peer" was a request to share, made on the other page.
+  const isInvited = location.hash === '#share'
   if (isPeer) document.title = `Peer · ${document.title}`
-  const sealift = await register({ mesh: { consent: hasConsent() } })
+  const sealift = await register(isInvited ? { mesh: { consent: true } } : {})
   window.sealift = sealift
   showMeshPanel(byId('mesh'), { sealift, facts, log })
   await showArtifacts(sealift, log)

@@ -4,21 +4,15 @@ import type { DemoFacts } from './demo-facts.ts'
 import type { Log } from './log.ts'
 import { formatBytes } from './words.ts'
 
-const CONSENT_KEY = 'sealift-demo-share'
 const LOOK_AGAIN_MS = 1000
 const PAIRS: Readonly<Record<string, string>> = { lan: 'this network', wan: 'the internet', relay: 'a relay', unknown: 'not known yet' }
-
-export function hasConsent(): boolean {
-  return localStorage.getItem(CONSENT_KEY) === 'yes'
-}
 
 /** Consent, who is connected, and a button that makes a peer. */
 export function showMeshPanel(root: HTMLElement, room: { readonly sealift: Sealift; readonly facts: DemoFacts; readonly log: Log }): void {
   const { sealift, facts, log } = room
   const consent = el('input', { type: 'checkbox', id: 'consent' })
-  consent.checked = hasConsent()
+  consent.checked = sealift.mesh.hasConsent
   consent.addEventListener('change', () => {
-    localStorage.setItem(CONSENT_KEY, consent.checked ? 'yes' : 'no')
     sealift.mesh.setConsent(consent.checked)
     log.write({ text: consent.checked ? 'You allowed sharing verified files with peers' : 'Sharing with peers is off', mood: 'plain' })
   })

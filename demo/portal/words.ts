@@ -1,9 +1,9 @@
 /** Facts in plain words. Pure: nothing here looks at the page. */
 
-import type { Failure, Tier } from 'sealift/page'
+import type { Failure, PieceSpan } from 'sealift/page'
 
 /** Who a piece came from, as the page colours it: an HTTP source by its id, all peers together. */
-export function sourceKey(source: string, tier: Tier): string {
+export function sourceKey(source: string, tier: PieceSpan['tier']): string {
   return tier === 'mesh' ? 'mesh' : source
 }
 

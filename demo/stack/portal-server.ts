@@ -87,16 +87,18 @@ async function answerTo(path: string, request: IncomingMessage, options: PortalO
 }
 
 /**
- * The service worker with the list of files that it keeps: the page, and the engine, without which the page could fetch nothing while
- * this origin is down.
+ * The service worker with the list of files that it keeps: the pages, and the scripts of Sealift, without which they could fetch nothing
+ * while this origin is down.
  */
 async function serviceWorker(options: PortalOptions): Promise<Answer> {
   const script = await readFile(join(options.scripts, 'sw.js'), 'utf8')
   const names = (await readdir(options.pages, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
   const files = names.map((entry) => join(entry.parentPath, entry.name)).filter((file) => !file.endsWith('.map'))
+  const chunks = await readdir(join(options.scripts, 'chunks')).catch(() => [])
+  const scripts = ['engine.js', 'page.js', ...chunks.map((name) => `chunks/${name}`)].filter((name) => name.endsWith('.js'))
   const shell = [
     ...(await Promise.all(files.map((file) => shellEntry(`/${relative(options.pages, file).split(sep).join('/')}`, file)))),
-    await shellEntry('/engine.js', join(options.scripts, 'engine.js')),
+    ...(await Promise.all(scripts.map((name) => shellEntry(`/${name}`, join(options.scripts, name))))),
   ]
   return {
     status: 200,

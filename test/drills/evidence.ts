@@ -1,4 +1,4 @@
-import type { AuditRecord, DeliveryEvent, Tier } from 'sealift/page'
+import type { AuditRecord, DeliveryEvent, PieceSpan } from 'sealift/page'
 import type { ServedRequest } from '../../demo/stack/cdn-origin.ts'
 import { require, type SourceCounts } from './scenario.ts'
 import type { Finished, TimedEvent } from './visit.ts'
@@ -46,7 +46,7 @@ export function requireNoPieceTwice(events: readonly TimedEvent[], requests: rea
 }
 
 /** Milliseconds from `faultMs` to the first verified piece from a tier that is not `deadTier`. @throws {Error} when there is none */
-export function recoveryMs(finished: Finished, faultMs: number, deadTier?: Tier): number {
+export function recoveryMs(finished: Finished, faultMs: number, deadTier?: PieceSpan['tier']): number {
   for (const { atMs, event } of finished.events) {
     if (atMs < faultMs || event.kind !== 'progress') continue
     if (event.pieces.some(({ tier }) => tier !== deadTier)) return atMs - faultMs

@@ -55,10 +55,7 @@ export async function waitForController(page: Page): Promise<void> {
 }
 
 export async function allowSharing(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    localStorage.setItem('sealift-demo-share', 'yes')
-    window.sealift?.mesh.setConsent(true)
-  })
+  await page.evaluate(() => window.sealift?.mesh.setConsent(true))
 }
 
 /** Starts a download and leaves it to itself; `finish` waits for its end. */
