@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { LIMITS } from '../core/limits.ts'
+import type { ByteRange } from '../core/model/artifact.ts'
 import { formatContentRange, formatUnsatisfiedRange, parseRange } from '../core/respond/http-range.ts'
-import { parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
+import { catalogueSecondsOf, parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
 import { fetchFromOrigins } from './origin-fetch.ts'
 import { createSliceCache, readIfThere, SLICE_BYTES, writeWhole, type Slice, type SliceCache } from './slice-cache.ts'
 
@@ -17,7 +18,6 @@ export interface CachingGatewayOptions extends GatewayOptions {
 const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 const CATALOGUE_LIFE = 'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400'
-const CATALOGUE_FRESH_MS = 60_000
 const MAX_CONNECTIONS = 512
 /** More refetches than this in a second are refused, so that a client cannot turn the gateway on its origins. */
 const REFETCHES_PER_SECOND = 10
@@ -70,34 +70,53 @@ export async function startCachingGateway(options: CachingGatewayOptions): Promi
   }
 }
 
-async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = URL.canParse(request.url ?? '', 'http://gateway') ? new URL(request.url ?? '', 'http://gateway') : undefined
-  const method = request.method ?? ''
-  setCommonHeaders(context.options, request, response)
-  if (!['GET', 'HEAD', 'OPTIONS'].includes(method)) return end(response, 405)
-  if (url?.pathname === '/healthz') return endJson(response, { ok: true, role: 'lan-gateway' })
-  const digest = BLOB.exec(url?.pathname ?? '')?.[1]
-  if (url === undefined || (digest === undefined && url.pathname !== '/catalogue.json')) return end(response, 404)
-  if (method === 'OPTIONS') return end(response, 204)
-  if (digest === undefined) return answerCatalogue(context, response)
-  if (request.headers['if-none-match'] === etagOf(digest)) return end(response, 304)
-  const isRefetch = url.searchParams.get('refetch') === '1'
-  if (isRefetch && !context.mayRefetch()) return end(response, 429)
-  return answerBlob(context, { digest, isRefetch, range: request.headers.range, isHead: method === 'HEAD' }, response)
-}
+type Route =
+  | { readonly kind: 'status'; readonly status: 204 | 404 | 405 }
+  | { readonly kind: 'health' }
+  | { readonly kind: 'catalogue' }
+  | ({ readonly kind: 'blob' } & BlobRequest)
 
 interface BlobRequest {
   readonly digest: string
   readonly isRefetch: boolean
+  readonly isKnown: boolean
   readonly range: string | undefined
   readonly isHead: boolean
 }
 
-/** Streams slice by slice: at most one slice per answer is held in memory. */
+function routeOf(request: IncomingMessage): Route {
+  const { method = '', headers, url = '' } = request
+  if (!['GET', 'HEAD', 'OPTIONS'].includes(method)) return { kind: 'status', status: 405 }
+  if (!URL.canParse(url, 'http://gateway')) return { kind: 'status', status: 404 }
+  const { pathname, searchParams } = new URL(url, 'http://gateway')
+  const digest = BLOB.exec(pathname)?.[1]
+  if (pathname === '/healthz') return { kind: 'health' }
+  if (digest === undefined && pathname !== '/catalogue.json') return { kind: 'status', status: 404 }
+  if (method === 'OPTIONS') return { kind: 'status', status: 204 }
+  if (digest === undefined) return { kind: 'catalogue' }
+  const isKnown = headers['if-none-match'] === etagOf(digest)
+  return { kind: 'blob', digest, isKnown, isRefetch: searchParams.get('refetch') === '1', range: headers.range, isHead: method === 'HEAD' }
+}
+
+async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  setCommonHeaders(context.options, request, response)
+  const route = routeOf(request)
+  switch (route.kind) {
+    case 'status':
+      return end(response, route.status)
+    case 'health':
+      return endJson(response, { ok: true, role: 'lan-gateway' })
+    case 'catalogue':
+      return answerCatalogue(context, response)
+    case 'blob':
+      return answerBlob(context, route, response)
+  }
+}
+
 async function answerBlob(context: Context, request: BlobRequest, response: ServerResponse): Promise<void> {
-  const gone = new AbortController()
-  response.once('close', () => gone.abort(new Error('the client is gone')))
   const { digest, isRefetch } = request
+  if (request.isKnown) return end(response, 304)
+  if (isRefetch && !context.mayRefetch()) return end(response, 429)
   const first = await context.slices.get({ digest, index: firstSliceOf(request.range), isRefetch }, context.signal)
   if ('kind' in first) return end(response, first.kind === 'missing' ? 404 : 502)
   const wanted = parseRange(request.range, first.sizeBytes)
@@ -116,11 +135,28 @@ async function answerBlob(context: Context, request: BlobRequest, response: Serv
     etag: etagOf(digest),
   })
   if (request.isHead) return void response.end()
+  return sendSlices(context, { ...request, range, first }, response)
+}
+
+interface Sending {
+  readonly digest: string
+  readonly isRefetch: boolean
+  readonly range: ByteRange
+  /** The slice that was read to learn the size. */
+  readonly first: Slice
+}
+
+/** Streams slice by slice: at most one slice for each answer is held in memory. */
+async function sendSlices(context: Context, sending: Sending, response: ServerResponse): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort(new Error('the client is gone')))
+  const { digest, isRefetch, range } = sending
   const firstIndex = Math.floor(range.start / SLICE_BYTES)
   for (let index = firstIndex; index * SLICE_BYTES < range.end; index++) {
-    const slice = index === firstSliceOf(request.range) ? first : await context.slices.get({ digest, index, isRefetch }, context.signal)
-    if ('kind' in slice || slice.sizeBytes !== first.sizeBytes) return void response.destroy()
-    if (!(await write(response, partOf(slice, index, range), gone.signal))) return
+    const isFirst = index === sending.first.index
+    const slice = isFirst ? sending.first : await context.slices.get({ digest, index, isRefetch }, context.signal)
+    if ('kind' in slice || slice.sizeBytes !== sending.first.sizeBytes) return void response.destroy()
+    if (!(await write(response, partOf(slice, range), gone.signal))) return
   }
   response.end()
 }
@@ -131,8 +167,8 @@ function firstSliceOf(header: string | undefined): number {
   return start === undefined ? 0 : Math.floor(Number(start) / SLICE_BYTES)
 }
 
-function partOf(slice: Slice, index: number, range: { readonly start: number; readonly end: number }): Uint8Array {
-  const offset = index * SLICE_BYTES
+function partOf(slice: Slice, range: ByteRange): Uint8Array {
+  const offset = slice.index * SLICE_BYTES
   return slice.bytes.subarray(Math.max(0, range.start - offset), Math.min(SLICE_BYTES, range.end - offset))
 }
 
@@ -158,9 +194,10 @@ async function answerCatalogue(context: Context, response: ServerResponse): Prom
   response.end(kept.bytes)
 }
 
-/** Fresh for a minute, then asked for again; when no origin answers, the last one lasts: its reader judges its age. */
+/** Fresh for a while, then asked for again; when no origin answers, the last one lasts: its reader judges its age. */
 function createCatalogueCache(options: GatewayOptions, origins: readonly URL[], signal: AbortSignal): Context['catalogue'] {
   const file = join(options.cacheDir, 'catalogue.json')
+  const freshMs = catalogueSecondsOf(options) * 1000
   let freshUntilMs = 0
   return async () => {
     const pinned = await readIfThere(join(options.pinnedRoot, 'catalogue.json'))
@@ -170,7 +207,7 @@ function createCatalogueCache(options: GatewayOptions, origins: readonly URL[], 
     const answer = await fetchFromOrigins(origins, { path: 'catalogue.json', range: undefined, maxBytes: LIMITS.catalogueBytes }, signal)
     if (answer.kind !== 'bytes') return kept === undefined ? undefined : { bytes: kept, status: 'STALE' }
     await writeWhole(file, answer.bytes)
-    freshUntilMs = performance.now() + CATALOGUE_FRESH_MS
+    freshUntilMs = performance.now() + freshMs
     return { bytes: answer.bytes, status: kept === undefined ? 'MISS' : 'EXPIRED' }
   }
 }

@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly cacheDir: string
   /** Absolute path of a published layout whose files are served before anything is pulled. */
   readonly pinnedRoot: string
+  /** For how long a catalogue is served before the origins are asked again. Whole seconds, 1 to 3600; default 60. */
+  readonly catalogueSeconds?: number
 }
 
 /** A running gateway. */
@@ -68,6 +70,7 @@ export function renderGatewayConfig(options: NginxOptions): string {
     origin_trust: renderOriginTrust(options.originAuthorities),
     listen: word('listen', options.listen) + (options.tls === undefined ? '' : ' ssl'),
     tls: renderTls(options.tls),
+    catalogue_seconds: String(catalogueSecondsOf(options)),
     pinned_root: path('pinnedRoot', options.pinnedRoot),
   }
   return readTemplate().replaceAll(/\{\{([a-z_]+)\}\}/g, (_, name: string) => valueOf(values, name))
@@ -94,6 +97,14 @@ export function parseAllowedOrigins(origins: readonly string[]): readonly string
       throw invalid(`allowedOrigins[${i}]`, 'expected scheme, host and port, without a path')
   }
   return origins
+}
+
+/** @throws {DeliveryError} `config-invalid` */
+export function catalogueSecondsOf(options: GatewayOptions): number {
+  const seconds = options.catalogueSeconds ?? 60
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600)
+    throw invalid('catalogueSeconds', 'expected a whole number from 1 to 3600')
+  return seconds
 }
 
 function valueOf(values: Readonly<Record<string, string>>, name: string): string {

@@ -5,6 +5,8 @@ import { fetchFromOrigins, type OriginAnswer } from './origin-fetch.ts'
 
 /** One aligned part of a file, and the size of the whole. */
 export interface Slice {
+  /** Slice number, from 0. */
+  readonly index: number
   readonly bytes: Uint8Array
   readonly sizeBytes: number
   readonly status: 'HIT' | 'MISS' | 'BYPASS'
@@ -48,12 +50,12 @@ export function createSliceCache(options: {
     const sizeBytes = sizeOfRange(answer.contentRange, start, answer.bytes.length)
     if (sizeBytes === undefined) return { kind: 'unreachable' }
     await writeWhole(fileOf(options.cacheDir, request), withSize(answer.bytes, sizeBytes))
-    return { bytes: answer.bytes, sizeBytes, status: request.isRefetch ? 'BYPASS' : 'MISS' }
+    return { index: request.index, bytes: answer.bytes, sizeBytes, status: request.isRefetch ? 'BYPASS' : 'MISS' }
   }
 
   return {
     async get(request, signal) {
-      const kept = request.isRefetch ? undefined : await readCached(fileOf(options.cacheDir, request))
+      const kept = request.isRefetch ? undefined : await readCached(options.cacheDir, request)
       const known = (await readPinned(options.pinnedRoot, request)) ?? kept
       if (known !== undefined) return known
       const key = `${request.digest}/${request.index}`
@@ -100,10 +102,10 @@ function withSize(bytes: Uint8Array, sizeBytes: number): Uint8Array {
   return file
 }
 
-async function readCached(file: string): Promise<Slice | undefined> {
-  const content = await readIfThere(file)
+async function readCached(cacheDir: string, request: SliceRequest): Promise<Slice | undefined> {
+  const content = await readIfThere(fileOf(cacheDir, request))
   if (content === undefined || content.length < 8) return undefined
-  return { bytes: content.subarray(8), sizeBytes: Number(content.readBigUInt64BE(0)), status: 'HIT' }
+  return { index: request.index, bytes: content.subarray(8), sizeBytes: Number(content.readBigUInt64BE(0)), status: 'HIT' }
 }
 
 async function readPinned(root: string, request: SliceRequest): Promise<Slice | undefined> {
@@ -114,7 +116,7 @@ async function readPinned(root: string, request: SliceRequest): Promise<Slice | 
     const start = request.index * SLICE_BYTES
     const bytes = Buffer.alloc(Math.max(0, Math.min(SLICE_BYTES, size - start)))
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
-    return { bytes: bytes.subarray(0, bytesRead), sizeBytes: size, status: 'HIT' }
+    return { index: request.index, bytes: bytes.subarray(0, bytesRead), sizeBytes: size, status: 'HIT' }
   } finally {
     await handle.close()
   }

@@ -29,6 +29,7 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
         cacheDir: join(folder, 'cache'),
         pinnedRoot: join(folder, 'pinned'),
         runDir: join(folder, 'run'),
+        catalogueSeconds: 1,
       })
     const blobUrl = (query = ''): string => `${gateway.url}/by-hash/sha256/${origins[0]?.digest}${query}`
     const get = (range?: string, query?: string): Promise<Response> =>
@@ -153,7 +154,18 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
         'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400',
       ])
       await killOrigins()
-      expect(await (await fetch(`${gateway.url}/catalogue.json`)).text()).toBe('{"first":true}')
+      const late = async (): Promise<unknown> => {
+        const answer = await fetch(`${gateway.url}/catalogue.json`)
+        return [answer.status, answer.headers.get('x-cache-status'), await answer.text()]
+      }
+      await expect.poll(late, { timeout: 5000, interval: 100 }).toEqual([200, 'STALE', '{"first":true}'])
+    })
+
+    test('takes a newer catalogue within the time that the operator named', async () => {
+      await (await fetch(`${gateway.url}/catalogue.json`)).text()
+      for (const origin of origins) origin.catalogue = '{"second":true}'
+      const text = async (): Promise<string> => (await fetch(`${gateway.url}/catalogue.json`)).text()
+      await expect.poll(text, { timeout: 5000, interval: 100 }).toBe('{"second":true}')
     })
 
     test('knows two paths and two methods, and tells that it is alive', async () => {

@@ -40,6 +40,7 @@ test.each([
   ['a folder with a quote', { cacheDir: '/var/"cache' }],
   ['a relative folder', { pinnedRoot: 'srv' }],
   ['a run folder too long for a socket', { runDir: `/${'a'.repeat(90)}` }],
+  ['a catalogue kept for a day', { catalogueSeconds: 86_400 }],
   ['a resolver that is two words', { resolver: ['10.0.0.53; }'] }],
 ])('refuses %s', (_, change: Partial<NginxOptions>) => {
   expect(() => renderGatewayConfig({ ...OPTIONS, ...change })).toThrow(/config-invalid/)
