@@ -1,12 +1,74 @@
 import './scripts/node20.mjs'
 import { fileURLToPath } from 'node:url'
+import type { BuildEnvironmentOptions, PluginOption } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { sigstoreShims } from './scripts/sigstore-plugin.mjs'
+import { shimsProject } from './test/shims/project.mjs'
+import { simplePeerShims } from './scripts/simple-peer-plugin.mjs'
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** One file that runs by itself: a service worker may not `import()`, and a worker should not need to. */
+function script(entry: string, fileName: string, footer = ''): { readonly consumer: 'client'; readonly build: BuildEnvironmentOptions } {
+  return {
+    consumer: 'client',
+    build: {
+      ...everywhere,
+      lib: { entry: at(entry), formats: ['iife'], name: 'sealift', fileName: () => fileName },
+      rolldownOptions: { output: { codeSplitting: false, minify: true, footer } },
+    },
+  }
+}
+
+/** A module for bundlers and script tags; what it loads later lies in `chunks/`, under names that stay. */
+function module(entry: string, fileName: string): { readonly consumer: 'client'; readonly build: BuildEnvironmentOptions } {
+  return {
+    consumer: 'client',
+    build: {
+      ...everywhere,
+      lib: { entry: at(entry), formats: ['es'], fileName: () => fileName },
+      rolldownOptions: { output: { chunkFileNames: 'chunks/[name].js', minify: true } },
+    },
+  }
+}
+
+const everywhere: BuildEnvironmentOptions = { outDir: at('dist'), emptyOutDir: false, copyPublicDir: false, target: 'es2022', sourcemap: true }
+
+const aliases = {
+  'sealift/protocol': at('src/core/protocol.ts'),
+  'sealift/page': at('src/page/index.ts'),
+}
+
+const plugins: PluginOption[] = [sigstoreShims(), simplePeerShims()]
 
 export default defineConfig({
+  root: at('demo'),
+  publicDir: false,
+  plugins,
+  // Workbox keeps its development branches, and reads `process`, unless it is told.
+  define: { 'process.env.NODE_ENV': JSON.stringify('production') },
+  resolve: { alias: aliases },
+  environments: {
+    client: { build: { outDir: at('dist/demo-site'), emptyOutDir: true, target: 'es2022', sourcemap: true } },
+    page: module('src/page/index.ts', 'page.js'),
+    workerLibrary: module('src/worker/index.ts', 'worker.js'),
+    // The last line proves that the script arrived whole: see `src/worker/lifecycle.ts`.
+    serviceWorker: script('src/worker/sw.ts', 'sw.js', 'self.sealiftComplete=true;'),
+    killSwitch: script('src/worker/noop-sw.ts', 'noop-sw.js'),
+    engine: script('src/engine/worker.ts', 'engine.js'),
+  },
+  builder: {
+    async buildApp(builder) {
+      for (const environment of Object.values(builder.environments)) {
+        if (environment.name !== 'ssr') await builder.build(environment)
+      }
+    },
+  },
   test: {
+    root: at('.'),
     projects: [
       {
-        resolve: { alias: { 'sealift/protocol': fileURLToPath(new URL('./src/core/protocol.ts', import.meta.url)) } },
+        extends: true,
         test: {
           name: 'unit',
           environment: 'node',
@@ -14,8 +76,9 @@ export default defineConfig({
           exclude: ['test/browser/**', 'test/drills/**', 'test/dom/**', 'test/shims/**'],
         },
       },
-      { test: { name: 'dom', environment: 'happy-dom', include: ['test/dom/**/*.test.ts'] } },
+      { extends: true, test: { name: 'dom', environment: 'happy-dom', include: ['test/dom/**/*.test.ts'] } },
       {
+        extends: true,
         test: {
           name: 'browser',
           environment: 'node',
@@ -25,6 +88,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      shimsProject,
     ],
   },
 })

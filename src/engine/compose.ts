@@ -2,7 +2,7 @@ import { isEntryDenied } from '../core/manifest/choose.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
 import { createReputation } from '../core/plan/reputation.ts'
-import type { Clock, WindowSources } from '../core/ports.ts'
+import type { Clock, Hasher, WindowSources } from '../core/ports.ts'
 import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { StoreView } from '../stores/store-view.ts'
@@ -10,7 +10,6 @@ import { createVolatileMemory, type Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
 import { createCatalogueDesk, type AcceptedCatalogue } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
-import { createHasher } from './hasher.ts'
 import type { EngineParts, WithLock } from './parts.ts'
 import { listSeedable, readSeed } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
@@ -37,6 +36,7 @@ export interface EngineOptions {
   readonly clock: Clock
   readonly withLock: WithLock
   readonly isSecurePage: boolean
+  readonly hasher: Hasher
   readonly windowSources: WindowSources | undefined
 }
 
@@ -56,7 +56,7 @@ export function createEngine(options: EngineOptions): Engine {
     withLock,
     hub: createSourceHub(config, options),
     verifier: createSigstoreVerifier(),
-    hasher: createHasher(),
+    hasher: options.hasher,
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }

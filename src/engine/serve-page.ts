@@ -1,12 +1,12 @@
 import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
-import { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
 import { parsePageMessage } from '../core/wire/parse-page-message.ts'
 import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wire/bridge-message.ts'
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
 import { openStoreView } from '../stores/store-view.ts'
 import { createEngine, memoryOf, type Engine } from './compose.ts'
+import { createHasher } from './hasher.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
 import { withWebLock } from './web-lock.ts'
@@ -78,8 +78,8 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>,
     const stores = await openStoreView(clock, signal)
     const memory = memoryOf(stores)
     const { config, ticket } = await loadSite({ configUrl: message.configUrl, memory, clock }, signal)
-    const engine = createEngine({ config, stores, memory, clock, withLock: withWebLock, isSecurePage, windowSources: room.sources })
-    room.send({ type: 'opened', version: BRIDGE_VERSION, config: encodeSiteConfig(config), ticket })
+    const engine = createEngine({ config, stores, memory, clock, withLock: withWebLock, isSecurePage, windowSources: room.sources, hasher: createHasher() })
+    room.send({ type: 'opened', version: BRIDGE_VERSION, site: { repository: config.repository, gateways: config.gateways, mesh: config.mesh }, ticket })
     void tellSeedable(room, engine)
     return engine
   } catch (error) {

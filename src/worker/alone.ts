@@ -3,6 +3,7 @@ import { LIMITS } from '../core/limits.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import { createEngine, memoryOf, type Engine } from '../engine/compose.ts'
+import { createScriptHasher } from '../engine/script-hasher.ts'
 import { loadSite } from '../engine/site.ts'
 import { systemClock } from '../engine/system-clock.ts'
 import { withWebLock } from '../engine/web-lock.ts'
@@ -31,7 +32,7 @@ export function createAlone(scope: WorkerScope, configUrl: string): Alone {
     const memory = memoryOf(view)
     const { config } = await loadSite({ configUrl, memory, clock: systemClock }, signal)
     const isSecurePage = scope.location.protocol === 'https:'
-    return createEngine({ config, stores: view, memory, clock: systemClock, withLock: withWebLock, isSecurePage, windowSources: undefined })
+    return createEngine({ config, stores: view, memory, clock: systemClock, withLock: withWebLock, isSecurePage, windowSources: undefined, hasher: createScriptHasher() })
   }
   return {
     stores,

@@ -1,4 +1,5 @@
 import type { Failure } from '../errors.ts'
+import type { SiteConfig } from '../manifest/site-config.ts'
 import type { BlobRef, ByteRange } from '../model/artifact.ts'
 import type { Sha256, SourceId } from '../model/ids.ts'
 import type { Tier } from '../ports.ts'
@@ -51,6 +52,9 @@ export type PageMessage =
     }
   | { readonly type: 'seed-catalogue'; readonly call: number }
 
+/** The part of the site's configuration that a window needs; the engine has read and checked it. */
+export type SiteFacts = Pick<SiteConfig, 'repository' | 'gateways' | 'mesh'>
+
 /** Something verified that peers may be given. */
 export interface Seedable {
   readonly sha256: Sha256
@@ -64,8 +68,7 @@ export type EngineMessage =
   | {
       readonly type: 'opened'
       readonly version: number
-      /** The site's configuration as a file: the page parses it again. */
-      readonly config: Uint8Array
+      readonly site: SiteFacts
       readonly ticket: string | undefined
     }
   | { readonly type: 'open-failed'; readonly failure: Failure }

@@ -4,6 +4,7 @@ import type { JsonField } from '../manifest/json-field.ts'
 import { isSha256 } from '../model/ids.ts'
 import type { EngineMessage, ListedArtifact, Seedable } from './bridge-message.ts'
 import { openMessage, readBlobRef, readBytes, readNumber, readTier } from './message-field.ts'
+import { readSiteFacts } from './parse-site-facts.ts'
 import { readArtifactFacts, readCatalogueFacts, readDeliveryEvent } from './parse-delivery-event.ts'
 
 const TYPES = [
@@ -41,9 +42,9 @@ const RECORDS = 100_000
 
 const PARSERS: Parsers = {
   opened(field) {
-    const get = field.object(['version', 'config', 'ticket'])
+    const get = field.object(['version', 'site', 'ticket'])
     const ticket = get('ticket').optional((item) => item.text(LIMITS.signalBytes))
-    return { type: 'opened', version: get('version').integer(0), config: readBytes(get('config'), LIMITS.siteConfigBytes), ticket }
+    return { type: 'opened', version: get('version').integer(0), site: readSiteFacts(get('site')), ticket }
   },
   'open-failed': (field) => ({ type: 'open-failed', failure: readFailure(field.object(['failure'])('failure')) }),
   event: (field) => ({ type: 'event', call: call(field), event: readDeliveryEvent(field.object(['event'])('event')) }),

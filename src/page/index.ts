@@ -1,0 +1,144 @@
+/** `sealift/page`: downloads that keep working while the CDN is down, and that are verified before the page gets a file. */
+
+import type { ArtifactRequest, CatalogueFacts } from '../core/wire/delivery-event.ts'
+import type { ListedArtifact } from '../core/wire/bridge-message.ts'
+import { toSha256 } from '../core/model/ids.ts'
+import { startDownload, type Download, type DownloadOptions } from './download.ts'
+import { startEngine, unexpectedAnswer, type EngineClient } from './engine-client.ts'
+import { guardLinks } from './guard-links.ts'
+import { showInterstitial } from './interstitial.ts'
+import { createMeshSwitch, type MeshPort } from './mesh-switch.ts'
+import { pageClock } from './page-clock.ts'
+import { serveNeeds } from './serve-needs.ts'
+import { lendSources } from './window-sources.ts'
+import { registerWorker, TRANSFERS_LOCK } from './worker-registration.ts'
+
+export { DeliveryError, type Failure } from '../core/errors.ts'
+export type { AuditRecord } from '../core/audit/record.ts'
+export type { ListedArtifact } from '../core/wire/bridge-message.ts'
+export type { ArtifactFacts, CatalogueFacts, DeliveryEvent, PieceSpan } from '../core/wire/delivery-event.ts'
+export type { SignatureVerdict } from '../core/verify/identity-policy.ts'
+export type { Delivered, Download, DownloadOptions } from './download.ts'
+export type { MeshPort, PeerStats } from './mesh-switch.ts'
+
+export interface RegisterOptions {
+  /** The service worker's script, on this origin. Default `/sw.js`. */
+  readonly workerUrl?: string
+  /** The engine's script. Default `/engine.js`. */
+  readonly engineUrl?: string
+  /** The site's configuration. Default `/sealift.json`. */
+  readonly configUrl?: string
+  /** Part of the origin that the service worker looks after. Default `/`. */
+  readonly scope?: string
+  readonly mesh?: {
+    /** The user agreed that other downloaders may see this machine's address. Remembered until it is taken back. Default: as remembered. */
+    readonly consent?: boolean
+  }
+}
+
+/** What `list()` tells. */
+export interface Listing {
+  readonly catalogue: CatalogueFacts
+  readonly artifacts: readonly ListedArtifact[]
+}
+
+export interface Sealift {
+  /** Starts a download by the catalogue's name. */
+  download(name: string, options?: DownloadOptions): Download
+  /** Starts a download by SHA-256: works past the catalogue's expiry too. @throws {TypeError} unless it is 64 lower-case hex digits */
+  downloadDigest(sha256: string, options?: Pick<DownloadOptions, 'signal' | 'onEvent'>): Download
+  list(signal?: AbortSignal): Promise<Listing>
+  /** Every audit record, one line of JSON each, oldest first. */
+  audit(signal?: AbortSignal): Promise<readonly string[]>
+  /** Forgets one stored artifact, or all. */
+  forget(sha256?: string): Promise<void>
+  /** Turns links to artifacts below `root` (default: the document) into downloads. Returns what stops it. */
+  guardLinks(root?: ParentNode & Node): () => void
+  readonly mesh: MeshPort
+  /** True when the service worker sees this page's requests. Downloads work without. */
+  readonly hasController: boolean
+  /** Takes the service worker out of this browser. Stored artifacts stay. */
+  unregister(): Promise<void>
+  /** Ends the engine and the mesh of this page. */
+  close(): void
+}
+
+/**
+ * Registers the service worker, starts the engine and, with consent, the mesh. Call it once in a page.
+ * @throws {DeliveryError} `insecure-context`, `config-unavailable`, `config-invalid`, `policy-missing`, `engine-lost`
+ */
+export async function register(options: RegisterOptions = {}): Promise<Sealift> {
+  const scope = new URL(options.scope ?? '/', location.href).href
+  const url = (given: string | undefined, byDefault: string): string => new URL(given ?? byDefault, location.href).href
+  const never = new AbortController().signal
+  // The worker is not waited for: what it adds is interception, and downloads go without.
+  const registering = registerWorker({ workerUrl: url(options.workerUrl, '/sw.js'), scope })
+  const engine = await startEngine({ engineUrl: url(options.engineUrl, '/engine.js'), configUrl: url(options.configUrl, '/sealift.json') }, never)
+  const worker = await registering
+  const lending = lendSources(engine, pageClock)
+  const mesh = createMeshSwitch({ engine, lending, clock: pageClock })
+  if (options.mesh?.consent !== undefined) mesh.port.setConsent(options.mesh.consent)
+  const start = (request: ArtifactRequest, given: DownloadOptions): Download => holdTransfer(startDownload(async () => engine, request, given), () => void worker.maybeUpdate())
+  const stopNeeds = serveNeeds(worker, (request) => start(request, {}).result)
+
+  return {
+    download: (name, given = {}) => start({ kind: 'name', name, version: given.version, platform: given.platform, channel: given.channel }, given),
+    downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
+    list: async (signal = never) => {
+      const listing = await list(engine, signal)
+      worker.tell('refresh')
+      return listing
+    },
+    audit: (signal = never) => audit(engine, signal),
+    forget: async (sha256) => {
+      await engine.call({ type: 'forget', sha256: sha256 === undefined ? undefined : toSha256(sha256) }, { signal: never })
+    },
+    guardLinks: (root = document) =>
+      guardLinks(root, { scope, isAlias: () => false, onClick: (request) => void start(request, {}).result.then((delivered) => delivered.save(), reportToPage) }),
+    mesh: mesh.port,
+    get hasController() {
+      return worker.hasController
+    },
+    unregister: () => worker.unregister(),
+    close() {
+      stopNeeds()
+      mesh.close()
+      lending.server.close()
+      engine.close()
+    },
+  }
+}
+
+/** For the service worker's small page only: it stands where a navigation to a virtual URL would have led. */
+export function runInterstitial(): Promise<void> {
+  const scope = new URL(import.meta.url.replace(/[^/]*$/u, '')).href
+  return showInterstitial(() => register({ workerUrl: `${scope}sw.js`, engineUrl: `${scope}engine.js`, configUrl: `${scope}sealift.json`, scope }), scope)
+}
+
+/** While it runs, no service worker is replaced under it. */
+function holdTransfer(download: Download, onEnd: () => void): Download {
+  const settled = download.result.then(
+    () => undefined,
+    () => undefined,
+  )
+  void navigator.locks.request(TRANSFERS_LOCK, { mode: 'shared' }, () => settled).then(onEnd)
+  return download
+}
+
+async function list(engine: EngineClient, signal: AbortSignal): Promise<Listing> {
+  const answer = await engine.call({ type: 'list' }, { signal })
+  if (answer.type !== 'listed') throw unexpectedAnswer(answer)
+  return { catalogue: answer.catalogue, artifacts: answer.artifacts }
+}
+
+async function audit(engine: EngineClient, signal: AbortSignal): Promise<readonly string[]> {
+  const answer = await engine.call({ type: 'audit' }, { signal })
+  if (answer.type !== 'audited') throw unexpectedAnswer(answer)
+  return answer.lines
+}
+
+/** A link has nobody to reject to; the page's own error handling hears of it. */
+function reportToPage(error: unknown): void {
+  reportError(error)
+}
+

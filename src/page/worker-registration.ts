@@ -1,0 +1,93 @@
+import { DeliveryError } from '../core/errors.ts'
+import { WORKER_VERSION, type ToWorkerMessage } from '../core/wire/worker-message.ts'
+
+/** Held shared by every running download; a waiting worker may take over only when nobody holds it. */
+export const TRANSFERS_LOCK = 'sealift-transfers'
+
+/** The service worker as the page sees it. Everything works without one; only links and `fetch()` need it. */
+export interface WorkerLine {
+  readonly hasController: boolean
+  tell(type: ToWorkerMessage['type']): void
+  /** Lets a waiting worker take over when no transfer runs in any tab. */
+  maybeUpdate(): Promise<void>
+  unregister(): Promise<void>
+}
+
+export interface WorkerOptions {
+  readonly workerUrl: string
+  readonly scope: string
+}
+
+/** How long the first page load waits for control; without it links go to the network, where virtual URLs find nothing. */
+const CONTROL_MS = 3000
+
+/**
+ * Registers the service worker and sees to it that it controls this page, on first load and after a hard reload too.
+ * Where there can be none (private windows of some browsers, a script that is not served) the line is there and does nothing.
+ * @throws {DeliveryError} `insecure-context`
+ */
+export async function registerWorker(options: WorkerOptions): Promise<WorkerLine> {
+  if (!isSecureContext) throw new DeliveryError({ code: 'insecure-context' })
+  if (!('serviceWorker' in navigator)) return createLine(undefined)
+  const registration = await register(options)
+  if (registration === undefined) return createLine(undefined)
+  const line = createLine(registration)
+  registration.addEventListener('updatefound', () => followUpdate(registration, line))
+  await takeControl(registration)
+  void line.maybeUpdate()
+  return line
+}
+
+async function register({ workerUrl, scope }: WorkerOptions): Promise<ServiceWorkerRegistration | undefined> {
+  try {
+    return await navigator.serviceWorker.register(workerUrl, { scope, updateViaCache: 'none' })
+  } catch {
+    // The origin is down or refuses: a worker of an earlier visit goes on, and without one the page path works alone.
+    return await navigator.serviceWorker.getRegistration(scope)
+  }
+}
+
+function createLine(registration: ServiceWorkerRegistration | undefined): WorkerLine {
+  return {
+    get hasController() {
+      return registration !== undefined && navigator.serviceWorker.controller !== null
+    },
+    tell(type) {
+      const message: ToWorkerMessage = { sealift: WORKER_VERSION, type }
+      registration?.active?.postMessage(message)
+    },
+    async maybeUpdate() {
+      const waiting = registration?.waiting
+      if (waiting === null || waiting === undefined) return
+      await navigator.locks.request(TRANSFERS_LOCK, { mode: 'exclusive', ifAvailable: true }, async (lock) => {
+        const message: ToWorkerMessage = { sealift: WORKER_VERSION, type: 'activate' }
+        if (lock !== null) waiting.postMessage(message)
+      })
+    },
+    async unregister() {
+      await registration?.unregister()
+    },
+  }
+}
+
+function followUpdate(registration: ServiceWorkerRegistration, line: WorkerLine): void {
+  const { installing } = registration
+  installing?.addEventListener('statechange', () => {
+    if (installing.state === 'installed') void line.maybeUpdate()
+  })
+}
+
+/** A hard reload leaves the page without its worker, and a first load starts so; the worker takes it over when asked (1 ms, measured). */
+async function takeControl(registration: ServiceWorkerRegistration): Promise<void> {
+  if (navigator.serviceWorker.controller !== null) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, CONTROL_MS)
+    const done = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    navigator.serviceWorker.addEventListener('controllerchange', done, { once: true })
+    const message: ToWorkerMessage = { sealift: WORKER_VERSION, type: 'claim' }
+    registration.active?.postMessage(message)
+  })
+}
