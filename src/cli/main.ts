@@ -22,7 +22,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-    if (terminal.signal.aborted && error === terminal.signal.reason) return EXIT.interrupted
+    if (terminal.signal.aborted && error === terminal.signal.reason) {
+      terminal.err('sealift: interrupted\n')
+      return EXIT.interrupted
+    }
     return reportError(terminal, args.includes('--json'), error)
   }
 }
@@ -51,7 +54,7 @@ function createProgram(terminal: Terminal): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .showHelpAfterError('Run it with --help for its options and examples.')
-    .addHelpText('after', EXIT_HELP)
+    .addHelpText('after', `${EXIT_HELP}\n\nSEALIFT_DEBUG=1 in the environment prints where a fault came from.`)
   addInit(program, terminal)
   addPublish(program, terminal)
   addVerify(program, terminal)

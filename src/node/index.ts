@@ -2,6 +2,7 @@
 
 export { DeliveryError, describeFailure, failureOf, type Failure } from '../core/errors.ts'
 export type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../core/manifest/catalogue.ts'
+export { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
 export type { SiteConfig } from '../core/manifest/site-config.ts'
 export {
   DEFAULT_THRESHOLDS,

@@ -250,7 +250,7 @@ test('an interrupted publish ends with 130, and no catalogue and nothing half-wr
     signal: stop.signal,
   })
   stop.abort(new Error('interrupted'))
-  expect(await running).toMatchObject({ exitCode: EXIT.interrupted, out: '', err: '' })
+  expect(await running).toMatchObject({ exitCode: EXIT.interrupted, out: '', err: 'sealift: interrupted\n' })
   await expect(stat(join(work, 'site', 'catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
   expect([...(await snapshotOf(work)).keys()].filter((path) => path.includes('.part'))).toEqual([])
 })

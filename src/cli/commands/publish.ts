@@ -47,7 +47,12 @@ interface Flags extends TrustFlags {
 
 const EXAMPLES = `
 Files are described by their names (agent-1.2.3-linux-amd64.tar.gz), by sealift.publish.json in the folder, or by the
-options below. Sigstore bundles lie beside them as FILE.sigstore.json or FILE.sigstore.jsonl.
+options below, of which the later win. Sigstore bundles lie beside them as FILE.sigstore.json or FILE.sigstore.jsonl.
+
+sealift.publish.json, every member optional:
+  { "defaults": { "channel": "stable", "mesh": true },
+    "files": { "bin/tool": { "name": "tool", "version": "1.0.0", "platform": "linux/amd64", "mediaType": "application/gzip",
+               "priority": "critical", "aliases": ["https://get.example/tool"], "rollout": 50 } } }
 
 Examples:
   sealift publish ./dist --out ./site --repository acme --key signing-key.pem --origin https://cdn.example/
