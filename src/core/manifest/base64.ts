@@ -16,7 +16,7 @@ export function encodeBase64(bytes: Uint8Array): string {
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || !BASE64.test(text)) return undefined
   const end = text.slice(-4)
-  if (end.startsWith('=') || end.includes('==') !== end.endsWith('==') || btoa(atob(end)) !== end) return undefined
+  if (btoa(atob(end)) !== end) return undefined
   const binary = atob(text)
   const bytes = new Uint8Array(binary.length)
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)

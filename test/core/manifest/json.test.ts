@@ -35,6 +35,16 @@ test('brackets inside text have no depth, whatever is escaped around them', () =
   })
 })
 
+test('a wide document is not a deep one', () => {
+  for (const item of ['[]', '{}', '{"a":[{}]}', '[{"a":1}]']) {
+    const siblings = Array.from({ length: 50 }, () => item).join()
+    expect(failureFrom(() => open(utf8(`[${siblings}]`)))).toBeUndefined()
+    expect(failureFrom(() => open(utf8(`[${siblings},${'['.repeat(LIMITS.jsonDepth)}${']'.repeat(LIMITS.jsonDepth)}]`)))).toMatchObject({
+      detail: 'expected at most 32 levels',
+    })
+  }
+})
+
 test('members of Object.prototype are not members of a document', () => {
   const get = open(utf8('{"__proto__":{"inherited":1}}')).object(['toString', '__proto__', 'inherited'])
   expect(get('toString').isAbsent).toBe(true)
@@ -61,6 +71,37 @@ test('names the place of a fault from the document inwards', () => {
 
 test.each([1.5, -1, 2 ** 53, '1', null, true])('a whole number from 0 is not %s', (value) => {
   expect(failureFrom(() => open(utf8(JSON.stringify(value))).integer(0))).toMatchObject({ code: 'format-invalid', path: '$' })
+})
+
+test.each(['null', '[]', '[{}]', '"text"', '1', 'true'])('%s is no object', (value) => {
+  expect(failureFrom(() => open(utf8(value)).object(['length']))).toMatchObject({ path: '$', detail: 'expected an object' })
+  expect(failureFrom(() => open(utf8(value)).foreignObject())).toMatchObject({ path: '$', detail: 'expected an object' })
+})
+
+test('an absent member complains when it is read, not when it is named', () => {
+  const absent = open(utf8('{"here":null}')).object(['here', 'gone'])
+  for (const field of [absent('here'), absent('gone')]) {
+    expect(field.isAbsent).toBe(true)
+    expect(field.optional((there) => there.text())).toBeUndefined()
+    expect(failureFrom(() => field.text())).toMatchObject({ detail: 'expected text' })
+    expect(failureFrom(() => field.object(['a']))).toMatchObject({ detail: 'expected an object' })
+  }
+})
+
+test('text has a limit in characters', () => {
+  expect(open(utf8('"abc"')).text(3)).toBe('abc')
+  expect(failureFrom(() => open(utf8('"abcd"')).text(3))).toMatchObject({ detail: 'expected at most 3 characters, got 4' })
+})
+
+test('a schema below zero is a broken file, one above ours a newer one', () => {
+  expect(open(utf8('1')).schema(1)).toBe(1)
+  expect(failureFrom(() => open(utf8('-1')).schema(1))).toMatchObject({ code: 'format-invalid' })
+  expect(failureFrom(() => open(utf8('0')).schema(1))).toMatchObject({ code: 'format-unsupported' })
+})
+
+test('keeps what the JSON parser said as the cause', () => {
+  expect(() => open(utf8('{'))).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }))
+  expect(() => open(utf8('1')).text()).toThrow(expect.not.objectContaining({ cause: expect.anything() }))
 })
 
 test('a number that overflows to infinity is refused', () => {

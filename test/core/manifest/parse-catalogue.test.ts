@@ -35,6 +35,13 @@ test.each([
   ['a version in text', 'version', '1790000000'],
   ['a refresh later than expiry', 'refreshAfter', 1_790_604_801],
   ['a negative grace', 'graceSeconds', -1],
+  ['an expiry at the beginning of time', 'expires', 0],
+  ['a refresh before the beginning of time', 'refreshAfter', -1],
+  ['a making before the beginning of time', 'created', -1],
+  ['a previous version of zero', 'previous.version', 0],
+  ['a previous version without a digest', 'previous.sha256', undefined],
+  ['a negative artifact', 'artifacts.0.artifact.size', -1],
+  ['a negative roll-out', 'artifacts.0.rollout', -1],
   ['no repository', 'repository', undefined],
   ['a repository with a blank', 'repository', 'my releases'],
   ['an origin over ftp', 'origins.0.url', 'ftp://eu.example/'],
@@ -86,6 +93,8 @@ test.each([
   ['denied', 'deniedDigests'],
 ] as const)('refuses more %s than its limit before it reads one', (member, limit) => {
   const many = Array.from({ length: LIMITS[limit] + 1 }, () => 0)
+  const atLimit = failureFrom(() => parseCatalogue(withMember(good, member, many.slice(1))))
+  expect(atLimit).toMatchObject({ path: `${member}[0]` })
   expect(failureFrom(() => parseCatalogue(withMember(good, member, many)))).toMatchObject({ path: member, code: 'format-invalid' })
 })
 
@@ -105,6 +114,10 @@ test('refuses two origins of one name, since a record could not tell them apart'
   const [origin] = sampleCatalogue().origins
   const twice = sampleCatalogue({ origins: origin === undefined ? [] : [origin, { ...origin, url: 'https://us.example/' }] })
   expect(failureFrom(() => encodeCatalogue(twice))).toMatchObject({ path: 'origins[1].id' })
+})
+
+test('may be due for refresh in the second of its expiry', () => {
+  expect(failureFrom(() => parseCatalogue(withMember(good, 'refreshAfter', 1_790_604_800)))).toBeUndefined()
 })
 
 test('allows a gateway in the LAN over plain http', () => {

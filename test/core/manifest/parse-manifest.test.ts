@@ -37,6 +37,8 @@ test.each([
   ['an empty bundle', 'bundles.0.size', 0],
   ['a bundle above its limit', 'bundles.0.size', LIMITS.bundleBytes + 1],
   ['a previous version without a digest', 'previous.sha256', undefined],
+  ['a time before the beginning', 'created', -1],
+  ['more bundles than the limit', 'bundles', Array.from({ length: LIMITS.bundlesPerArtifact + 1 }, () => 0)],
   ['a time in text', 'created', '2026-11-20T00:00:00Z'],
   ['a piece length below the least', 'pieces.length', 32 * 1024],
   ['a piece length above the largest', 'pieces.length', 8 * MIB],
