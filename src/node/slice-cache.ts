@@ -36,7 +36,7 @@ export function createSliceCache(options: {
   readonly cacheDir: string
   readonly pinnedRoot: string
 }): SliceCache {
-  const pulls = new Map<string, Promise<SliceAnswer>>()
+  const looks = new Map<string, Promise<SliceAnswer>>()
 
   const pull = async (request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer> => {
     const start = request.index * SLICE_BYTES
@@ -53,16 +53,20 @@ export function createSliceCache(options: {
     return { index: request.index, bytes: answer.bytes, sizeBytes, status: request.isRefetch ? 'BYPASS' : 'MISS' }
   }
 
+  const look = async (request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer> => {
+    const pinned = await readPinned(options.pinnedRoot, request)
+    const known = pinned ?? (request.isRefetch ? undefined : await readCached(options.cacheDir, request))
+    return known ?? pull(request, signal)
+  }
+
   return {
     async get(request, signal) {
-      const kept = request.isRefetch ? undefined : await readCached(options.cacheDir, request)
-      const known = (await readPinned(options.pinnedRoot, request)) ?? kept
-      if (known !== undefined) return known
-      const key = `${request.digest}/${request.index}`
-      const running = pulls.get(key)
+      // The look at the disk is shared too: one that began before a pull and ended after it would pull again.
+      const key = `${request.digest}/${request.index}/${request.isRefetch}`
+      const running = looks.get(key)
       if (running !== undefined) return running
-      const started = pull(request, signal).finally(() => pulls.delete(key))
-      pulls.set(key, started)
+      const started = look(request, signal).finally(() => looks.delete(key))
+      looks.set(key, started)
       return started
     },
   }

@@ -109,16 +109,13 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
       expect((await bytesOf(await get('bytes=0-99'))).equals(FILE.subarray(0, 100))).toBe(true)
     })
 
-    test('asks the second origin when the first is dead, hangs, or lacks the file', async () => {
-      const [first] = origins
-      if (first === undefined) throw new TypeError('expected an origin')
-      first.mode = 'missing'
+    test.each(['missing', 'hanging', 'dead'] as const)('asks the second origin when the first is %s', async (fault) => {
+      if (fault === 'dead') await origins[0]?.kill()
+      for (const first of origins.slice(0, 1)) first.mode = fault === 'dead' ? 'good' : fault
+      const startMs = performance.now()
       expect((await bytesOf(await get('bytes=0-9'))).equals(FILE.subarray(0, 10))).toBe(true)
-      first.mode = 'hanging'
-      expect((await bytesOf(await get(`bytes=${MIB}-${MIB + 9}`))).equals(FILE.subarray(MIB, MIB + 10))).toBe(true)
-      await first.kill()
-      expect((await bytesOf(await get(`bytes=${2 * MIB}-${2 * MIB + 9}`))).equals(FILE.subarray(2 * MIB, 2 * MIB + 10))).toBe(true)
-    }, 15_000)
+      expect(performance.now() - startMs).toBeLessThan(4500)
+    })
 
     test('answers at once, with its headers and not marked immutable, when nobody has the file', async () => {
       await killOrigins()

@@ -42,6 +42,9 @@ export async function startOrigin(file: Buffer): Promise<Origin> {
 function answer(origin: Origin, file: Buffer, request: IncomingMessage, response: ServerResponse): void {
   // An origin's own headers, which must not reach the portal beside those of the gateway.
   response.setHeader('access-control-allow-origin', '*')
+  // Nor may they decide what is kept through an outage.
+  response.setHeader('cache-control', 'no-store')
+  response.setHeader('set-cookie', 'a=b')
   response.setHeader('etag', `"${Math.random()}"`)
   if (origin.mode === 'hanging') return
   if (origin.mode === 'html') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>please log in</h1>')
