@@ -47,7 +47,13 @@ export type PeerMessage =
   | { readonly type: 'cancel'; readonly requestId: number }
   | { readonly type: 'reject'; readonly requestId: number; readonly reason: RejectReason; readonly retryMs: number }
   | { readonly type: 'catalogue-request'; readonly requestId: number; readonly limitBytes: number }
-  | { readonly type: 'catalogue'; readonly requestId: number; readonly offset: number; readonly totalBytes: number; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'catalogue'
+      readonly requestId: number
+      readonly offset: number
+      readonly totalBytes: number
+      readonly bytes: Uint8Array
+    }
   | { readonly type: 'ping'; readonly requestId: number }
   | { readonly type: 'pong'; readonly requestId: number }
   | { readonly type: 'bye'; readonly reason: ByeReason }
@@ -105,7 +111,13 @@ export function parsePeerMessage(frame: Uint8Array): PeerMessage | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES)
   const code = view.getUint8(0)
   const fields: Fields = {
-    header: { flags: view.getUint8(1), topic: view.getUint16(2), requestId: view.getUint32(4), a: view.getUint32(8), b: view.getUint32(12) },
+    header: {
+      flags: view.getUint8(1),
+      topic: view.getUint16(2),
+      requestId: view.getUint32(4),
+      a: view.getUint32(8),
+      b: view.getUint32(12),
+    },
     payload: frame.subarray(HEADER_BYTES),
   }
   const read = READERS.get(code)
@@ -248,7 +260,8 @@ function readReject(fields: Fields): PeerMessage {
 function readCatalogue(fields: Fields): PeerMessage {
   only(fields, ['requestId', 'a', 'b'], fields.payload.length)
   const { requestId, a, b } = fields.header
-  if (b > LIMITS.catalogueBytes || fields.payload.length === 0 || a + fields.payload.length > b) throw refuse('a catalogue that does not fit')
+  if (b > LIMITS.catalogueBytes || fields.payload.length === 0 || a + fields.payload.length > b)
+    throw refuse('a catalogue that does not fit')
   return { type: 'catalogue', requestId, offset: a, totalBytes: b, bytes: fields.payload }
 }
 

@@ -1,28 +1,61 @@
-/** A connection to one peer that carries whole frames, in order. WebRTC underneath; tests use a pair in memory. */
-export interface PeerLink {
-  /** SHA-256 fingerprints of both DTLS certificates, 32 bytes each: what the mutual proof is bound to. Known once open. */
-  readonly localFingerprint: Uint8Array
-  readonly remoteFingerprint: Uint8Array
-  /** True at the end that made the offer. */
-  readonly isOfferer: boolean
-  /** Bytes given to `send` that the network has not taken yet. */
-  bufferedBytes(): number
-  /** Queues one frame of at most `LIMITS.frameBytes`. Does nothing once closed. */
-  send(frame: Uint8Array): void
-  /** Called for each frame that arrives. Set once, by the session. */
-  onFrame(listener: (frame: Uint8Array) => void): void
-  /** The queue fell below its low mark: the sender may go on. */
-  onDrain(listener: () => void): void
-  /** The link ended, for whatever reason. Called once. */
-  onClose(listener: (why: string) => void): void
-  close(): void
-  /** What really crossed the wire, from the transport's own counters. */
-  stats(): Promise<LinkStats>
-}
+import type { IceServer, Negotiation } from '../../core/wire/signal-message.ts'
 
+/** How two peers reach each other: both ends on host addresses, over the internet, or through a TURN server. */
+export type LinkPath = 'lan' | 'wan' | 'relay' | 'unknown'
+
+/** What the WebRTC stack itself counted. */
 export interface LinkStats {
   readonly sentBytes: number
   readonly receivedBytes: number
-  /** Where the selected candidate pair leads. */
-  readonly pair: 'lan' | 'wan' | 'relay' | 'unknown'
+  readonly path: LinkPath
+  readonly roundTripMs: number | undefined
 }
+
+export interface LinkListener {
+  /** One frame as it came, unparsed. The link gives it up. */
+  readonly onFrame: (frame: Uint8Array) => void
+  /** What is queued fell below `LOW_WATER_BYTES`. */
+  readonly onDrain: () => void
+  /** Once. No frame comes after it. */
+  readonly onClose: () => void
+}
+
+/** Frames in order, both ways, to one peer. Connected from the beginning. */
+export interface PeerLink {
+  readonly isInitiator: boolean
+  /** SHA-256 of each side's DTLS certificate, as negotiated: what the proof of membership is bound to. */
+  readonly localFingerprint: Uint8Array
+  readonly remoteFingerprint: Uint8Array
+  /** Queued here and not yet sent. A sender of bulk stays below `HIGH_WATER_BYTES`. */
+  readonly bufferedBytes: number
+  /** Drops the frame when the link is closed. */
+  send(frame: Uint8Array<ArrayBuffer>): void
+  /** Takes all events from now on, and first the frames that already came. Called once. */
+  listen(listener: LinkListener): void
+  stats(): Promise<LinkStats>
+  /** Lets what is queued go out if it can. `onClose` follows. */
+  close(): void
+}
+
+/** Deeper queues are slower, not faster, and a request elsewhere waits behind them. */
+export const HIGH_WATER_BYTES = 256 * 1024
+export const LOW_WATER_BYTES = 64 * 1024
+
+/** A link that is being negotiated. */
+export interface PendingLink {
+  /** Takes what the other side said through the signaling server. Ignored once connected. */
+  accept(negotiation: Negotiation): void
+  /** @throws {DeliveryError} `peer-timeout` with phase `connect`, `peer-frame`, `peer-closed` */
+  readonly connected: Promise<PeerLink>
+}
+
+export interface LinkRequest {
+  readonly isInitiator: boolean
+  /** Tells the other side, through the signaling server. */
+  readonly send: (negotiation: Negotiation) => void
+  /** What the signaling server names, with passing credentials. Only those that the site's own configuration names too are used. */
+  readonly offeredIceServers: readonly IceServer[]
+}
+
+/** Makes links of one kind. Aborting `signal` gives up a pending link, and closes a connected one. */
+export type CreateLink = (request: LinkRequest, signal: AbortSignal) => PendingLink

@@ -1,0 +1,107 @@
+/** What of a stranger's session description and candidates may reach the browser's WebRTC stack. Attacker-controlled, all of it. */
+
+import { DeliveryError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
+
+/** `lan`: names and private addresses only. `any`: public ones too. */
+export type CandidateScope = 'lan' | 'any'
+
+export interface FilteredDescription {
+  readonly sdp: string
+  /** SHA-256 of the DTLS certificate, 32 bytes. */
+  readonly fingerprint: Uint8Array
+}
+
+/** The lines of a data-only description, by their beginnings. Any other line is left out. */
+const KEPT = [
+  'v=',
+  'o=',
+  's=',
+  't=',
+  'c=',
+  'm=',
+  'a=group:',
+  'a=extmap-allow-mixed',
+  'a=msid-semantic',
+  'a=ice-ufrag:',
+  'a=ice-pwd:',
+  'a=ice-options:',
+  'a=fingerprint:',
+  'a=setup:',
+  'a=mid:',
+  'a=sctp-port:',
+  'a=max-message-size:',
+  'a=sendrecv',
+  'a=end-of-candidates',
+]
+const MEDIA = /^m=application \d{1,5} (?:UDP|TCP)\/DTLS\/SCTP webrtc-datachannel$/
+const FINGERPRINT = /^a=fingerprint:sha-256 ((?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2})$/
+/** RFC 8839 section 5.1: foundation, component, transport, priority, address, port, type. */
+const CANDIDATE = /^(?:a=)?candidate:\S{1,32} \d{1,3} (\S{3,4}) \d{1,10} (\S{1,255}) (\d{1,5}) typ (host|srflx|prflx|relay)(?: |$)/i
+const MDNS = /^[0-9A-Za-z-]{1,63}\.local$/
+
+/**
+ * The description, rebuilt from the lines that a data channel needs.
+ * @throws {DeliveryError} `peer-frame` when it asks for anything but one data channel, or is too long
+ */
+export function filterDescription(sdp: string, scope: CandidateScope): FilteredDescription {
+  if (sdp.length > LIMITS.sdpBytes) throw refuse(`a description of ${sdp.length} characters`)
+  const lines = sdp.split(/\r?\n/).filter((line) => line !== '')
+  const media = lines.filter((line) => line.startsWith('m='))
+  const [only, ...more] = media
+  if (only === undefined || more.length > 0 || !MEDIA.test(only)) throw refuse('a description of more than one data channel')
+  const prints = lines.filter((line) => line.startsWith('a=fingerprint:'))
+  const hex = prints.length === 1 ? FINGERPRINT.exec(prints[0] ?? '')?.[1] : undefined
+  if (hex === undefined) throw refuse('a description without one SHA-256 fingerprint')
+  let candidates = 0
+  const kept = lines.filter((line) => {
+    if (line.startsWith('a=candidate:')) return isCandidateAllowed(line, scope) && ++candidates <= LIMITS.candidatesPerPeer
+    return KEPT.some((start) => line.startsWith(start))
+  })
+  return {
+    sdp: `${kept.join('\r\n')}\r\n`,
+    fingerprint: Uint8Array.from(hex.split(':'), (pair) => Number.parseInt(pair, 16)),
+  }
+}
+
+/**
+ * Whether a browser may send packets there. The page that names a candidate may be anybody, so nothing that only this machine or a
+ * whole network would answer, and no well-known port.
+ */
+export function isCandidateAllowed(candidate: string, scope: CandidateScope): boolean {
+  if (candidate.length > LIMITS.candidateBytes) return false
+  const match = CANDIDATE.exec(candidate)
+  const [, transport = '', address = '', port = '', type = ''] = match ?? []
+  if (match === null || transport.toLowerCase() !== 'udp' || Number(port) < 1024 || Number(port) > 65_535) return false
+  if (MDNS.test(address)) return type === 'host'
+  const reach = reachOf(address)
+  if (reach === 'none') return false
+  return scope === 'any' || (reach === 'private' && type === 'host')
+}
+
+function reachOf(address: string): 'none' | 'private' | 'public' {
+  return address.includes(':') ? reachOfIpv6(address.toLowerCase()) : reachOfIpv4(address)
+}
+
+function reachOfIpv4(address: string): 'none' | 'private' | 'public' {
+  const parts = address.split('.')
+  const bytes = parts.map(Number)
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part)) || bytes.some((byte) => byte > 255)) return 'none'
+  const [first = 0, second = 0] = bytes
+  if (first === 0 || first === 127 || first >= 224 || (first === 169 && second === 254)) return 'none'
+  if (first === 10 || (first === 172 && second >= 16 && second < 32) || (first === 192 && second === 168)) return 'private'
+  return 'public'
+}
+
+function reachOfIpv6(address: string): 'none' | 'private' | 'public' {
+  if (!/^[0-9a-f:.]{2,45}$/.test(address)) return 'none'
+  // Loopback, unspecified, and IPv4 in disguise.
+  if (address.startsWith('::') || /^(?:0+:){2}/.test(address) || /^(?:64:ff9b|2002):/.test(address)) return 'none'
+  const first = Number.parseInt(address.split(':', 1)[0] ?? '', 16)
+  if (Number.isNaN(first) || first >= 0xff00 || (first >= 0xfe80 && first < 0xff00)) return 'none'
+  return first >= 0xfc00 && first < 0xfe00 ? 'private' : 'public'
+}
+
+function refuse(detail: string): DeliveryError {
+  return new DeliveryError({ code: 'peer-frame', detail })
+}

@@ -1,0 +1,241 @@
+import { failureOf, HANDLING, type Failure } from '../../core/errors.ts'
+import type { PeerId, Sha256, SourceId, SwarmId } from '../../core/model/ids.ts'
+import type { CatalogueSource, Clock, Source } from '../../core/ports.ts'
+import { toBase64Url } from '../../core/wire/base64url.ts'
+import type { Negotiation, ReportReason } from '../../core/wire/signal-message.ts'
+import { createMeshCatalogueSource, createMeshSource, peerSourceId } from './mesh-source.ts'
+import type { CreateLink, PeerLink, PendingLink } from './peer-link.ts'
+import { openPeerSession, type PeerSession } from './peer-session.ts'
+import type { SeedStore } from './seed-store.ts'
+import type { SignalingClient } from './signaling-client.ts'
+import type { Offer } from './topics.ts'
+import { createUploadSlots, type UploadSlots } from './upload-slots.ts'
+
+/** Links that we start. The server names as many, at most, for a room. */
+const DIALLED_PEERS = 8
+/** Links in all: those who offer to us come on top. */
+const ALL_PEERS = 16
+const REDIALS = 3
+const REDIAL_MS = 1000
+
+export interface PeerBookOptions {
+  readonly swarmKey: Uint8Array
+  readonly seedStore: SeedStore
+  readonly createLink: CreateLink
+  readonly clock: Clock
+  readonly random: () => number
+  readonly randomBytes: (length: number) => Uint8Array
+  readonly uploadSlots?: number
+  readonly onOffer: (source: SourceId, digest: Sha256, offer: Offer | undefined) => void
+  /** A session began, or ended. */
+  readonly onSession: (session: PeerSession) => void
+}
+
+export interface ConnectedPeer {
+  readonly source: Source
+  readonly catalogue: CatalogueSource
+  readonly session: PeerSession
+  readonly link: PeerLink
+}
+
+interface Meeting {
+  readonly peer: PeerId
+  readonly swarm: SwarmId
+}
+
+interface Entry {
+  readonly id: PeerId
+  readonly swarm: SwarmId
+  readonly client: SignalingClient
+  /** Names this attempt, so that what belongs to an earlier one is not taken for it. */
+  readonly sid: string
+  readonly isInitiator: boolean
+  readonly pending: PendingLink
+  readonly stop: AbortController
+  connected: ConnectedPeer | undefined
+}
+
+/** Who is connected, who is being connected to, and who is not to be let in. */
+export interface PeerBook {
+  connected(): readonly ConnectedPeer[]
+  /** Links that are being made. */
+  readonly pending: number
+  /** The server named this peer to us: we offer. */
+  meet(client: SignalingClient, meeting: Meeting): void
+  onNegotiation(client: SignalingClient, meeting: Meeting, said: Negotiation & { readonly sid: string }): void
+  onLeft(meeting: Meeting): void
+  ban(source: SourceId, reason: ReportReason): void
+  close(): void
+}
+
+export function createPeerBook(options: PeerBookOptions, signal: AbortSignal): PeerBook {
+  return new Book(options, signal)
+}
+
+class Book implements PeerBook {
+  readonly #options: PeerBookOptions
+  readonly #signal: AbortSignal
+  readonly #slots: UploadSlots
+  readonly #entries = new Map<PeerId, Entry>()
+  readonly #present = new Map<PeerId, Set<SwarmId>>()
+  readonly #bannedPeers = new Set<PeerId>()
+  readonly #bannedFingerprints = new Set<string>()
+
+  constructor(options: PeerBookOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#signal = signal
+    this.#slots = createUploadSlots(options.uploadSlots)
+  }
+
+  connected(): readonly ConnectedPeer[] {
+    return [...this.#entries.values()].flatMap(({ connected }) => (connected?.session.isOpen === true ? [connected] : []))
+  }
+
+  get pending(): number {
+    return [...this.#entries.values()].filter(({ connected }) => connected === undefined).length
+  }
+
+  meet(client: SignalingClient, { peer, swarm }: Meeting): void {
+    const rooms = this.#present.get(peer) ?? new Set()
+    this.#present.set(peer, rooms.add(swarm))
+    this.#dial(client, { peer, swarm }, REDIALS)
+  }
+
+  onNegotiation(client: SignalingClient, meeting: Meeting, said: Negotiation & { readonly sid: string }): void {
+    const known = this.#entries.get(meeting.peer)
+    if (known?.sid === said.sid) return known.pending.accept(said)
+    if (said.kind !== 'offer') return
+    const own = client.welcome?.id
+    // Both offered at the same time: the offer of the smaller id stands.
+    if (known !== undefined && known.connected === undefined && known.isInitiator && own !== undefined && own < meeting.peer) return
+    if (this.#bannedPeers.has(meeting.peer) || (known === undefined && this.#entries.size >= ALL_PEERS)) {
+      return client.send({ type: 'sig', to: meeting.peer, swarm: meeting.swarm, sid: said.sid, kind: 'end' })
+    }
+    // It offers again because its end of the old link is gone.
+    this.#drop(known)
+    const entry = this.#start(client, meeting, { sid: said.sid, isInitiator: false })
+    entry.pending.accept(said)
+    void this.#run(entry, 0)
+  }
+
+  onLeft({ peer, swarm }: Meeting): void {
+    const rooms = this.#present.get(peer)
+    rooms?.delete(swarm)
+    if (rooms?.size === 0) this.#present.delete(peer)
+    const entry = this.#entries.get(peer)
+    // A link outlives signaling; an attempt cannot.
+    if (entry !== undefined && entry.connected === undefined && entry.swarm === swarm) this.#drop(entry)
+  }
+
+  ban(source: SourceId, reason: ReportReason): void {
+    for (const entry of this.#entries.values()) {
+      if (peerSourceId(entry.id) !== source) continue
+      this.#bannedPeers.add(entry.id)
+      if (entry.connected !== undefined) this.#bannedFingerprints.add(printOf(entry.connected.link))
+      entry.client.send({ type: 'report', peer: entry.id, swarm: entry.swarm, reason })
+      entry.connected?.session.close('banned')
+      this.#drop(entry)
+    }
+  }
+
+  close(): void {
+    for (const entry of this.#entries.values()) {
+      entry.connected?.session.close('leaving')
+      this.#drop(entry)
+    }
+  }
+
+  #dial(client: SignalingClient, meeting: Meeting, redials: number): void {
+    if (this.#signal.aborted || this.#entries.has(meeting.peer) || this.#bannedPeers.has(meeting.peer)) return
+    if (this.#entries.size >= DIALLED_PEERS) return
+    const sid = toBase64Url(this.#options.randomBytes(12))
+    void this.#run(this.#start(client, meeting, { sid, isInitiator: true }), redials)
+  }
+
+  #start(client: SignalingClient, { peer, swarm }: Meeting, attempt: { readonly sid: string; readonly isInitiator: boolean }): Entry {
+    const stop = new AbortController()
+    const { sid, isInitiator } = attempt
+    const pending = this.#options.createLink(
+      {
+        isInitiator,
+        offeredIceServers: client.welcome?.ice ?? [],
+        send: (negotiation) => client.send({ type: 'sig', to: peer, swarm, sid, ...negotiation }),
+      },
+      AbortSignal.any([stop.signal, this.#signal]),
+    )
+    const entry: Entry = { id: peer, swarm, client, sid, isInitiator, pending, stop, connected: undefined }
+    this.#entries.set(peer, entry)
+    return entry
+  }
+
+  /** One peer, from the first signal to the end of its session. */
+  async #run(entry: Entry, redials: number): Promise<void> {
+    let failure: Failure | undefined
+    let redialsLeft = redials - 1
+    try {
+      const link = await entry.pending.connected
+      if (this.#bannedFingerprints.has(printOf(link))) return link.close()
+      const session = await this.#greet(entry, link)
+      redialsLeft = REDIALS
+      failure = await session.closed
+      if (HANDLING[failure.code].banSource) this.#bannedFingerprints.add(printOf(link))
+      this.#forget(entry)
+      this.#options.onSession(session)
+    } catch (error) {
+      failure = failureOf(error)
+    } finally {
+      this.#forget(entry)
+    }
+    // Without a failure it was our own wish.
+    if (failure === undefined) return
+    if (HANDLING[failure.code].banSource) this.#bannedPeers.add(entry.id)
+    else if (entry.isInitiator && redialsLeft > 0) await this.#redial(entry, redialsLeft)
+  }
+
+  async #greet(entry: Entry, link: PeerLink): Promise<PeerSession> {
+    const { swarmKey, seedStore: store, clock, random, randomBytes } = this.#options
+    const id = peerSourceId(entry.id)
+    const session = await openPeerSession(
+      link,
+      {
+        source: id,
+        swarmKey,
+        store,
+        slots: this.#slots,
+        clock,
+        random,
+        randomBytes,
+        onOffer: (digest, offer) => this.#options.onOffer(id, digest, offer),
+      },
+      this.#signal,
+    )
+    entry.connected = { source: createMeshSource(id, session), catalogue: createMeshCatalogueSource(id, session), session, link }
+    this.#options.onSession(session)
+    return session
+  }
+
+  /** Only to one that the server still says is there. */
+  async #redial(entry: Entry, redialsLeft: number): Promise<void> {
+    const waitMs = REDIAL_MS * (0.5 + this.#options.random()) * (REDIALS - redialsLeft + 1)
+    const isDue = await this.#options.clock.sleep(waitMs, this.#signal).then(
+      () => true,
+      () => false,
+    )
+    if (isDue && this.#present.has(entry.id)) this.#dial(entry.client, { peer: entry.id, swarm: entry.swarm }, redialsLeft)
+  }
+
+  #drop(entry: Entry | undefined): void {
+    if (entry === undefined) return
+    this.#forget(entry)
+    entry.connected?.session.close('leaving')
+    entry.stop.abort()
+  }
+
+  #forget(entry: Entry): void {
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id)
+  }
+}
+
+function printOf(link: PeerLink): string {
+  return toBase64Url(link.remoteFingerprint)
+}

@@ -1,0 +1,328 @@
+import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
+import { toPieceIndex, type PieceIndex, type Sha256, type SourceId } from '../../core/model/ids.ts'
+import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
+import type { Clock } from '../../core/ports.ts'
+import { encodePeerMessage, parsePeerMessage, type ByeReason, type PeerMessage } from '../../core/wire/peer-message.ts'
+import { CatalogueRequests } from './catalogue-requests.ts'
+import { Downloads } from './downloads.ts'
+import { startHandshake, type Handshake } from './handshake.ts'
+import type { PeerLink } from './peer-link.ts'
+import type { SeedStore } from './seed-store.ts'
+import { fitsBlob, Topics, type Offer } from './topics.ts'
+import type { UploadSlots } from './upload-slots.ts'
+import { Uploads } from './uploads.ts'
+import { createSettled, withDeadline } from './wait.ts'
+
+export const HANDSHAKE_TIMEOUT_MS = 5000
+/** An answer to OPEN, or a catalogue's first bytes. */
+export const ANSWER_TIMEOUT_MS = 2000
+const IDLE_MS = 10_000
+const PONG_MS = 5000
+const STRIKES = 3
+/** Of a peer that reads nothing while we answer it. */
+const QUEUE_LIMIT_BYTES = 1024 * 1024
+
+export interface SessionOptions {
+  readonly source: SourceId
+  readonly swarmKey: Uint8Array
+  readonly store: SeedStore
+  readonly slots: UploadSlots
+  readonly clock: Clock
+  /** 0 to below 1: request ids, and how long a busy peer asks to wait. */
+  readonly random: () => number
+  /** From a cryptographic source: nonces. */
+  readonly randomBytes: (length: number) => Uint8Array
+  /** The peer has more, or less, of a blob than before. */
+  readonly onOffer: (digest: Sha256, offer: Offer | undefined) => void
+}
+
+/** One peer that has proven its membership: asks it, and serves it. */
+export interface PeerSession {
+  readonly isOpen: boolean
+  /** False while it has said that it is busy. */
+  readonly isReady: boolean
+  /** Resolves with the reason when the session is over. */
+  readonly closed: Promise<Failure>
+  /** Bytes that may come because we asked, and the most that may. */
+  readonly flow: { readonly outstandingBytes: number; readonly windowBytes: number; readonly uploads: number }
+  /** Asks what the peer has of a blob. */
+  openTopic(digest: Sha256): void
+  /** What it last said it has. */
+  offers(): readonly { readonly sha256: Sha256; readonly offer: Offer }[]
+  isOffered(blob: BlobRef, piece: PieceIndex): boolean
+  /** As `Source.read`; the range is one piece, or the whole blob. */
+  read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
+  readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
+  /** Tells the peer of a piece that is new here, or of all that is kept of the blob. */
+  announce(digest: Sha256, piece: PieceIndex | undefined): void
+  /** Says why, and closes the link. */
+  close(reason: ByeReason): void
+}
+
+/**
+ * Greets, and waits for the other side's proof. Takes over the link, and closes it when this fails.
+ * @throws {DeliveryError} `peer-proof`, `peer-frame`, `peer-timeout` with phase `handshake`, `peer-closed`
+ */
+export async function openPeerSession(link: PeerLink, options: SessionOptions, signal: AbortSignal): Promise<PeerSession> {
+  const session = new Session(link, options)
+  try {
+    const late = (elapsedMs: number): DeliveryError => new DeliveryError({ code: 'peer-timeout', phase: 'handshake', elapsedMs })
+    await withDeadline(session.proven, { ms: HANDSHAKE_TIMEOUT_MS, clock: options.clock, late }, signal)
+  } catch (error) {
+    session.fail(failureOf(error) ?? { code: 'peer-closed', detail: 'given up' })
+    throw error
+  }
+  return session
+}
+
+class Session implements PeerSession {
+  readonly #link: PeerLink
+  readonly #options: SessionOptions
+  readonly #handshake: Handshake
+  readonly #topics: Topics
+  readonly #downloads: Downloads
+  readonly #uploads: Uploads
+  readonly #catalogues: CatalogueRequests
+  readonly #proven = createSettled<void>()
+  readonly #closed = createSettled<Failure>()
+  readonly #over = new AbortController()
+  #state: 'greeting' | 'open' | 'closed' = 'greeting'
+  #heardAtMs: number
+  #busyUntilMs = 0
+  #strikes = 0
+
+  constructor(link: PeerLink, options: SessionOptions) {
+    const { source, clock, random } = options
+    this.#link = link
+    this.#options = options
+    this.#heardAtMs = clock.monotonicMs()
+    const send = this.#send
+    const refuse = (detail: string): void => this.fail({ code: 'peer-frame', detail })
+    this.#topics = new Topics(send, ({ sha256, offer }) => options.onOffer(sha256, offer))
+    this.#downloads = new Downloads({ source, clock, random, send, refuse, onBusy: this.#onBusy, onSilence: this.#onSilence })
+    this.#uploads = new Uploads({
+      store: options.store,
+      slots: options.slots,
+      clock,
+      random,
+      send,
+      refuse,
+      bufferedBytes: () => link.bufferedBytes,
+    })
+    this.#catalogues = new CatalogueRequests({ source, clock, random, send })
+    const { swarmKey } = options
+    // Before anything can come: what came early is read in `listen`.
+    this.#handshake = startHandshake({ link, swarmKey, nonce: options.randomBytes(32), send })
+    link.listen({ onFrame: this.#onFrame, onDrain: () => this.#uploads.pump(), onClose: this.#onLinkClosed })
+  }
+
+  get proven(): Promise<void> {
+    return this.#proven.promise
+  }
+
+  get closed(): Promise<Failure> {
+    return this.#closed.promise
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  get isReady(): boolean {
+    return this.isOpen && this.#options.clock.monotonicMs() >= this.#busyUntilMs
+  }
+
+  get flow(): PeerSession['flow'] {
+    return { outstandingBytes: this.#downloads.outstandingBytes, windowBytes: this.#downloads.windowBytes, uploads: this.#uploads.size }
+  }
+
+  openTopic(digest: Sha256): void {
+    if (this.isOpen) this.#topics.open(digest)
+  }
+
+  offers(): readonly { readonly sha256: Sha256; readonly offer: Offer }[] {
+    return this.#topics.all().flatMap(({ sha256, offer }) => (offer === undefined ? [] : [{ sha256, offer }]))
+  }
+
+  isOffered(blob: BlobRef, piece: PieceIndex): boolean {
+    if (!this.isReady) return false
+    const topic = this.#topics.get(blob.sha256)
+    // Nobody asked yet: reading asks.
+    if (topic === undefined || !topic.isAnswered) return true
+    return topic.offer !== undefined && fitsBlob(topic.offer, blob) && topic.offer.pieces.has(piece)
+  }
+
+  async *read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    signal.throwIfAborted()
+    if (!this.isOpen) throw new DeliveryError({ code: 'peer-closed', detail: 'the session is over' })
+    const topic = this.#topics.open(blob.sha256)
+    if (!topic.isAnswered) {
+      const late = (elapsedMs: number): DeliveryError => new DeliveryError({ code: 'peer-timeout', phase: 'first-byte', elapsedMs })
+      await withDeadline(topic.answered.promise, { ms: ANSWER_TIMEOUT_MS, clock: this.#options.clock, late }, signal)
+    }
+    const { offer } = topic
+    if (offer === undefined || !fitsBlob(offer, blob)) throw new DeliveryError({ code: 'source-missing', source: this.#options.source })
+    const first = Math.floor(range.start / offer.pieceLengthBytes)
+    const last = Math.ceil(range.end / offer.pieceLengthBytes)
+    for (let index = first; index < last; index++) {
+      const piece = toPieceIndex(index)
+      if (!offer.pieces.has(piece)) throw new DeliveryError({ code: 'source-missing', source: this.#options.source })
+      const start = index * offer.pieceLengthBytes
+      const lengthBytes = Math.min(offer.pieceLengthBytes, blob.sizeBytes - start)
+      if (range.start > start || range.end < start + lengthBytes) throw new RangeError('expected a range of whole pieces')
+      yield* this.#downloads.read({ topic: topic.number, piece, lengthBytes }, signal)
+    }
+  }
+
+  readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    if (!this.isOpen) return Promise.reject(new DeliveryError({ code: 'peer-closed', detail: 'the session is over' }))
+    return this.#catalogues.read(Math.min(limitBytes, LIMITS.catalogueBytes), signal)
+  }
+
+  announce(digest: Sha256, piece: PieceIndex | undefined): void {
+    if (this.isOpen) this.#uploads.announce(digest, piece)
+  }
+
+  close(reason: ByeReason): void {
+    if (this.#state === 'closed') return
+    this.#send({ type: 'bye', reason })
+    this.#end({ code: 'peer-closed', detail: `left here: ${reason}` })
+  }
+
+  /** The end, for something that the other side did. */
+  fail(failure: Failure): void {
+    if (this.#state === 'closed') return
+    this.#send({ type: 'bye', reason: failure.code === 'peer-proof' ? 'proof' : failure.code === 'peer-frame' ? 'protocol' : 'idle' })
+    this.#end(failure)
+  }
+
+  readonly #send = (message: PeerMessage): void => {
+    if (this.#state === 'closed') return
+    this.#link.send(encodePeerMessage(message))
+    if (this.#link.bufferedBytes > QUEUE_LIMIT_BYTES) this.#end({ code: 'peer-closed', detail: 'it reads nothing of what is sent' })
+  }
+
+  readonly #onFrame = (frame: Uint8Array): void => {
+    if (this.#state === 'closed') return
+    this.#heardAtMs = this.#options.clock.monotonicMs()
+    try {
+      const message = parsePeerMessage(frame)
+      if (message === undefined) return
+      if (this.#state === 'open') this.#dispatch(message)
+      else this.#greet(message)
+    } catch (error) {
+      const failure = failureOf(error)
+      if (failure === undefined) throw error
+      this.fail(failure)
+    }
+  }
+
+  #greet(message: PeerMessage): void {
+    if (message.type === 'bye') return this.#end({ code: 'peer-closed', detail: `it left: ${message.reason}` })
+    if (!this.#handshake.take(message)) return
+    this.#state = 'open'
+    this.#proven.resolve()
+    void this.#keepAlive()
+  }
+
+  #dispatch(message: PeerMessage): void {
+    switch (message.type) {
+      case 'hello':
+      case 'proof':
+        throw new DeliveryError({ code: 'peer-frame', detail: `${message.type} after the proof` })
+      case 'opened':
+      case 'absent':
+      case 'have':
+        return this.#topics.take(message)
+      case 'data':
+        return this.#downloads.onData(message)
+      case 'end':
+      case 'reject':
+        return this.#onTerminal(message)
+      case 'catalogue':
+        return this.#catalogues.take(message)
+      case 'ping':
+        return this.#send({ type: 'pong', requestId: message.requestId })
+      case 'pong':
+        return
+      case 'bye':
+        return this.#end({ code: 'peer-closed', detail: `it left: ${message.reason}` })
+      case 'open':
+      case 'request':
+      case 'credit':
+      case 'cancel':
+      case 'catalogue-request':
+        return this.#serve(message)
+    }
+  }
+
+  #serve(message: Extract<PeerMessage, { readonly type: 'open' | 'request' | 'credit' | 'cancel' | 'catalogue-request' }>): void {
+    switch (message.type) {
+      case 'open':
+        return this.#uploads.onOpen(message.topic, message.sha256)
+      case 'request':
+        return this.#uploads.onRequest(message)
+      case 'credit':
+        return this.#uploads.onCredit(message.requestId, message.bytes)
+      case 'cancel':
+        return this.#uploads.onCancel(message.requestId)
+      case 'catalogue-request':
+        return this.#uploads.onCatalogueRequest(message.requestId, message.limitBytes)
+    }
+  }
+
+  #onTerminal(message: Extract<PeerMessage, { readonly type: 'end' | 'reject' }>): void {
+    if (message.type === 'end') return this.#downloads.onEnd(message.requestId)
+    if (this.#catalogues.reject(message.requestId)) return
+    this.#downloads.onReject(message)
+  }
+
+  readonly #onBusy = (retryMs: number): void => {
+    const { clock } = this.#options
+    this.#busyUntilMs = clock.monotonicMs() + retryMs
+    const tell = (): void => {
+      for (const { sha256, offer } of this.offers()) this.#options.onOffer(sha256, offer)
+    }
+    clock.sleep(retryMs, this.#over.signal).then(tell, () => undefined)
+  }
+
+  readonly #onSilence = (): void => {
+    this.#strikes++
+    if (this.#strikes >= STRIKES) this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs: 0 })
+  }
+
+  readonly #onLinkClosed = (): void => this.#end({ code: 'peer-closed', detail: 'the link is gone' })
+
+  /** Neither ICE nor a port tells that a page is frozen: ask, and give up one that does not answer. */
+  async #keepAlive(): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#over
+    try {
+      for (;;) {
+        await clock.sleep(IDLE_MS, signal)
+        this.#uploads.sweep()
+        if (clock.monotonicMs() - this.#heardAtMs < IDLE_MS) continue
+        this.#send({ type: 'ping', requestId: 1 })
+        await clock.sleep(PONG_MS, signal)
+        const elapsedMs = Math.round(clock.monotonicMs() - this.#heardAtMs)
+        if (elapsedMs >= IDLE_MS) return this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs })
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  #end(failure: Failure): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#over.abort()
+    this.#proven.reject(new DeliveryError(failure))
+    this.#uploads.close()
+    this.#downloads.close(failure)
+    this.#topics.close(failure)
+    this.#catalogues.close(failure)
+    this.#link.close()
+    this.#closed.resolve(failure)
+  }
+}

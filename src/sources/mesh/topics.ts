@@ -1,0 +1,97 @@
+import { DeliveryError, type Failure } from '../../core/errors.ts'
+import type { Bitfield } from '../../core/model/bitfield.ts'
+import type { BlobRef } from '../../core/model/artifact.ts'
+import { LIMITS } from '../../core/limits.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
+import type { PeerMessage } from '../../core/wire/peer-message.ts'
+import { createSettled, type Settled } from './wait.ts'
+
+/** What the other side says it has of one blob. A claim: pieces are checked when they come. */
+export interface Offer {
+  readonly pieceLengthBytes: number
+  readonly pieces: Bitfield
+}
+
+export interface Topic {
+  readonly number: number
+  readonly sha256: Sha256
+  /** Undefined before the answer, and while the peer has nothing of it. */
+  offer: Offer | undefined
+  isAnswered: boolean
+  readonly answered: Settled<void>
+}
+
+/** The blobs that we asked this peer about. */
+export class Topics {
+  readonly #send: (message: PeerMessage) => void
+  readonly #onChange: (topic: Topic) => void
+  readonly #byDigest = new Map<Sha256, Topic>()
+  readonly #byNumber = new Map<number, Topic>()
+
+  constructor(send: (message: PeerMessage) => void, onChange: (topic: Topic) => void) {
+    this.#send = send
+    this.#onChange = onChange
+  }
+
+  get(digest: Sha256): Topic | undefined {
+    return this.#byDigest.get(digest)
+  }
+
+  all(): readonly Topic[] {
+    return [...this.#byDigest.values()]
+  }
+
+  open(digest: Sha256): Topic {
+    const known = this.#byDigest.get(digest)
+    if (known !== undefined) return known
+    const topic: Topic = { number: this.#byNumber.size, sha256: digest, offer: undefined, isAnswered: false, answered: createSettled() }
+    this.#byDigest.set(digest, topic)
+    this.#byNumber.set(topic.number, topic)
+    this.#send({ type: 'open', topic: topic.number, sha256: digest })
+    return topic
+  }
+
+  /** @throws {DeliveryError} `peer-frame` when it is about a topic that was never opened, or makes no sense */
+  take(message: Extract<PeerMessage, { readonly type: 'opened' | 'absent' | 'have' }>): void {
+    const topic = this.#byNumber.get(message.topic)
+    if (topic === undefined) throw refuse('an answer to nothing')
+    switch (message.type) {
+      case 'opened':
+        if (!isLayout(message.pieceLengthBytes, message.pieces.length)) throw refuse('pieces of a strange length')
+        topic.offer = { pieceLengthBytes: message.pieceLengthBytes, pieces: message.pieces }
+        break
+      case 'absent':
+        topic.offer = undefined
+        break
+      case 'have': {
+        if (topic.offer === undefined || message.piece >= topic.offer.pieces.length) throw refuse('a piece of nothing')
+        topic.offer.pieces.add(message.piece)
+        break
+      }
+    }
+    topic.isAnswered = true
+    topic.answered.resolve()
+    this.#onChange(topic)
+  }
+
+  close(failure: Failure): void {
+    for (const topic of this.#byDigest.values()) {
+      topic.offer = undefined
+      topic.answered.reject(new DeliveryError(failure))
+    }
+  }
+}
+
+/** False when the offer is cut for a blob of another size: a lie, or another layout than the manifest's. */
+export function fitsBlob(offer: Offer, blob: BlobRef): boolean {
+  return offer.pieces.length === Math.ceil(blob.sizeBytes / offer.pieceLengthBytes)
+}
+
+function isLayout(lengthBytes: number, count: number): boolean {
+  if (count === 1) return true
+  return (lengthBytes & (lengthBytes - 1)) === 0 && lengthBytes >= LIMITS.pieceLengthMinBytes
+}
+
+function refuse(detail: string): DeliveryError {
+  return new DeliveryError({ code: 'peer-frame', detail })
+}

@@ -1,0 +1,209 @@
+import { LIMITS } from '../../core/limits.ts'
+import type { PieceIndex, Sha256 } from '../../core/model/ids.ts'
+import type { Clock } from '../../core/ports.ts'
+import { FRAME_PAYLOAD_BYTES, TOPIC_PIECES, type PeerMessage, type RejectReason } from '../../core/wire/peer-message.ts'
+import { HIGH_WATER_BYTES } from './peer-link.ts'
+import type { SeedStore } from './seed-store.ts'
+import type { UploadSlots } from './upload-slots.ts'
+
+/** Requests of one peer that are open at the same time. */
+export const OPEN_REQUESTS = 4
+/** Topics that one peer may have open: a page that fetches everything in a small catalogue. */
+const OPEN_TOPICS = 256
+/** A peer that takes nothing for this long loses its request. */
+const SLOW_READER_MS = 30_000
+const RETRY_MS = 500
+const RETRY_SPREAD_MS = 1500
+
+type Request = Extract<PeerMessage, { readonly type: 'request' }>
+
+export interface UploadOptions {
+  readonly store: SeedStore
+  readonly slots: UploadSlots
+  readonly clock: Clock
+  readonly random: () => number
+  readonly send: (message: PeerMessage) => void
+  readonly bufferedBytes: () => number
+  /** The peer broke the protocol. */
+  readonly refuse: (detail: string) => void
+}
+
+interface Upload {
+  readonly requestId: number
+  readonly piece: PieceIndex
+  readonly stop: AbortController
+  bytes: Uint8Array | undefined
+  offset: number
+  creditBytes: number
+  movedAtMs: number
+}
+
+/** The serving half of a session: answers one peer from the store, as far as its credit and our queue allow. */
+export class Uploads {
+  readonly #options: UploadOptions
+  readonly #topics = new Map<number, Sha256>()
+  readonly #open = new Map<number, Upload>()
+  #catalogue: { readonly requestId: number; readonly bytes: Uint8Array; offset: number } | undefined
+  #isReadingCatalogue = false
+  readonly #over = new AbortController()
+
+  constructor(options: UploadOptions) {
+    this.#options = options
+  }
+
+  /** Requests that are being served. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  onOpen(topic: number, digest: Sha256): void {
+    if (this.#topics.size >= OPEN_TOPICS || this.#topics.has(topic)) return this.#options.refuse('a topic too many')
+    this.#topics.set(topic, digest)
+    this.#describe(topic, digest)
+  }
+
+  /** Something of this blob is here now that was not before. */
+  announce(digest: Sha256, piece: PieceIndex | undefined): void {
+    for (const [topic, opened] of this.#topics) {
+      if (opened !== digest) continue
+      if (piece === undefined) this.#describe(topic, digest)
+      else this.#options.send({ type: 'have', topic, piece })
+    }
+  }
+
+  onRequest(request: Request): void {
+    const { requestId, piece, fromOffset } = request
+    const digest = this.#topics.get(request.topic)
+    if (digest === undefined || this.#open.has(requestId)) return this.#options.refuse('a request out of turn')
+    const layout = this.#options.store.layout(digest)
+    if (layout === undefined || !this.#options.store.pieces(digest)?.has(piece)) return this.#reject(requestId, 'absent')
+    const length = Math.min(layout.pieceLengthBytes, layout.sizeBytes - piece * layout.pieceLengthBytes)
+    if (fromOffset >= length || request.creditBytes > LIMITS.pieceLengthMaxBytes) return this.#options.refuse('a request beyond its piece')
+    if (this.#open.size >= OPEN_REQUESTS || !this.#options.slots.take(this)) return this.#reject(requestId, 'busy')
+    const upload: Upload = {
+      requestId,
+      piece,
+      stop: new AbortController(),
+      bytes: undefined,
+      offset: fromOffset,
+      creditBytes: request.creditBytes,
+      movedAtMs: this.#options.clock.monotonicMs(),
+    }
+    this.#open.set(requestId, upload)
+    void this.#load(upload, digest, length)
+  }
+
+  onCredit(requestId: number, bytes: number): void {
+    const upload = this.#open.get(requestId)
+    // It may have ended while the credit was on its way.
+    if (upload === undefined) return
+    upload.creditBytes += bytes
+    if (upload.creditBytes > LIMITS.pieceLengthMaxBytes) return this.#options.refuse('credit without bounds')
+    this.pump()
+  }
+
+  onCancel(requestId: number): void {
+    if (this.#open.has(requestId)) this.#finish(requestId, { type: 'end', requestId })
+  }
+
+  onCatalogueRequest(requestId: number, limitBytes: number): void {
+    if (this.#isReadingCatalogue || this.#catalogue !== undefined) return this.#reject(requestId, 'busy')
+    this.#isReadingCatalogue = true
+    this.#options.store.catalogue(this.#over.signal).then(
+      (bytes) => {
+        this.#isReadingCatalogue = false
+        if (bytes === undefined || bytes.length === 0 || bytes.length > limitBytes) return this.#reject(requestId, 'absent')
+        this.#catalogue = { requestId, bytes, offset: 0 }
+        this.pump()
+      },
+      () => {
+        this.#isReadingCatalogue = false
+        this.#reject(requestId, 'failed')
+      },
+    )
+  }
+
+  /** Sends what may be sent now: oldest request first. Called when credit, bytes or room in the queue came. */
+  pump(): void {
+    if (this.#over.signal.aborted) return
+    for (const upload of this.#open.values()) this.#pumpOne(upload)
+    this.#pumpCatalogue()
+  }
+
+  /** Gives up the requests of a peer that takes nothing. Called now and then. */
+  sweep(): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const upload of this.#open.values()) {
+      if (nowMs - upload.movedAtMs > SLOW_READER_MS) return this.#options.refuse('a reader that takes nothing')
+    }
+  }
+
+  close(): void {
+    this.#over.abort()
+    for (const upload of this.#open.values()) upload.stop.abort()
+    this.#open.clear()
+    this.#options.slots.release(this)
+  }
+
+  #describe(topic: number, digest: Sha256): void {
+    const layout = this.#options.store.layout(digest)
+    const pieces = this.#options.store.pieces(digest)
+    if (layout === undefined || pieces === undefined || pieces.size === 0 || pieces.length > TOPIC_PIECES) {
+      this.#options.send({ type: 'absent', topic })
+    } else this.#options.send({ type: 'opened', topic, pieceLengthBytes: layout.pieceLengthBytes, pieces })
+  }
+
+  async #load(upload: Upload, digest: Sha256, length: number): Promise<void> {
+    const bytes = await this.#options.store.readPiece(digest, upload.piece, upload.stop.signal).catch(() => undefined)
+    if (this.#open.get(upload.requestId) !== upload) return
+    if (bytes?.length !== length) {
+      return this.#finish(upload.requestId, { type: 'reject', requestId: upload.requestId, reason: 'failed', retryMs: 0 })
+    }
+    upload.bytes = bytes
+    this.pump()
+  }
+
+  #pumpOne(upload: Upload): void {
+    const { bytes, requestId, piece } = upload
+    if (bytes === undefined) return
+    while (upload.offset < bytes.length && upload.creditBytes > 0) {
+      const count = Math.min(FRAME_PAYLOAD_BYTES, bytes.length - upload.offset, upload.creditBytes)
+      if (this.#options.bufferedBytes() + count > HIGH_WATER_BYTES) return
+      this.#options.send({
+        type: 'data',
+        requestId,
+        piece,
+        offset: upload.offset,
+        bytes: bytes.subarray(upload.offset, upload.offset + count),
+      })
+      upload.offset += count
+      upload.creditBytes -= count
+      upload.movedAtMs = this.#options.clock.monotonicMs()
+    }
+    if (upload.offset === bytes.length) this.#finish(requestId, { type: 'end', requestId })
+  }
+
+  #pumpCatalogue(): void {
+    const current = this.#catalogue
+    while (current !== undefined && current.offset < current.bytes.length) {
+      const chunk = current.bytes.subarray(current.offset, current.offset + FRAME_PAYLOAD_BYTES)
+      if (this.#options.bufferedBytes() + chunk.length > HIGH_WATER_BYTES) return
+      const { requestId, offset } = current
+      this.#options.send({ type: 'catalogue', requestId, offset, totalBytes: current.bytes.length, bytes: chunk })
+      current.offset += chunk.length
+    }
+    this.#catalogue = undefined
+  }
+
+  #finish(requestId: number, last: PeerMessage): void {
+    this.#open.get(requestId)?.stop.abort()
+    this.#open.delete(requestId)
+    if (this.#open.size === 0) this.#options.slots.release(this)
+    this.#options.send(last)
+  }
+
+  #reject(requestId: number, reason: RejectReason): void {
+    const retryMs = reason === 'busy' ? Math.floor(RETRY_MS + this.#options.random() * RETRY_SPREAD_MS) : 0
+    this.#options.send({ type: 'reject', requestId, reason, retryMs })
+  }
+}
