@@ -9,19 +9,21 @@ export interface StaticSite {
 
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript', json: 'application/json' }
 
-/** Serves a few files by path (`/index.html`) on loopback, which browsers take for a secure context. */
-export async function serveFiles(files: Readonly<Record<string, string>>): Promise<StaticSite> {
+type Headers = Readonly<Record<string, string>>
+
+/**
+ * Serves a few files by path (`/index.html`) on loopback, which browsers take for a secure context.
+ * @param headers more response headers, by path
+ */
+export async function serveFiles(
+  files: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, Headers>> = {},
+): Promise<StaticSite> {
   const server = createServer((request, response) => {
     const path = request.url === '/' ? '/index.html' : (request.url ?? '')
     const body = files[path]
     if (body === undefined) response.writeHead(404).end()
-    else
-      response
-        .writeHead(200, {
-          'content-type': TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
-          'cache-control': 'no-store',
-        })
-        .end(body)
+    else response.writeHead(200, { 'content-type': typeOf(path), 'cache-control': 'no-store', ...headers[path] }).end(body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -35,4 +37,8 @@ export async function serveFiles(files: Readonly<Record<string, string>>): Promi
         server.closeAllConnections()
       }),
   }
+}
+
+function typeOf(path: string): string {
+  return TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
 }

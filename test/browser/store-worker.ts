@@ -1,7 +1,10 @@
-import { runSuites } from './store-suites.ts'
+import { answerLab, type LabRequest } from './store-lab.ts'
 
-// Runs in a dedicated worker or a service worker: answers with the results of the suites it is asked for.
-addEventListener('message', (event: MessageEvent<readonly string[]>) => {
+// Runs in a dedicated worker or a service worker. Reports go to the port as numbers, the answer as an object.
+addEventListener('message', (event: MessageEvent<LabRequest>) => {
   const [port] = event.ports
-  void runSuites(event.data).then((results) => port?.postMessage(results))
+  answerLab(event.data, (kept) => port?.postMessage(kept)).then(
+    (answer) => port?.postMessage({ answer }),
+    (error: unknown) => port?.postMessage({ error: String(error) }),
+  )
 })
