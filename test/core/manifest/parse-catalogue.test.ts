@@ -168,6 +168,15 @@ test.each([
   expect(failureFrom(() => parseCatalogueEnvelope(withMember(served, path, value)))).toMatchObject({ code, document: 'catalogue' })
 })
 
+test('takes a bundle of just the limit', () => {
+  const atLimit = { a: 'x'.repeat(LIMITS.bundleBytes - '{"a":""}'.length) }
+  expect(parseCatalogueEnvelope(withMember(served, 'signatures.0.bundle', atLimit)).bundles[0]).toHaveLength(LIMITS.bundleBytes)
+  const above = { a: `${atLimit.a}x` }
+  expect(failureFrom(() => parseCatalogueEnvelope(withMember(served, 'signatures.0.bundle', above)))).toMatchObject({
+    path: 'signatures[0].bundle',
+  })
+})
+
 test('refuses a served catalogue one byte above the limit', () => {
   const bytes = new Uint8Array(LIMITS.catalogueBytes + 1).fill(0x20)
   expect(failureFrom(() => parseCatalogueEnvelope(bytes))).toMatchObject({ code: 'format-oversized', document: 'catalogue' })

@@ -69,7 +69,11 @@ test('carries 64 hashes itself, and not one more', () => {
   const inline = (count: number) =>
     sampleManifest({ sizeBytes: count * MIB, pieces: { kind: 'inline', lengthBytes: MIB, count, hashes: new Uint8Array(count * 32) } })
   expect(parseManifest(encodeManifest(inline(64))).pieces.count).toBe(64)
-  expect(failureFrom(() => encodeManifest(inline(65)))).toMatchObject({ code: 'format-invalid', path: 'pieces.hashes' })
+  expect(failureFrom(() => encodeManifest(inline(65)))).toMatchObject({
+    code: 'format-invalid',
+    path: 'pieces.hashes',
+    detail: 'expected a list blob for more than 64 pieces',
+  })
 })
 
 test('refuses more pieces than a list may hold, whatever size is claimed', () => {
@@ -85,6 +89,11 @@ test.each([
   [3 * MIB - 1, 3],
 ])('an artifact of %i bytes has %i pieces', (sizeBytes, count) => {
   expect(parseManifest(encodeManifest(listed(sizeBytes))).pieces.count).toBe(count)
+})
+
+test('what a publisher may leave out has the careful meaning', () => {
+  const least = ['platform', 'priority', 'bundles', 'previous'].reduce((bytes, member) => withMember(bytes, member, undefined), good)
+  expect(parseManifest(least)).toEqual(sampleManifest({ platform: undefined, priority: 'normal', bundles: [], previous: undefined }))
 })
 
 test('an empty artifact has no pieces, and carries no hashes of them', () => {
