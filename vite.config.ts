@@ -32,7 +32,13 @@ function module(entry: string, fileName: string): { readonly consumer: 'client';
   }
 }
 
-const everywhere: BuildEnvironmentOptions = { outDir: at('dist'), emptyOutDir: false, copyPublicDir: false, target: 'es2022', sourcemap: true }
+const everywhere: BuildEnvironmentOptions = {
+  outDir: at('dist'),
+  emptyOutDir: false,
+  copyPublicDir: false,
+  target: 'es2022',
+  sourcemap: true,
+}
 
 const aliases = {
   'sealift/protocol': at('src/core/protocol.ts'),

@@ -19,6 +19,7 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
   const listeners = new Set<() => void>()
   const wanted = new Set<Tier>()
   let isGrowing = false
+  let interests = 0
   const changed = (): void => {
     for (const listener of listeners) listener()
   }
@@ -39,8 +40,14 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
       send({ type: 'want', tier })
     },
     interest(blob) {
+      interests++
       send({ type: 'want-blob', blob, isWanted: true })
-      return () => send({ type: 'want-blob', blob, isWanted: false })
+      return () => {
+        interests--
+        // The next download says anew what it needs: this window shall not meet peers for one that the CDN serves.
+        if (interests === 0) wanted.clear()
+        send({ type: 'want-blob', blob, isWanted: false })
+      }
     },
     receive(message) {
       switch (message.type) {

@@ -169,7 +169,11 @@ async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: Abo
     signal,
   )
   await records.put(CATALOGUE_KEY, accepted.file, signal)
-  await records.put(ALIASES_KEY, accepted.catalogue.artifacts.flatMap((entry) => entry.aliases), signal)
+  await records.put(
+    ALIASES_KEY,
+    accepted.catalogue.artifacts.flatMap((entry) => entry.aliases),
+    signal,
+  )
 }
 
 const TRUST_CODES: ReadonlySet<Failure['code']> = new Set([

@@ -73,13 +73,28 @@ function tryParse(data: unknown): PageMessage | undefined {
 async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>, isSecurePage: boolean): Promise<Engine> {
   const { signal } = room.life
   try {
-    if (message.version !== BRIDGE_VERSION) throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
+    if (message.version !== BRIDGE_VERSION)
+      throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
     const clock = systemClock
     const stores = await openStoreView(clock, signal)
     const memory = memoryOf(stores)
     const { config, ticket } = await loadSite({ configUrl: message.configUrl, memory, clock }, signal)
-    const engine = createEngine({ config, stores, memory, clock, withLock: withWebLock, isSecurePage, windowSources: room.sources, hasher: createHasher() })
-    room.send({ type: 'opened', version: BRIDGE_VERSION, site: { repository: config.repository, gateways: config.gateways, mesh: config.mesh }, ticket })
+    const engine = createEngine({
+      config,
+      stores,
+      memory,
+      clock,
+      withLock: withWebLock,
+      isSecurePage,
+      windowSources: room.sources,
+      hasher: createHasher(),
+    })
+    room.send({
+      type: 'opened',
+      version: BRIDGE_VERSION,
+      site: { repository: config.repository, gateways: config.gateways, mesh: config.mesh },
+      ticket,
+    })
     void tellSeedable(room, engine)
     return engine
   } catch (error) {
@@ -111,7 +126,13 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
   switch (message.type) {
     case 'deliver': {
       const delivered = await engine.deliver(message.request, (event) => room.send({ type: 'event', call, event }), signal)
-      room.send({ type: 'delivered', call, blob: delivered.blob, artifact: delivered.artifact, record: encodeAuditRecord(delivered.record) })
+      room.send({
+        type: 'delivered',
+        call,
+        blob: delivered.blob,
+        artifact: delivered.artifact,
+        record: encodeAuditRecord(delivered.record),
+      })
       await tellSeedable(room, engine)
       return
     }

@@ -78,7 +78,11 @@ export function startDownload(engine: () => Promise<EngineClient>, request: Arti
   }
 }
 
-async function deliver(engine: EngineClient, request: ArtifactRequest, options: { readonly signal: AbortSignal; readonly onEvent: DownloadOptions['onEvent'] }): Promise<Delivered> {
+async function deliver(
+  engine: EngineClient,
+  request: ArtifactRequest,
+  options: { readonly signal: AbortSignal; readonly onEvent: DownloadOptions['onEvent'] },
+): Promise<Delivered> {
   const answer = await engine.call({ type: 'deliver', request }, options)
   if (answer.type !== 'delivered' || !(answer.blob instanceof Blob)) throw unexpectedAnswer(answer)
   const file = toFile(answer.blob, answer.artifact)

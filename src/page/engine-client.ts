@@ -40,7 +40,9 @@ export async function startEngine(start: EngineStart, signal: AbortSignal): Prom
   const limit = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS)])
   try {
     const opened = await new Promise<Extract<EngineMessage, { type: 'opened' }>>((resolve, reject) => {
-      limit.addEventListener('abort', () => reject(signal.aborted ? signal.reason : lost('the engine did not open in time')), { once: true })
+      limit.addEventListener('abort', () => reject(signal.aborted ? signal.reason : lost('the engine did not open in time')), {
+        once: true,
+      })
       line.onLost = reject
       line.onOpen = (message) => {
         if (message.type === 'opened') resolve(message)
@@ -95,7 +97,10 @@ function dispatch(line: Line, message: EngineMessage): void {
     return
   }
   if (message.type !== 'failed') call.resolve(message)
-  else call.reject(message.failure === 'cancelled' ? new DOMException('The download was cancelled.', 'AbortError') : new DeliveryError(message.failure))
+  else
+    call.reject(
+      message.failure === 'cancelled' ? new DOMException('The download was cancelled.', 'AbortError') : new DeliveryError(message.failure),
+    )
 }
 
 function loseAll(line: Line, detail: string): void {

@@ -16,7 +16,8 @@ export interface GuardOptions {
  */
 export function guardLinks(root: ParentNode & Node, options: GuardOptions): () => void {
   const strip = (): void => {
-    for (const link of root.querySelectorAll<HTMLAnchorElement>('a[href][download]')) if (requestOf(link, options) !== undefined) link.removeAttribute('download')
+    for (const link of root.querySelectorAll<HTMLAnchorElement>('a[href][download]'))
+      if (requestOf(link, options) !== undefined) link.removeAttribute('download')
   }
   const onClick = (event: Event): void => {
     const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[href]') : null
@@ -37,14 +38,26 @@ export function guardLinks(root: ParentNode & Node, options: GuardOptions): () =
 }
 
 /** The artifact that a link leads to, or undefined. */
-export function requestOf(link: HTMLAnchorElement, { scope, isAlias }: Pick<GuardOptions, 'scope' | 'isAlias'>): ArtifactRequest | undefined {
+export function requestOf(
+  link: HTMLAnchorElement,
+  { scope, isAlias }: Pick<GuardOptions, 'scope' | 'isAlias'>,
+): ArtifactRequest | undefined {
   const virtual = parseVirtualUrl(link.href, scope)
   if (virtual?.kind === 'digest') return { kind: 'digest', sha256: virtual.sha256 }
-  if (virtual?.kind === 'name') return { kind: 'name', name: virtual.name, version: virtual.version, platform: undefined, channel: undefined }
+  if (virtual?.kind === 'name')
+    return { kind: 'name', name: virtual.name, version: virtual.version, platform: undefined, channel: undefined }
   return isAlias(link.href) ? { kind: 'alias', url: link.href } : undefined
 }
 
 /** With a modifier the user wants a new tab or window: the navigation reaches the worker by itself. */
 function isPlainClick(event: Event): boolean {
-  return event instanceof MouseEvent && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey && !event.defaultPrevented
+  return (
+    event instanceof MouseEvent &&
+    event.button === 0 &&
+    !event.ctrlKey &&
+    !event.metaKey &&
+    !event.shiftKey &&
+    !event.altKey &&
+    !event.defaultPrevented
+  )
 }

@@ -73,16 +73,24 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
   const never = new AbortController().signal
   // The worker is not waited for: what it adds is interception, and downloads go without.
   const registering = registerWorker({ workerUrl: url(options.workerUrl, '/sw.js'), scope })
-  const engine = await startEngine({ engineUrl: url(options.engineUrl, '/engine.js'), configUrl: url(options.configUrl, '/sealift.json') }, never)
+  const engine = await startEngine(
+    { engineUrl: url(options.engineUrl, '/engine.js'), configUrl: url(options.configUrl, '/sealift.json') },
+    never,
+  )
   const worker = await registering
   const lending = lendSources(engine, pageClock)
   const mesh = createMeshSwitch({ engine, lending, clock: pageClock })
   if (options.mesh?.consent !== undefined) mesh.port.setConsent(options.mesh.consent)
-  const start = (request: ArtifactRequest, given: DownloadOptions): Download => holdTransfer(startDownload(async () => engine, request, given), () => void worker.maybeUpdate())
+  const start = (request: ArtifactRequest, given: DownloadOptions): Download =>
+    holdTransfer(
+      startDownload(async () => engine, request, given),
+      () => void worker.maybeUpdate(),
+    )
   const stopNeeds = serveNeeds(worker, (request) => start(request, {}).result)
 
   return {
-    download: (name, given = {}) => start({ kind: 'name', name, version: given.version, platform: given.platform, channel: given.channel }, given),
+    download: (name, given = {}) =>
+      start({ kind: 'name', name, version: given.version, platform: given.platform, channel: given.channel }, given),
     downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
     list: async (signal = never) => {
       const listing = await list(engine, signal)
@@ -94,7 +102,11 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
       await engine.call({ type: 'forget', sha256: sha256 === undefined ? undefined : toSha256(sha256) }, { signal: never })
     },
     guardLinks: (root = document) =>
-      guardLinks(root, { scope, isAlias: () => false, onClick: (request) => void start(request, {}).result.then((delivered) => delivered.save(), reportToPage) }),
+      guardLinks(root, {
+        scope,
+        isAlias: () => false,
+        onClick: (request) => void start(request, {}).result.then((delivered) => delivered.save(), reportToPage),
+      }),
     mesh: mesh.port,
     get hasController() {
       return worker.hasController
@@ -112,7 +124,10 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
 /** For the service worker's small page only: it stands where a navigation to a virtual URL would have led. */
 export function runInterstitial(): Promise<void> {
   const scope = new URL(import.meta.url.replace(/[^/]*$/u, '')).href
-  return showInterstitial(() => register({ workerUrl: `${scope}sw.js`, engineUrl: `${scope}engine.js`, configUrl: `${scope}sealift.json`, scope }), scope)
+  return showInterstitial(
+    () => register({ workerUrl: `${scope}sw.js`, engineUrl: `${scope}engine.js`, configUrl: `${scope}sealift.json`, scope }),
+    scope,
+  )
 }
 
 /** While it runs, no service worker is replaced under it. */
@@ -141,4 +156,3 @@ async function audit(engine: EngineClient, signal: AbortSignal): Promise<readonl
 function reportToPage(error: unknown): void {
   reportError(error)
 }
-

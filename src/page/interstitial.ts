@@ -26,8 +26,12 @@ export async function showInterstitial(start: () => Promise<InterstitialTools>, 
   const request = requestOf(link, { scope, isAlias: () => false })
   try {
     const tools = await start()
-    if (request === undefined || request.kind === 'alias') throw new DeliveryError({ code: 'artifact-unknown', name: location.pathname, version: undefined })
-    const download = request.kind === 'digest' ? tools.downloadDigest(request.sha256, { onEvent }) : tools.download(request.name, { version: request.version, onEvent })
+    if (request === undefined || request.kind === 'alias')
+      throw new DeliveryError({ code: 'artifact-unknown', name: location.pathname, version: undefined })
+    const download =
+      request.kind === 'digest'
+        ? tools.downloadDigest(request.sha256, { onEvent })
+        : tools.download(request.name, { version: request.version, onEvent })
     const delivered = await download.result
     delivered.save()
     say(`${delivered.file.name} is verified and saved to your downloads.`)

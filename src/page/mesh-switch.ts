@@ -1,6 +1,7 @@
 import type { Clock } from '../core/ports.ts'
 import type { EngineClient } from './engine-client.ts'
 import type { MeshHost } from './mesh-host.ts'
+import { trackMeshNeeds, type MeshNeeds } from './mesh-needs.ts'
 import type { WindowLending } from './window-sources.ts'
 
 /** What crossed the wire to and from one peer, by WebRTC's own counters, in bytes. */
@@ -35,8 +36,12 @@ const LEADER_LOCK = 'sealift-mesh-leader'
 /** Consent taken back in one tab ends sharing in all of them. */
 const CONSENT_CHANNEL = 'sealift-mesh-consent'
 
+/** The lock is granted and the chunk loaded within this, or this tab goes without peers. */
+const START_MS = 4000
+
 interface Room {
   readonly engine: EngineClient
+  readonly needs: MeshNeeds
   readonly lending: WindowLending
   readonly clock: Clock
   readonly listeners: Set<() => void>
@@ -45,14 +50,22 @@ interface Room {
   candidacy: AbortController | undefined
 }
 
-export function createMeshSwitch(options: { readonly engine: EngineClient; readonly lending: WindowLending; readonly clock: Clock }): MeshSwitch {
-  const room: Room = { ...options, listeners: new Set(), host: undefined, candidacy: undefined }
+export function createMeshSwitch(options: {
+  readonly engine: EngineClient
+  readonly lending: WindowLending
+  readonly clock: Clock
+}): MeshSwitch {
+  const room: Room = { ...options, needs: trackMeshNeeds(options.engine), listeners: new Set(), host: undefined, candidacy: undefined }
   const channel = new BroadcastChannel(CONSENT_CHANNEL)
   const apply = (): void => {
     if (isAllowed(room)) stand(room)
     else resign(room)
   }
   channel.addEventListener('message', apply)
+  // A tab without a mesh has to say so: the engine waits for an answer when it asks for peers.
+  room.needs.onChange(() => {
+    if (room.host === undefined) room.lending.server.announce()
+  })
   const onHide = (): void => resign(room)
   const onShow = (event: PageTransitionEvent): void => {
     if (event.persisted) apply()
@@ -100,10 +113,17 @@ function stand(room: Room): void {
   const candidacy = new AbortController()
   room.candidacy = candidacy
   const { signal } = candidacy
+  room.lending.expectPeers(START_MS)
   const lead = async (): Promise<void> => {
     const { startMeshHost } = await import('./mesh-host.ts')
     if (signal.aborted) return
-    const host = startMeshHost({ engine: room.engine, lending: room.lending, clock: room.clock, onChange: () => changed(room) })
+    const host = startMeshHost({
+      engine: room.engine,
+      lending: room.lending,
+      needs: room.needs,
+      clock: room.clock,
+      onChange: () => changed(room),
+    })
     room.host = host
     changed(room)
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

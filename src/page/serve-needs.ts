@@ -8,7 +8,10 @@ import type { WorkerLine } from './worker-registration.ts'
 const PING_MS = 10_000
 
 /** Fetches what the service worker was asked for. The file stays in the store; the worker answers from there. Returns what stops it. */
-export function serveNeeds(worker: WorkerLine, deliver: (request: ArtifactRequest) => Promise<{ readonly artifact: { readonly sha256: string } }>): () => void {
+export function serveNeeds(
+  worker: WorkerLine,
+  deliver: (request: ArtifactRequest) => Promise<{ readonly artifact: { readonly sha256: string } }>,
+): () => void {
   if (!('serviceWorker' in navigator)) return () => undefined
   const listen = (event: MessageEvent): void => {
     const message = parseToPageMessage(event.data)
@@ -27,7 +30,10 @@ interface Need {
   readonly request: ArtifactRequest
 }
 
-async function serveOne({ worker, port, request }: Need, deliver: (request: ArtifactRequest) => Promise<{ readonly artifact: { readonly sha256: string } }>): Promise<void> {
+async function serveOne(
+  { worker, port, request }: Need,
+  deliver: (request: ArtifactRequest) => Promise<{ readonly artifact: { readonly sha256: string } }>,
+): Promise<void> {
   const answer = (message: NeedAnswer | { readonly type: 'ready'; readonly sha256: string }): void => port.postMessage(message)
   answer({ type: 'accepted' })
   const ping = setInterval(() => worker.tell('ping'), PING_MS)

@@ -1,30 +1,29 @@
 import { serveSources, type SourceServer } from '../bridge/serve-source.ts'
 import { toSourceId } from '../core/model/ids.ts'
-import type { CatalogueSource, Clock, Source } from '../core/ports.ts'
+import type { Clock, SourceSet } from '../core/ports.ts'
 import type { HttpSource } from '../sources/http/http-source.ts'
 import type { EngineClient } from './engine-client.ts'
 
 /** Peers, once the mesh runs. */
-export interface PeerSources {
-  current(): readonly Source[]
-  catalogues(): readonly CatalogueSource[]
-  isGrowing(): boolean
-}
+export type PeerSources = Pick<SourceSet, 'current' | 'catalogues' | 'isGrowing'>
 
 /** What this window lends to its engine: gateways that only a window may reach, and peers. */
 export interface WindowLending {
   readonly server: SourceServer
   /** The mesh started, changed or ended. */
   setPeers(peers: PeerSources | undefined): void
+  /** The mesh is about to start: for so long, peers may still appear. */
+  expectPeers(ms: number): void
 }
 
 export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
   let peers: PeerSources | undefined
+  let expectedUntilMs = 0
   let gateways: readonly HttpSource[] = []
   const lent: PeerSources = {
     current: () => [...gateways, ...(peers?.current() ?? [])],
     catalogues: () => [...gateways, ...(peers?.catalogues() ?? [])],
-    isGrowing: () => peers?.isGrowing() ?? false,
+    isGrowing: () => peers?.isGrowing() ?? clock.monotonicMs() < expectedUntilMs,
   }
   const server = serveSources(lent, (message, transfer) => engine.send(message, transfer))
   engine.onMessage((message) => void server.receive(message))
@@ -38,7 +37,12 @@ export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
     server,
     setPeers(next) {
       peers = next
+      expectedUntilMs = 0
       server.announce()
+    },
+    expectPeers(ms) {
+      expectedUntilMs = clock.monotonicMs() + ms
+      setTimeout(() => server.announce(), ms + 1)
     },
   }
 }
@@ -48,5 +52,14 @@ async function windowGateways(engine: EngineClient, clock: Clock): Promise<reado
   const gateways = engine.site.gateways.filter((gateway) => location.protocol === 'https:' && gateway.url.startsWith('http:'))
   if (gateways.length === 0) return []
   const { createHttpSource } = await import('../sources/http/http-source.ts')
-  return gateways.map(({ id, url, addressSpace }) => createHttpSource({ id: toSourceId(id), tier: 'gateway', baseUrl: url, clock, addressSpace, fetch: (target, init) => fetch(target, init) }))
+  return gateways.map(({ id, url, addressSpace }) =>
+    createHttpSource({
+      id: toSourceId(id),
+      tier: 'gateway',
+      baseUrl: url,
+      clock,
+      addressSpace,
+      fetch: (target, init) => fetch(target, init),
+    }),
+  )
 }

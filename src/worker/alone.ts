@@ -32,7 +32,16 @@ export function createAlone(scope: WorkerScope, configUrl: string): Alone {
     const memory = memoryOf(view)
     const { config } = await loadSite({ configUrl, memory, clock: systemClock }, signal)
     const isSecurePage = scope.location.protocol === 'https:'
-    return createEngine({ config, stores: view, memory, clock: systemClock, withLock: withWebLock, isSecurePage, windowSources: undefined, hasher: createScriptHasher() })
+    return createEngine({
+      config,
+      stores: view,
+      memory,
+      clock: systemClock,
+      withLock: withWebLock,
+      isSecurePage,
+      windowSources: undefined,
+      hasher: createScriptHasher(),
+    })
   }
   return {
     stores,
@@ -52,7 +61,8 @@ export function createAlone(scope: WorkerScope, configUrl: string): Alone {
         both,
       )
       // Held in memory only, it would be gone for the reader: say so instead of answering from nothing.
-      if ((await view.lookups.findVerified(artifact.sha256, signal)) === undefined) throw new DeliveryError({ code: 'no-page', sizeBytes: artifact.sizeBytes })
+      if ((await view.lookups.findVerified(artifact.sha256, signal)) === undefined)
+        throw new DeliveryError({ code: 'no-page', sizeBytes: artifact.sizeBytes })
       return artifact.sha256
     },
   }

@@ -11,7 +11,10 @@ const ACCEPT_MS = 2000
 const READY_MS = 240_000
 const RETRY_AFTER_SECONDS = 5
 
-export type PageAnswer = { readonly kind: 'ready'; readonly sha256: Sha256 } | { readonly kind: 'failed'; readonly failure: Failure } | { readonly kind: 'nobody' }
+export type PageAnswer =
+  | { readonly kind: 'ready'; readonly sha256: Sha256 }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'nobody' }
 
 /** Has a page fetch and verify the artifact: the one that asks, else any other window of this origin. */
 export async function askPage(scope: WorkerScope, request: ArtifactRequest, preferred: string): Promise<PageAnswer> {
@@ -44,7 +47,10 @@ async function askOne(client: WindowClient, request: ArtifactRequest): Promise<P
         switch (answer?.type) {
           case 'accepted':
             clearTimeout(timer)
-            timer = setTimeout(() => resolve({ kind: 'failed', failure: { code: 'still-fetching', retryAfterSeconds: RETRY_AFTER_SECONDS } }), READY_MS)
+            timer = setTimeout(
+              () => resolve({ kind: 'failed', failure: { code: 'still-fetching', retryAfterSeconds: RETRY_AFTER_SECONDS } }),
+              READY_MS,
+            )
             return
           case 'ready':
             end({ kind: 'ready', sha256: answer.sha256 })
@@ -66,5 +72,8 @@ async function askOne(client: WindowClient, request: ArtifactRequest): Promise<P
 /** What an unexpected throw in the worker is told as. */
 export function toDeliveryError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error
-  return new DeliveryError({ code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }, { cause: error })
+  return new DeliveryError(
+    { code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) },
+    { cause: error },
+  )
 }

@@ -79,7 +79,10 @@ async function handle(room: Room, { request, routing, clientId }: Asked): Promis
 /** How long a lookup in the store may take. */
 const LOOKUP_MS = 10_000
 
-async function answer(room: Room, asked: { readonly request: Request; readonly wanted: ArtifactRequest; readonly clientId: string }): Promise<Response> {
+async function answer(
+  room: Room,
+  asked: { readonly request: Request; readonly wanted: ArtifactRequest; readonly clientId: string },
+): Promise<Response> {
   const { request, wanted, clientId } = asked
   try {
     const page = await askPage(room.scope, wanted, clientId)

@@ -5,7 +5,8 @@ import type { VerifiedFile } from '../stores/lookups.ts'
 
 /** A verified file as the answer to one request: whole, one range, or its headers alone. */
 export function respondWithFile(file: VerifiedFile, request: Request): Response {
-  const range = request.method === 'GET' ? parseRange(request.headers.get('range') ?? undefined, file.sizeBytes) : { kind: 'whole' as const }
+  const range =
+    request.method === 'GET' ? parseRange(request.headers.get('range') ?? undefined, file.sizeBytes) : { kind: 'whole' as const }
   const { status, headers } = answerArtifact(file, range)
   if (request.method === 'HEAD' || range.kind === 'unsatisfiable') return new Response(null, { status, headers })
   // A native body: it survives the death of this worker and costs no memory, which no script-made stream does.
@@ -23,5 +24,8 @@ export function respondWithFailure(failure: Failure): Response {
     'sealift-code': failure.code,
   }
   if (failure.code === 'still-fetching') headers['retry-after'] = String(failure.retryAfterSeconds)
-  return new Response(JSON.stringify({ type: 'about:blank', title: failure.code, status: httpStatus, detail: nextStep }), { status: httpStatus, headers })
+  return new Response(JSON.stringify({ type: 'about:blank', title: failure.code, status: httpStatus, detail: nextStep }), {
+    status: httpStatus,
+    headers,
+  })
 }

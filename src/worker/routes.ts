@@ -36,4 +36,3 @@ function isPublished(url: string): boolean {
   const { pathname } = new URL(url)
   return /\/by-hash\/sha256\/[0-9a-f]{64}$/.test(pathname) || pathname.endsWith('/catalogue.json') || pathname.endsWith('/sealift.json')
 }
-

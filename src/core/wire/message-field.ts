@@ -23,7 +23,10 @@ export function readBytes(field: JsonField, limit: number): Uint8Array {
 /** A blob by digest and size in bytes. */
 export function readBlobRef(field: JsonField): BlobRef {
   const read = field.object(['sha256', 'sizeBytes'])
-  return { sha256: read('sha256').checked(isSha256, '64 lower-case hex digits'), sizeBytes: read('sizeBytes').integer(0, LIMITS.artifactBytes) }
+  return {
+    sha256: read('sha256').checked(isSha256, '64 lower-case hex digits'),
+    sizeBytes: read('sizeBytes').integer(0, LIMITS.artifactBytes),
+  }
 }
 
 export function readTier(field: JsonField): Tier {

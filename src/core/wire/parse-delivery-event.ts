@@ -15,7 +15,13 @@ export function readArtifactRequest(field: JsonField): ArtifactRequest {
   const optionalText = (name: 'version' | 'platform' | 'channel'): string | undefined => read(name).optional((item) => item.text(200))
   switch (kind) {
     case 'name':
-      return { kind, name: read('name').text(200), version: optionalText('version'), platform: optionalText('platform'), channel: optionalText('channel') }
+      return {
+        kind,
+        name: read('name').text(200),
+        version: optionalText('version'),
+        platform: optionalText('platform'),
+        channel: optionalText('channel'),
+      }
     case 'digest':
       return { kind, sha256: read('sha256').checked(isSha256, '64 lower-case hex digits') }
     case 'alias':
@@ -24,7 +30,17 @@ export function readArtifactRequest(field: JsonField): ArtifactRequest {
 }
 
 export function readArtifactFacts(field: JsonField): ArtifactFacts {
-  const read = field.object(['name', 'version', 'platform', 'filename', 'mediaType', 'sizeBytes', 'sha256', 'pieceCount', 'pieceLengthBytes'])
+  const read = field.object([
+    'name',
+    'version',
+    'platform',
+    'filename',
+    'mediaType',
+    'sizeBytes',
+    'sha256',
+    'pieceCount',
+    'pieceLengthBytes',
+  ])
   return {
     name: read('name').checked(isArtifactName, 'an artifact name'),
     version: read('version').text(),
@@ -56,16 +72,33 @@ export function readDeliveryEvent(field: JsonField): DeliveryEvent {
       return { kind, phase: field.object(['phase'])('phase').oneOf(['resolving', 'fetching', 'checking', 'paused']) }
     case 'resolved': {
       const read = field.object(['artifact', 'catalogue', 'kept'])
-      return { kind, artifact: readArtifactFacts(read('artifact')), catalogue: readCatalogueFacts(read('catalogue')), kept: readSpans(read('kept')) }
+      return {
+        kind,
+        artifact: readArtifactFacts(read('artifact')),
+        catalogue: readCatalogueFacts(read('catalogue')),
+        kept: readSpans(read('kept')),
+      }
     }
     case 'progress': {
       const read = field.object(['pieces', 'verifiedBytes', 'receivedBytes', 'sizeBytes'])
       const bytes = (name: 'verifiedBytes' | 'receivedBytes' | 'sizeBytes'): number => read(name).integer(0)
-      return { kind, pieces: readSpans(read('pieces')), verifiedBytes: bytes('verifiedBytes'), receivedBytes: bytes('receivedBytes'), sizeBytes: bytes('sizeBytes') }
+      return {
+        kind,
+        pieces: readSpans(read('pieces')),
+        verifiedBytes: bytes('verifiedBytes'),
+        receivedBytes: bytes('receivedBytes'),
+        sizeBytes: bytes('sizeBytes'),
+      }
     }
     case 'trouble': {
       const read = field.object(['source', 'tier', 'failure', 'isBanned'])
-      return { kind, source: readSource(read('source')), tier: readTier(read('tier')), failure: readFailure(read('failure')), isBanned: read('isBanned').boolean() }
+      return {
+        kind,
+        source: readSource(read('source')),
+        tier: readTier(read('tier')),
+        failure: readFailure(read('failure')),
+        isBanned: read('isBanned').boolean(),
+      }
     }
     case 'signed':
       return { kind, verdicts: field.object(['verdicts'])('verdicts').list(LIMITS.bundlesPerArtifact).map(readVerdict) }

@@ -50,14 +50,32 @@ const PARSERS: Parsers = {
   event: (field) => ({ type: 'event', call: call(field), event: readDeliveryEvent(field.object(['event'])('event')) }),
   delivered(field) {
     const get = field.object(['blob', 'artifact', 'record'])
-    return { type: 'delivered', call: call(field), blob: get('blob').foreignObject(), artifact: readArtifactFacts(get('artifact')), record: readBytes(get('record'), RECORD_BYTES) }
+    return {
+      type: 'delivered',
+      call: call(field),
+      blob: get('blob').foreignObject(),
+      artifact: readArtifactFacts(get('artifact')),
+      record: readBytes(get('record'), RECORD_BYTES),
+    }
   },
   listed(field) {
     const get = field.object(['catalogue', 'artifacts'])
-    return { type: 'listed', call: call(field), catalogue: readCatalogueFacts(get('catalogue')), artifacts: get('artifacts').list(LIMITS.artifactsInCatalogue).map(readListed) }
+    return {
+      type: 'listed',
+      call: call(field),
+      catalogue: readCatalogueFacts(get('catalogue')),
+      artifacts: get('artifacts').list(LIMITS.artifactsInCatalogue).map(readListed),
+    }
   },
   done: (field) => ({ type: 'done', call: call(field) }),
-  audited: (field) => ({ type: 'audited', call: call(field), lines: field.object(['lines'])('lines').list(RECORDS).map((line) => line.text(RECORD_BYTES)) }),
+  audited: (field) => ({
+    type: 'audited',
+    call: call(field),
+    lines: field
+      .object(['lines'])('lines')
+      .list(RECORDS)
+      .map((line) => line.text(RECORD_BYTES)),
+  }),
   failed: (field) => ({ type: 'failed', call: call(field), failure: readEnd(field.object(['failure'])('failure')) }),
   want: (field) => ({ type: 'want', tier: readTier(field.object(['tier'])('tier')) }),
   'want-blob'(field) {
@@ -69,15 +87,32 @@ const PARSERS: Parsers = {
     const blob = readBlobRef(get('blob'))
     const range = get('range').object(['start', 'end'])
     const start = range('start').integer(0, blob.sizeBytes)
-    return { type: 'read', read: readNumber(get('read')), source: readSource(get('source')), blob, range: { start, end: range('end').integer(start, blob.sizeBytes) } }
+    return {
+      type: 'read',
+      read: readNumber(get('read')),
+      source: readSource(get('source')),
+      blob,
+      range: { start, end: range('end').integer(start, blob.sizeBytes) },
+    }
   },
   'read-catalogue'(field) {
     const get = field.object(['read', 'source', 'limitBytes'])
-    return { type: 'read-catalogue', read: readNumber(get('read')), source: readSource(get('source')), limitBytes: get('limitBytes').integer(0, LIMITS.catalogueBytes) }
+    return {
+      type: 'read-catalogue',
+      read: readNumber(get('read')),
+      source: readSource(get('source')),
+      limitBytes: get('limitBytes').integer(0, LIMITS.catalogueBytes),
+    }
   },
   'read-cancel': (field) => ({ type: 'read-cancel', read: readNumber(field.object(['read'])('read')) }),
   seedable: (field) => ({ type: 'seedable', blobs: field.object(['blobs'])('blobs').list(LIMITS.artifactsInCatalogue).map(readSeedable) }),
-  'seed-bytes': (field) => ({ type: 'seed-bytes', call: call(field), bytes: field.object(['bytes'])('bytes').optional((item) => readBytes(item, LIMITS.pieceLengthMaxBytes)) }),
+  'seed-bytes': (field) => ({
+    type: 'seed-bytes',
+    call: call(field),
+    bytes: field
+      .object(['bytes'])('bytes')
+      .optional((item) => readBytes(item, LIMITS.pieceLengthMaxBytes)),
+  }),
 }
 
 function readEnd(field: JsonField): Extract<EngineMessage, { type: 'failed' }>['failure'] {

@@ -45,7 +45,13 @@ const PARSERS: Parsers = {
   deliver: (field) => ({ type: 'deliver', call: call(field), request: readArtifactRequest(field.object(['request'])('request')) }),
   cancel: (field) => ({ type: 'cancel', call: call(field) }),
   list: (field) => ({ type: 'list', call: call(field) }),
-  forget: (field) => ({ type: 'forget', call: call(field), sha256: field.object(['sha256'])('sha256').optional((item) => item.checked(isSha256, DIGEST)) }),
+  forget: (field) => ({
+    type: 'forget',
+    call: call(field),
+    sha256: field
+      .object(['sha256'])('sha256')
+      .optional((item) => item.checked(isSha256, DIGEST)),
+  }),
   audit: (field) => ({ type: 'audit', call: call(field) }),
   sources(field) {
     const get = field.object(['sources', 'isGrowing'])
@@ -53,9 +59,18 @@ const PARSERS: Parsers = {
   },
   offers(field) {
     const get = field.object(['source', 'sha256', 'bits'])
-    return { type: 'offers', source: readSource(get('source')), sha256: get('sha256').checked(isSha256, DIGEST), bits: readBits(get('bits')) }
+    return {
+      type: 'offers',
+      source: readSource(get('source')),
+      sha256: get('sha256').checked(isSha256, DIGEST),
+      bits: readBits(get('bits')),
+    }
   },
-  'read-data': (field) => ({ type: 'read-data', read: read(field), bytes: readBytes(field.object(['bytes'])('bytes'), LIMITS.pieceLengthMaxBytes) }),
+  'read-data': (field) => ({
+    type: 'read-data',
+    read: read(field),
+    bytes: readBytes(field.object(['bytes'])('bytes'), LIMITS.pieceLengthMaxBytes),
+  }),
   'read-end': (field) => ({ type: 'read-end', read: read(field) }),
   'read-failed': (field) => ({ type: 'read-failed', read: read(field), failure: readFailure(field.object(['failure'])('failure')) }),
   'seed-read'(field) {
@@ -67,7 +82,12 @@ const PARSERS: Parsers = {
 
 function readWindowSource(field: JsonField): WindowSource {
   const get = field.object(['id', 'tier', 'maxRunPieces', 'hasCatalogue'])
-  return { id: readSource(get('id')), tier: readTier(get('tier')), maxRunPieces: get('maxRunPieces').integer(1, 1024), hasCatalogue: get('hasCatalogue').boolean() }
+  return {
+    id: readSource(get('id')),
+    tier: readTier(get('tier')),
+    maxRunPieces: get('maxRunPieces').integer(1, 1024),
+    hasCatalogue: get('hasCatalogue').boolean(),
+  }
 }
 
 function readBits(field: JsonField): Uint8Array | 'all' {

@@ -15,14 +15,20 @@ export function readSiteFacts(field: JsonField): SiteFacts {
 
 function readGateway(field: JsonField): GatewayConfig {
   const read = field.object(['id', 'url', 'addressSpace'])
-  return { id: read('id').text(200), url: read('url').text(), addressSpace: read('addressSpace').optional((item) => item.oneOf(['local', 'loopback'])) }
+  return {
+    id: read('id').text(200),
+    url: read('url').text(),
+    addressSpace: read('addressSpace').optional((item) => item.oneOf(['local', 'loopback'])),
+  }
 }
 
 function readMesh(field: JsonField): MeshConfig {
   const read = field.object(['mode', 'signaling', 'ticketUrl', 'iceServers'])
   return {
     mode: read('mode').oneOf(['off', 'lan', 'full', 'relay']),
-    signaling: read('signaling').list(16).map((url) => url.text()),
+    signaling: read('signaling')
+      .list(16)
+      .map((url) => url.text()),
     ticketUrl: read('ticketUrl').optional((url) => url.text()),
     iceServers: read('iceServers').list(16).map(readIceServer),
   }
