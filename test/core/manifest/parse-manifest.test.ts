@@ -92,7 +92,10 @@ test.each([
 })
 
 test('what a publisher may leave out has the careful meaning', () => {
-  const least = ['platform', 'priority', 'bundles', 'previous'].reduce((bytes, member) => withMember(bytes, member, undefined), good)
+  const least = ['platform', 'priority', 'bundles', 'previous'].reduce<Uint8Array>(
+    (bytes, member) => withMember(bytes, member, undefined),
+    good,
+  )
   expect(parseManifest(least)).toEqual(sampleManifest({ platform: undefined, priority: 'normal', bundles: [], previous: undefined }))
 })
 

@@ -31,6 +31,34 @@ test('a site needs a name and a signer; all else has a default that reaches out 
   })
 })
 
+test('a section that says one thing leaves the others at their defaults', () => {
+  const config = parse({ schema: 1, repository: 'r', mesh: { mode: 'lan' }, trust: { catalogueSigners: [key], thresholds: { sct: 0 } } })
+  expect(config.mesh).toEqual({ mode: 'lan', signaling: [], ticketUrl: undefined, iceServers: [] })
+  expect(config.trust.thresholds).toEqual({ log: 1, sct: 0, timestamp: 1 })
+})
+
+test('artifact signers alone leave nobody to sign the catalogue', () => {
+  expect(failureFrom(() => parse({ schema: 1, repository: 'r', trust: { artifactSigners: [key] } }))).toMatchObject({
+    code: 'policy-missing',
+  })
+})
+
+test.each([{ identity: 'a' }, { issuer: 'b' }, { identity: 'a', issuer: 'b' }])(
+  'a signer is a key or a certificate, not a key and %j',
+  (also) => {
+    const trust = { catalogueSigners: [{ ...key, ...also }], trustedRoot: {} }
+    expect(failureFrom(() => parse({ schema: 1, repository: 'r', trust }))).toMatchObject({
+      code: 'config-invalid',
+      path: 'trust.catalogueSigners[0]',
+    })
+  },
+)
+
+test('a file of just the limit is read', () => {
+  const text = JSON.stringify({ schema: 1, repository: 'r', trust: { catalogueSigners: [key] } })
+  expect(parseSiteConfig(utf8(text.padEnd(LIMITS.siteConfigBytes)), PORTAL).repository).toBe('r')
+})
+
 test('relative URLs belong to the portal that served the file', () => {
   const config = parse({
     schema: 1,
@@ -113,6 +141,10 @@ test('what is not JSON, or too long, is the operator’s mistake too', () => {
     code: 'config-invalid',
     path: '$',
   })
+})
+
+test('keeps what the JSON parser said as the cause', () => {
+  expect(() => parseSiteConfig(utf8('{'), PORTAL)).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }))
 })
 
 test('a later schema is a reason to update', () => {

@@ -5,6 +5,7 @@ import { compareVersions } from '../../../src/core/manifest/version-order.ts'
 test.each([
   // Semantic Versioning 2.0.0 §11, its own example first.
   ['1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', '1.0.0'],
+  ['1.0.0-1', '1.0.0-20', '1.0.0--'],
   ['0.9.0', '0.10.0', '1.0.0', '1.0.1', '1.2.0', '2.0.0'],
   ['1.2', '1.2.1', '1.10', '2'],
   ['v1.9.0', '1.10.0', 'v1.11.0'],
