@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { DeliveryError, HANDLING, type Failure } from '../../src/core/errors.ts'
 import { toArtifactName, toSha256, toSourceId } from '../../src/core/model/ids.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from '../../src/cli/exit-codes.ts'
@@ -10,6 +10,9 @@ import { readSigningKey } from '../../src/node/signing/signing-key.ts'
 import { bytesOf, catalogueOf, makeFolder, never, snapshotOf } from '../node/publish-fixture.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { runCli } from './run-cli.ts'
+
+// A starved machine takes seconds to load the authority; no outcome here depends on time.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
 const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release.yml@refs/tags/v1.2.3'

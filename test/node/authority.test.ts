@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Clock } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { requirePolicy } from '../../src/core/verify/identity-policy.ts'
@@ -12,6 +12,9 @@ import { systemClock } from '../../src/node/system-clock.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+
+// A starved machine takes seconds to load the authority; no outcome here depends on time.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const BYTES = Buffer.from('an agent')
 const SUBJECT = sha256Of(BYTES)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
 import { parseManifest, parsePieceList } from '../../src/core/manifest/parse-manifest.ts'
@@ -9,11 +9,15 @@ import { toSha256 } from '../../src/core/model/ids.ts'
 import { attachCatalogue } from '../../src/node/publish/attach-catalogue.ts'
 import { preparePublish, publish, type PublishOptions } from '../../src/node/publish/publish.ts'
 import { readSiteIn } from '../../src/node/site/site-reader.ts'
+import { writeSite } from '../../src/node/site/site-writer.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
 import { trustOfPolicy } from '../../src/node/verify/site-trust.ts'
 import { OTHER_CLAIMS } from './claims.ts'
 import { bytesOf, catalogueOf, makeAuthoritySigner, makeFolder, makeKeySigner, never, snapshotOf, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+
+// A starved machine takes seconds to load the authority; no outcome here depends on time.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
 const KIB = 1024
@@ -232,7 +236,21 @@ describe('publishing again', () => {
   })
 })
 
+test('a site of another repository is not taken over', async () => {
+  const options = await base({ [FILE]: 'agent' })
+  await publish(options, never)
+  await expect(publish({ ...options, repository: 'other' }, never)).rejects.toMatchObject({ code: 'publish-conflict' })
+  expect((await catalogueOf(options.site)).repository).toBe('acme')
+})
+
 describe('nothing becomes visible', () => {
+  test('of a file that changed after it was cut', async () => {
+    const [dir, root] = [await makeFolder({ [FILE]: 'changed' }), await temporaryFolder()]
+    const blob = { sha256: sha256Of(Buffer.from('agent')), sizeBytes: 5 }
+    await expect(writeSite(root).putFile(join(dir, FILE), blob, never)).rejects.toMatchObject({ code: 'input-invalid' })
+    expect(await snapshotOf(root)).toEqual(new Map())
+  })
+
   test('when it is cancelled in the middle, and the reason comes out unchanged', async () => {
     const options = await base({ [FILE]: 'agent' })
     await publish(options, never)

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { encodeCatalogue } from '../../src/core/manifest/parse-catalogue.ts'
+import { encodeCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { publish } from '../../src/node/publish/publish.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
@@ -10,6 +12,9 @@ import { verifyFile } from '../../src/node/verify/verify-file.ts'
 import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
 import { makeAuthoritySigner, makeFolder, makeKeySigner, never, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+
+// A starved machine takes seconds to load the authority; no outcome here depends on time.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
 
@@ -47,8 +52,12 @@ describe('a published file', () => {
     await writeFile(join(old, 'catalogue.json'), await readFile(join(site, 'catalogue.json')))
     clock.advance(10)
     await publish({ ...options, site, clock, settings: { channel: 'beta' } }, never)
-    const result = await verifyFile({ ...question, sites: ['http://127.0.0.1:1/', old, site] }, never)
-    expect(result.listed?.found.catalogue.version).toBe(1_800_000_010)
+    for (const sites of [
+      ['http://127.0.0.1:1/', old, site],
+      [site, old],
+    ]) {
+      expect((await verifyFile({ ...question, sites }, never)).listed?.found.catalogue.version).toBe(1_800_000_010)
+    }
   })
 
   test('that was altered is refused with both digests', async () => {
@@ -113,6 +122,18 @@ describe('a published file', () => {
     const manifest = report.artifacts[0]?.entry.manifest.sha256 ?? ''
     await writeFile(join(site, 'by-hash', 'sha256', manifest), '{}')
     await expect(verifyFile(question, never)).rejects.toMatchObject({ code: 'blob-mismatch' })
+  })
+
+  test("whose catalogue entry names another artifact's manifest is refused", async () => {
+    const { question, site, signer, clock, ...options } = await published()
+    const dir = await makeFolder({ 'tool-1.0.tgz': 'tool' })
+    const { catalogue } = await publish({ ...options, clock, site, signer, dir }, never)
+    const [agent, tool] = catalogue.artifacts
+    if (agent === undefined || tool === undefined) throw new Error('expected two entries')
+    const payload = encodeCatalogue({ ...catalogue, artifacts: [{ ...agent, manifest: tool.manifest }] })
+    const bundles = [await signer.signContent(contentOfBytes(payload), never)]
+    await writeFile(join(site, 'catalogue.json'), encodeCatalogueEnvelope({ payload, bundles }))
+    await expect(verifyFile(question, never)).rejects.toMatchObject({ failure: { code: 'manifest-mismatch', field: 'name' } })
   })
 
   test('with a missing manifest cannot be judged', async () => {
