@@ -12,7 +12,8 @@ export const VIRTUAL_PREFIX = '_sealift/'
 
 /**
  * Reads `<scope>_sealift/sha256/<hex>/<filename>` and `<scope>_sealift/name/<name>[@<version>]/<filename>`.
- * Undefined for any other URL: it goes to the network, where a malformed one finds nothing. A fragment is ignored.
+ * Undefined for any other URL: it goes to the network, where a malformed one finds nothing. A fragment is ignored; a query is
+ * refused, since none of the parts may hold a question mark.
  *
  * @param url absolute
  * @param scope absolute, ending in `/`
@@ -20,7 +21,7 @@ export const VIRTUAL_PREFIX = '_sealift/'
 export function parseVirtualUrl(url: string, scope: string): VirtualRequest | undefined {
   const [address = ''] = url.split('#', 1)
   const start = `${scope}${VIRTUAL_PREFIX}`
-  if (!address.startsWith(start) || address.includes('?')) return undefined
+  if (!address.startsWith(start)) return undefined
   const [kind, encodedKey, encodedName, ...rest] = address.slice(start.length).split('/')
   const key = decode(encodedKey)
   const filename = decode(encodedName)

@@ -28,6 +28,8 @@ test('a version may be written with its plus sign', () => {
 test.each([
   'https://portal.example/_sealift/name/edge-agent/a',
   'https://other.example/app/_sealift/name/edge-agent/a',
+  'https://hostil.example/app/_sealift/name/edge-agent/a',
+  'http:://portal.example/app/_sealift/name/edge-agent/a',
   `${SCOPE}sealift/name/edge-agent/a`,
   `${SCOPE}_sealift/name/edge-agent`,
   `${SCOPE}_sealift/name/edge-agent/`,
@@ -40,6 +42,9 @@ test.each([
   `${SCOPE}_sealift/name/edge-agent/con`,
   `${SCOPE}_sealift/name/edge-agent/a%`,
   `${SCOPE}_sealift/name/edge-agent/a?query`,
+  `${SCOPE}_sealift/name/edge-agent?/a`,
+  `${SCOPE}_sealift/name/edge-agent@1?/a`,
+  `${SCOPE}_sealift/sha256/${sha256}?/a`,
   `${SCOPE}_sealift/name/Edge-Agent/a`,
   `${SCOPE}_sealift/name/edge-agent@/a`,
   `${SCOPE}_sealift/name/edge-agent@1@2/a`,
