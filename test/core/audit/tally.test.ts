@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { SourceTally } from '../../../src/core/audit/record.ts'
 import { findTallyFault, isWholeTally, tallySources } from '../../../src/core/audit/tally.ts'
 import { toPieceIndex, toSourceId } from '../../../src/core/model/ids.ts'
 
@@ -57,4 +58,43 @@ test('a source that delivered nothing is listed with what it failed at, after th
     { source: busy, tier: 'mesh', pieces: [{ start: 0, end: 1 }], verifiedBytes: 1, receivedBytes: 70_000, failures: [] },
     { source: idle, tier: 'gateway', pieces: [], verifiedBytes: 0, receivedBytes: 5, failures: [failure] },
   ])
+})
+
+const cut = { sizeBytes: 3 * LENGTH - 10, pieces: { lengthBytes: LENGTH, count: 3 } }
+const tally = (source: string, start: number, end: number, verifiedBytes: number): SourceTally => ({
+  source: toSourceId(source),
+  tier: 'cdn',
+  pieces: [{ start, end }],
+  verifiedBytes,
+  receivedBytes: 0,
+  failures: [],
+})
+
+test.each([
+  ['a piece counted twice', [tally('a', 0, 2, 2 * LENGTH), tally('b', 1, 3, 2 * LENGTH - 10)], 'piece 1 is counted twice'],
+  ['a piece behind the last', [tally('a', 0, 4, 3 * LENGTH - 10)], 'there is no piece 3'],
+  ['a piece far behind the last', [tally('a', 5, 6, -2 * LENGTH - 10)], 'there is no piece 5'],
+  ['a byte too many', [tally('a', 0, 3, 3 * LENGTH - 9)], 'the bytes of a are not those of its pieces'],
+  ['a source named twice', [tally('a', 0, 1, LENGTH), tally('a', 1, 2, LENGTH)], 'a source is named twice'],
+])('finds %s', (_what, tallies, fault) => {
+  expect(findTallyFault(cut, tallies)).toBe(fault)
+})
+
+test('a tally without a fault is whole only when no piece is left out', () => {
+  const part = [tally('a', 0, 1, LENGTH), tally('b', 2, 3, LENGTH - 10)]
+  expect(findTallyFault(cut, part)).toBeUndefined()
+  expect(isWholeTally(cut, part)).toBe(false)
+  expect(isWholeTally(cut, [...part, tally('c', 1, 2, LENGTH)])).toBe(true)
+})
+
+test('pieces kept from an earlier visit cost no bytes, and their source failed at nothing', () => {
+  const origins = new Map([[toPieceIndex(0), toSourceId('earlier')]])
+  expect(tallySources(cut, { origins, traffic: new Map(), tierOf })).toEqual([
+    { source: 'earlier', tier: 'cdn', pieces: [{ start: 0, end: 1 }], verifiedBytes: LENGTH, receivedBytes: 0, failures: [] },
+  ])
+})
+
+test('sources that delivered alike stand in order of their names', () => {
+  const traffic = new Map(['c', 'a', 'b'].map((id) => [toSourceId(id), { receivedBytes: 0, failures: [] }] as const))
+  expect(tallySources(cut, { origins: new Map(), traffic, tierOf }).map(({ source }) => source)).toEqual(['a', 'b', 'c'])
 })
