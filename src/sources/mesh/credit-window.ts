@@ -19,6 +19,8 @@ const NEAR_MS = 10
 const FAR_MS = 20
 const STEP_BYTES = 16 * KIB
 const SHRINK = 0.8
+/** Grants that are looked at together. */
+const ROUND = 4
 /** The shortest delay is forgotten after one to two of these: routes change. */
 const MEMORY_MS = 10_000
 
@@ -32,20 +34,24 @@ class DelayWindow implements CreditWindow {
   #shortestMs = Number.POSITIVE_INFINITY
   #shortestBeforeMs = Number.POSITIVE_INFINITY
   #epochMs = 0
+  #latestMs: readonly number[] = []
   #shrunkAtMs = Number.NEGATIVE_INFINITY
 
   get bytes(): number {
     return this.#bytes
   }
 
-  onDelay(delayMs: number, nowMs: number, wasFull: boolean): void {
+  onDelay(measuredMs: number, nowMs: number, wasFull: boolean): void {
     if (nowMs - this.#epochMs >= MEMORY_MS) {
       this.#shortestBeforeMs = this.#shortestMs
       this.#shortestMs = Number.POSITIVE_INFINITY
       this.#epochMs = nowMs
     }
-    this.#shortestMs = Math.min(this.#shortestMs, delayMs)
+    this.#shortestMs = Math.min(this.#shortestMs, measuredMs)
     const shortestMs = Math.min(this.#shortestMs, this.#shortestBeforeMs)
+    // A queue delays every grant of a round; a busy machine only some.
+    this.#latestMs = [...this.#latestMs.slice(1 - ROUND), measuredMs]
+    const delayMs = Math.min(...this.#latestMs)
     if (delayMs <= shortestMs + NEAR_MS) {
       if (wasFull) this.#set(this.#bytes + (this.#isStarting ? 2 : 1) * STEP_BYTES)
     } else if (delayMs > shortestMs * 1.25 + FAR_MS && nowMs - this.#shrunkAtMs >= delayMs) {

@@ -1,0 +1,125 @@
+/** Runs in a real page: one end of a mesh, driven by mesh.test.ts through `page.evaluate`. */
+
+import type { BlobRef } from '../../src/core/model/artifact.ts'
+import { createBitfield, type Bitfield } from '../../src/core/model/bitfield.ts'
+import { toPieceIndex, toSha256 } from '../../src/core/model/ids.ts'
+import { toHex } from '../../src/core/verify/digest.ts'
+import { startMesh, type Mesh } from '../../src/sources/mesh/mesh.ts'
+import type { SeedStore } from '../../src/sources/mesh/seed-store.ts'
+import { simplePeerLinks } from '../../src/sources/mesh/simple-peer-link.ts'
+import { seededBytes } from '../fakes/seeded-random.ts'
+import { systemClock } from '../fakes/system-clock.ts'
+
+const PIECE = 1024 * 1024
+
+export interface Start {
+  readonly url: string
+  readonly ticket: string
+  readonly seedPieces: number
+}
+
+let mesh: Mesh | undefined
+const stop = new AbortController()
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+}
+
+function seedOf(bytes: Uint8Array<ArrayBuffer>, digest: string): SeedStore {
+  const pieces: Bitfield = createBitfield(bytes.length / PIECE)
+  for (let i = 0; i < pieces.length; i++) pieces.add(toPieceIndex(i))
+  return {
+    layout: (wanted) => (wanted === digest ? { sizeBytes: bytes.length, pieceLengthBytes: PIECE, count: pieces.length } : undefined),
+    pieces: (wanted) => (wanted === digest ? pieces : undefined),
+    readPiece: async (_digest, piece) => bytes.slice(piece * PIECE, (piece + 1) * PIECE),
+    catalogue: async () => new TextEncoder().encode('{"payload":"the newest"}'),
+  }
+}
+
+async function start({ url, ticket, seedPieces }: Start): Promise<string> {
+  const bytes = seededBytes(3, seedPieces * PIECE)
+  const digest = toSha256(await sha256(bytes))
+  const seedStore = seedOf(bytes, digest)
+  const isEmpty = seedPieces === 0
+  mesh = startMesh(
+    {
+      signalingUrls: [url],
+      repository: 'https://portal.example/',
+      ticket,
+      seedStore: isEmpty ? { ...seedStore, pieces: () => undefined, layout: () => undefined, catalogue: async () => undefined } : seedStore,
+      createLink: simplePeerLinks({ mode: 'lan', iceServers: [], clock: systemClock }),
+      WebSocket,
+      clock: systemClock,
+      random: Math.random,
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    },
+    stop.signal,
+  )
+  if (!isEmpty) mesh.join(digest, 'seed')
+  addEventListener('pagehide', () => mesh?.close())
+  return digest
+}
+
+async function waitForPeers(count: number): Promise<void> {
+  const sources = mesh?.sources()
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if ((sources?.current().length ?? -1) === count) resolve()
+    }
+    sources?.onChange(look)
+    look()
+  })
+}
+
+/** Fetches the whole blob piece by piece, several at a time, each checked against its own hash. */
+async function fetchAll(digestText: string, pieces: number): Promise<unknown> {
+  if (mesh === undefined) throw new Error('not started')
+  const digest = toSha256(digestText)
+  const expected = seededBytes(3, pieces * PIECE)
+  const hashes = await Promise.all(Array.from({ length: pieces }, (_, i) => sha256(expected.slice(i * PIECE, (i + 1) * PIECE))))
+  const blob: BlobRef = { sha256: digest, sizeBytes: pieces * PIECE }
+  const startedMs = performance.now()
+  mesh.join(digest, 'leech')
+  await waitForPeers(1)
+  const connectedMs = performance.now()
+  const [source] = mesh.sources().current()
+  if (source === undefined) throw new Error('no peer')
+  let next = 0
+  let wrong = 0
+  let firstByteMs = 0
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < pieces; index = next++) {
+      const bytes = new Uint8Array(PIECE)
+      let offset = 0
+      for await (const chunk of source.read(blob, { start: index * PIECE, end: (index + 1) * PIECE }, stop.signal)) {
+        firstByteMs ||= performance.now()
+        bytes.set(chunk, offset)
+        offset += chunk.length
+      }
+      if ((await sha256(bytes)) !== hashes[index]) wrong++
+    }
+  }
+  await Promise.all([work(), work(), work()])
+  const endedMs = performance.now()
+  const [catalogue] = mesh.sources().catalogues()
+  const file = await catalogue?.readCatalogue(1000, stop.signal)
+  return {
+    wrong,
+    connectMs: Math.round(connectedMs - startedMs),
+    firstByteMs: Math.round(firstByteMs - startedMs),
+    megabytesPerSecond: (pieces * PIECE) / 1e3 / (endedMs - firstByteMs),
+    stats: await mesh.stats(),
+    catalogue: new TextDecoder().decode(file),
+  }
+}
+
+Object.assign(globalThis, {
+  meshPage: {
+    start,
+    fetchAll,
+    waitForPeers,
+    stats: () => mesh?.stats(),
+    peers: () => mesh?.sources().current().length,
+    close: () => mesh?.close(),
+  },
+})
