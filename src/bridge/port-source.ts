@@ -50,28 +50,13 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
       }
     },
     receive(message) {
-      switch (message.type) {
-        case 'sources':
-          isGrowing = message.isGrowing
-          setMembers(book, message.sources)
-          changed()
-          return true
-        case 'offers':
-          noteOffer(book, message)
-          changed()
-          return true
-        case 'read-data':
-          book.reads.get(message.read)?.push(message.bytes)
-          return true
-        case 'read-end':
-          book.reads.get(message.read)?.end()
-          return true
-        case 'read-failed':
-          book.reads.get(message.read)?.fail(new DeliveryError(message.failure))
-          return true
-        default:
-          return false
-      }
+      if (message.type === 'sources') {
+        isGrowing = message.isGrowing
+        setMembers(book, message.sources)
+      } else if (message.type === 'offers') noteOffer(book, message)
+      else return feedRead(book, message)
+      changed()
+      return true
     },
     close() {
       const failure: Failure = { code: 'engine-lost', detail: 'the page is gone' }
@@ -79,6 +64,23 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
       setMembers(book, [])
       changed()
     },
+  }
+}
+
+/** Gives a read what came for it; one that was cancelled meanwhile has no use for it. */
+function feedRead(book: Book, message: PageMessage): boolean {
+  switch (message.type) {
+    case 'read-data':
+      book.reads.get(message.read)?.push(message.bytes)
+      return true
+    case 'read-end':
+      book.reads.get(message.read)?.end()
+      return true
+    case 'read-failed':
+      book.reads.get(message.read)?.fail(new DeliveryError(message.failure))
+      return true
+    default:
+      return false
   }
 }
 

@@ -2,14 +2,25 @@ import type { ArtifactName, PieceIndex, Sha256, SourceId } from './model/ids.ts'
 
 /** Why bytes from one source could not be used. To a script most network faults look alike, so no cause is claimed. */
 export type SourceFailure =
-  | { readonly code: 'source-unreachable'; readonly source: SourceId; readonly phase: 'connect' | 'headers' | 'body'; readonly elapsedMs: number }
+  | {
+      readonly code: 'source-unreachable'
+      readonly source: SourceId
+      readonly phase: 'connect' | 'headers' | 'body'
+      readonly elapsedMs: number
+    }
   | { readonly code: 'source-status'; readonly source: SourceId; readonly status: number; readonly retryAfterSeconds: number | undefined }
   | { readonly code: 'source-protocol'; readonly source: SourceId; readonly detail: string }
   | { readonly code: 'source-length'; readonly source: SourceId; readonly expectedBytes: number; readonly actualBytes: number }
   | { readonly code: 'source-timeout'; readonly source: SourceId; readonly phase: 'headers' | 'stall' | 'slow'; readonly elapsedMs: number }
   | { readonly code: 'source-missing'; readonly source: SourceId }
   | { readonly code: 'source-refused'; readonly source: SourceId; readonly detail: string }
-  | { readonly code: 'digest-mismatch'; readonly source: SourceId; readonly piece: PieceIndex; readonly expected: Sha256; readonly actual: Sha256 }
+  | {
+      readonly code: 'digest-mismatch'
+      readonly source: SourceId
+      readonly piece: PieceIndex
+      readonly expected: Sha256
+      readonly actual: Sha256
+    }
   | { readonly code: 'blob-mismatch'; readonly source: SourceId; readonly expected: Sha256; readonly actual: Sha256 }
   | { readonly code: 'gateway-permission'; readonly source: SourceId; readonly state: 'prompt' | 'denied' }
 

@@ -89,7 +89,14 @@ async function askAll(
     parts,
     deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers),
   )
-  const haul = await collectCatalogues((file, source) => accept(parts, { file, source, floor }), tools, signal)
+  const haul = await collectCatalogues(
+    {
+      accept: (file, source) => accept(parts, { file, source, floor }),
+      isNeeded: newest === undefined || answer(parts, newest).freshness !== 'fresh',
+    },
+    tools,
+    signal,
+  )
   const candidates = [...(newest === undefined ? [] : [newest]), ...haul.accepted.map((one) => one.value)]
   const best = candidates.reduce<AcceptedCatalogue | undefined>(
     (high, one) => (high === undefined || one.catalogue.version > high.catalogue.version ? one : high),

@@ -81,6 +81,7 @@ export function createEngine(options: EngineOptions): Engine {
         sha256: entry.artifact.sha256,
         isYanked: entry.yanked,
         isDenied: isEntryDenied(catalogue, entry),
+        aliases: entry.aliases,
       }))
       return { catalogue: facts, artifacts }
     },

@@ -36,24 +36,12 @@ export function servePage(send: SendToPage, isSecurePage: boolean): PageServer {
     receive(data) {
       const message = tryParse(data)
       if (message === undefined || room.sources.receive(message)) return
-      switch (message.type) {
-        case 'open':
-          room.engine ??= open(room, message, isSecurePage)
-          // `open-failed` has told the page; calls that come later fail with the same reason.
-          room.engine.catch(() => undefined)
-          return
-        case 'cancel':
-          room.calls.get(message.call)?.abort(CANCELLED)
-          return
-        case 'deliver':
-        case 'list':
-        case 'forget':
-        case 'audit':
-        case 'seed-read':
-        case 'seed-catalogue':
-          void answer(room, message)
-          return
-      }
+      if (message.type === 'open') {
+        room.engine ??= open(room, message, isSecurePage)
+        // `open-failed` has told the page; calls that come later fail with the same reason.
+        room.engine.catch(() => undefined)
+      } else if (message.type === 'cancel') room.calls.get(message.call)?.abort(CANCELLED)
+      else if ('call' in message) void answer(room, message)
     },
   }
 }

@@ -86,6 +86,7 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
       startDownload(async () => engine, request, given),
       () => void worker.maybeUpdate(),
     )
+  let aliases: ReadonlySet<string> = new Set()
   const stopNeeds = serveNeeds(worker, (request) => start(request, {}).result)
 
   return {
@@ -94,6 +95,7 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
     downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
     list: async (signal = never) => {
       const listing = await list(engine, signal)
+      aliases = new Set(listing.artifacts.flatMap((artifact) => artifact.aliases))
       worker.tell('refresh')
       return listing
     },
@@ -104,7 +106,7 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
     guardLinks: (root = document) =>
       guardLinks(root, {
         scope,
-        isAlias: () => false,
+        isAlias: (target) => aliases.has(target),
         onClick: (request) => void start(request, {}).result.then((delivered) => delivered.save(), reportToPage),
       }),
     mesh: mesh.port,

@@ -15,6 +15,8 @@ const ATTEMPT_MS = 5_000
 const DEADLINE_MS = 12_000
 /** HTTP sources that say nothing for this long are not waited for before the mesh is asked. */
 const MESH_AFTER_MS = 600
+/** With a good catalogue at hand, a newer one is waited for no longer than this, and no peer is met for it. */
+const REFRESH_MS = 1500
 
 export interface CatalogueAnswer<T> {
   readonly source: SourceId
@@ -29,17 +31,14 @@ export interface CatalogueHaul<T> {
 /**
  * Asks every source for the catalogue at once and collects the answers that `accept` lets through: one frozen mirror must not decide.
  *
- * @param accept verifies the bytes; what it throws is noted against the source
+ * @param job.accept verifies the bytes; what it throws is noted against the source
+ * @param job.isNeeded there is none to go on with: then peers are met for it too, and it is waited for
  * @param tools `sources` may grow while this waits
  */
-export async function collectCatalogues<T>(
-  accept: (bytes: Uint8Array, source: SourceId) => Promise<T>,
-  tools: DeliveryTools,
-  signal: AbortSignal,
-): Promise<CatalogueHaul<T>> {
+export async function collectCatalogues<T>(job: CatalogueJob<T>, tools: DeliveryTools, signal: AbortSignal): Promise<CatalogueHaul<T>> {
   const end = createAbort(signal)
   const hunt: Hunt<T> = {
-    accept,
+    ...job,
     tools,
     asked: new Set(),
     accepted: [],
@@ -57,8 +56,12 @@ export async function collectCatalogues<T>(
   }
 }
 
-interface Hunt<T> {
+export interface CatalogueJob<T> {
   readonly accept: (bytes: Uint8Array, source: SourceId) => Promise<T>
+  readonly isNeeded: boolean
+}
+
+interface Hunt<T> extends CatalogueJob<T> {
   readonly tools: DeliveryTools
   readonly asked: Set<CatalogueSource>
   readonly accepted: CatalogueAnswer<T>[]
@@ -75,13 +78,25 @@ async function collecting<T>(hunt: Hunt<T>, signal: AbortSignal): Promise<void> 
     for (const source of newSources(hunt)) void ask(hunt, source, signal)
     const nowMs = tools.clock.monotonicMs()
     if (hunt.accepted.length > 0) firstMs ??= nowMs
-    if (firstMs !== undefined && (hunt.running === 0 || nowMs - firstMs >= AFTER_FIRST_MS)) return
-    if (firstMs === undefined && (hunt.running === 0 || nowMs - startedMs >= MESH_AFTER_MS))
-      for (const tier of tools.policy.tiers) tools.sources.want(tier)
-    if (hunt.running === 0 && !tools.sources.isGrowing()) return
-    if (nowMs - startedMs >= DEADLINE_MS) return
+    else if (hunt.isNeeded && (hunt.running === 0 || nowMs - startedMs >= MESH_AFTER_MS)) wantAll(tools)
+    if (isOver(hunt, { sinceStartMs: nowMs - startedMs, sinceFirstMs: firstMs === undefined ? undefined : nowMs - firstMs })) return
     await waitAtMost(hunt.gate, { clock: tools.clock, ms: TICK_MS }, signal)
   }
+}
+
+interface Elapsed {
+  readonly sinceStartMs: number
+  readonly sinceFirstMs: number | undefined
+}
+
+function isOver<T>(hunt: Hunt<T>, { sinceStartMs, sinceFirstMs }: Elapsed): boolean {
+  if (sinceFirstMs !== undefined) return hunt.running === 0 || sinceFirstMs >= AFTER_FIRST_MS
+  if (!hunt.isNeeded) return hunt.running === 0 || sinceStartMs >= REFRESH_MS
+  return (hunt.running === 0 && !hunt.tools.sources.isGrowing()) || sinceStartMs >= DEADLINE_MS
+}
+
+function wantAll({ policy, sources }: DeliveryTools): void {
+  for (const tier of policy.tiers) sources.want(tier)
 }
 
 function newSources<T>({ tools, asked }: Hunt<T>): CatalogueSource[] {

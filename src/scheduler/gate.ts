@@ -44,7 +44,8 @@ export function createGate(): Gate {
       })
     },
     open() {
-      for (const wake of [...waiters]) wake()
+      // A waiter that waits again waits for the next opening.
+      for (const wake of Array.from(waiters)) wake()
     },
   }
 }

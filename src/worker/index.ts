@@ -1,7 +1,7 @@
 import { registerRoute } from 'workbox-routing'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
+import { createStandalone, type Standalone } from '../engine/standalone.ts'
 import { createAliases, type Aliases } from './aliases.ts'
-import { createAlone, type Alone } from './alone.ts'
 import { askPage, toDeliveryError } from './ask-page.ts'
 import { interstitialPage } from './interstitial.ts'
 import { attachLifecycle } from './lifecycle.ts'
@@ -29,7 +29,7 @@ export function attach(scope: ServiceWorkerGlobalScope, options: AttachOptions =
   const base = scope.location.href
   const configUrl = new URL(options.configUrl ?? 'sealift.json', base).href
   const pageScriptUrl = new URL(options.pageScriptUrl ?? 'page.js', base).href
-  const alone = createAlone(scope, configUrl)
+  const alone = createStandalone({ configUrl, isSecurePage: scope.location.protocol === 'https:' })
   const aliases = createAliases(alone)
   void aliases.load()
   attachLifecycle(scope, aliases)
@@ -47,7 +47,7 @@ export function attach(scope: ServiceWorkerGlobalScope, options: AttachOptions =
 
 interface Room {
   readonly scope: WorkerScope
-  readonly alone: Alone
+  readonly alone: Standalone
   readonly aliases: Aliases
   readonly pageScriptUrl: string
 }
@@ -88,8 +88,7 @@ async function answer(
     const page = await askPage(room.scope, wanted, clientId)
     if (page.kind === 'failed') return respondWithFailure(page.failure)
     const sha256 = page.kind === 'ready' ? page.sha256 : await room.alone.deliver(wanted, request.signal)
-    const signal = AbortSignal.timeout(LOOKUP_MS)
-    const file = await (await room.alone.stores(signal)).lookups.findVerified(sha256, signal)
+    const file = await room.alone.find(sha256, AbortSignal.timeout(LOOKUP_MS))
     if (file === undefined) return respondWithFailure({ code: 'still-fetching', retryAfterSeconds: 5 })
     return respondWithFile(file, request)
   } catch (error) {

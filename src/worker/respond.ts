@@ -1,7 +1,7 @@
 import { HANDLING, type Failure } from '../core/errors.ts'
 import { answerArtifact } from '../core/respond/headers.ts'
 import { parseRange } from '../core/respond/http-range.ts'
-import type { VerifiedFile } from '../stores/lookups.ts'
+import type { VerifiedFile } from '../engine/standalone.ts'
 
 /** A verified file as the answer to one request: whole, one range, or its headers alone. */
 export function respondWithFile(file: VerifiedFile, request: Request): Response {

@@ -54,7 +54,11 @@ export const DEFAULT_THRESHOLDS: Thresholds = { log: 1, sct: 1, timestamp: 1 }
  * A policy that can be enforced, or no policy at all.
  * @throws {DeliveryError} `policy-missing`, when there is no signer, or one is half-named
  */
-export function requirePolicy(signers: readonly Signer[], trustedRoot: unknown, thresholds: Thresholds = DEFAULT_THRESHOLDS): SignaturePolicy {
+export function requirePolicy(
+  signers: readonly Signer[],
+  trustedRoot: unknown,
+  thresholds: Thresholds = DEFAULT_THRESHOLDS,
+): SignaturePolicy {
   const [first, ...rest] = signers
   if (first === undefined) throw missing('no signer is named')
   for (const signer of signers) requireSigner(signer, trustedRoot)

@@ -24,10 +24,16 @@ export function pieceHash(artifact: Pick<Artifact, 'pieces'>, index: PieceIndex)
  * The one door from unverified to verified bytes. The caller gives up `bytes`: nobody may write to them afterwards.
  * @throws {DeliveryError} `source-length` or `digest-mismatch`, both naming the source
  */
-export async function verifyPiece(artifact: Artifact, index: PieceIndex, bytes: Uint8Array, from: { readonly source: SourceId; readonly hasher: Hasher }): Promise<VerifiedPiece> {
+export async function verifyPiece(
+  artifact: Artifact,
+  index: PieceIndex,
+  bytes: Uint8Array,
+  from: { readonly source: SourceId; readonly hasher: Hasher },
+): Promise<VerifiedPiece> {
   const range = pieceRange(artifact, index)
   const expectedBytes = range.end - range.start
-  if (bytes.length !== expectedBytes) throw new DeliveryError({ code: 'source-length', source: from.source, expectedBytes, actualBytes: bytes.length })
+  if (bytes.length !== expectedBytes)
+    throw new DeliveryError({ code: 'source-length', source: from.source, expectedBytes, actualBytes: bytes.length })
   const expected = pieceHash(artifact, index)
   const actual = await from.hasher.digest(bytes)
   if (actual !== expected) throw new DeliveryError({ code: 'digest-mismatch', source: from.source, piece: index, expected, actual })

@@ -124,4 +124,6 @@ export interface ListedArtifact {
   readonly sha256: Sha256
   readonly isYanked: boolean
   readonly isDenied: boolean
+  /** Plain URLs that stand for it. */
+  readonly aliases: readonly string[]
 }

@@ -120,7 +120,7 @@ function readEnd(field: JsonField): Extract<EngineMessage, { type: 'failed' }>['
 }
 
 function readListed(field: JsonField): ListedArtifact {
-  const get = field.object(['name', 'version', 'platform', 'channel', 'sizeBytes', 'sha256', 'isYanked', 'isDenied'])
+  const get = field.object(['name', 'version', 'platform', 'channel', 'sizeBytes', 'sha256', 'isYanked', 'isDenied', 'aliases'])
   return {
     name: get('name').text(200),
     version: get('version').text(),
@@ -130,6 +130,9 @@ function readListed(field: JsonField): ListedArtifact {
     sha256: get('sha256').checked(isSha256, DIGEST),
     isYanked: get('isYanked').boolean(),
     isDenied: get('isDenied').boolean(),
+    aliases: get('aliases')
+      .list(LIMITS.aliasesPerArtifact)
+      .map((url) => url.text()),
   }
 }
 
