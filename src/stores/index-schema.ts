@@ -1,4 +1,5 @@
 import type { DBSchema, IDBPDatabase } from 'idb'
+import { pieceCount } from '../core/model/artifact.ts'
 import {
   toPieceIndex,
   isArtifactName,
@@ -69,26 +70,26 @@ export function upgradeIndex(db: IDBPDatabase<IndexSchema>, oldVersion: number):
 export function parseArtifactRow(value: unknown): ArtifactRow | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const row: Partial<Record<keyof ArtifactRow, unknown>> = value
-  const { sha256, sizeBytes, pieceLengthBytes, count, state, createdAtMs, lastUsedAtMs, filename, mediaType, name, version } = row
-  if (!isSha256(sha256) || !isArtifactName(name)) return undefined
+  const { sha256, name, state, filename, mediaType, version } = row
+  const [cut, times] = [parseCut(row), parseTimes(row)]
+  if (cut === undefined || times === undefined || !isSha256(sha256) || !isArtifactName(name)) return undefined
   if (state !== 'partial' && state !== 'verified') return undefined
-  if (!isWhole(sizeBytes) || !isWhole(pieceLengthBytes) || !isWhole(count) || !isNumber(createdAtMs) || !isNumber(lastUsedAtMs))
-    return undefined
   if (typeof filename !== 'string' || typeof mediaType !== 'string' || typeof version !== 'string') return undefined
-  if (pieceLengthBytes === 0 || count !== Math.ceil(sizeBytes / pieceLengthBytes)) return undefined
-  return {
-    sha256,
-    sizeBytes,
-    pieceLengthBytes,
-    count,
-    state,
-    createdAtMs,
-    lastUsedAtMs,
-    filename,
-    mediaType,
-    name,
-    version,
-  }
+  return { sha256, ...cut, state, ...times, filename, mediaType, name, version }
+}
+
+type Times = Pick<ArtifactRow, 'createdAtMs' | 'lastUsedAtMs'>
+
+function parseTimes({ createdAtMs, lastUsedAtMs }: Partial<Record<keyof Times, unknown>>): Times | undefined {
+  return isNumber(createdAtMs) && isNumber(lastUsedAtMs) ? { createdAtMs, lastUsedAtMs } : undefined
+}
+
+type Cut = Pick<ArtifactRow, 'sizeBytes' | 'pieceLengthBytes' | 'count'>
+
+function parseCut({ sizeBytes, pieceLengthBytes, count }: Partial<Record<keyof Cut, unknown>>): Cut | undefined {
+  if (!isWhole(sizeBytes) || !isWhole(pieceLengthBytes) || !isWhole(count)) return undefined
+  const isConsistent = pieceLengthBytes > 0 && count === pieceCount(sizeBytes, pieceLengthBytes)
+  return isConsistent ? { sizeBytes, pieceLengthBytes, count } : undefined
 }
 
 /** Undefined when the flag cannot be relied on; the piece then counts as not kept. */

@@ -1,6 +1,6 @@
 import type { Artifact } from '../core/model/artifact.ts'
 import { createArtifactFile, type ArtifactFile, type FileStore } from './artifact-file.ts'
-import type { ArtifactBook, Backing } from './backing.ts'
+import type { ArtifactBook, Backing, OpenBacking } from './backing.ts'
 import { toStoreError } from './store-failure.ts'
 
 /**
@@ -12,7 +12,7 @@ export function createLayeredStore(backings: readonly Backing[], book: ArtifactB
   const open = async (artifact: Artifact, signal: AbortSignal): Promise<ArtifactFile> => {
     signal.throwIfAborted()
     await book?.begin(artifact, signal)
-    const opened = await Promise.all(backings.map((backing) => backing.open(artifact, signal)))
+    const opened = await openAll(backings, artifact, signal)
     const file = createArtifactFile(artifact, opened, async (stop) => await book?.markVerified(artifact, stop))
     await file.reserve(signal)
     return file
@@ -32,4 +32,14 @@ export function createLayeredStore(backings: readonly Backing[], book: ArtifactB
       for (const backing of backings) await backing.remove(sha256, signal)
     },
   }
+}
+
+/** Whatever opens: one broken backing must not keep the others from being used. Its pieces then count as not kept. */
+async function openAll(backings: readonly Backing[], artifact: Artifact, signal: AbortSignal): Promise<readonly OpenBacking[]> {
+  const outcomes = await Promise.allSettled(backings.map((backing) => backing.open(artifact, signal)))
+  signal.throwIfAborted()
+  const opened = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (opened.length === 0 && failed !== undefined) throw failed.reason
+  return opened
 }

@@ -56,7 +56,7 @@ async function runCase(suite: string, name: string): Promise<void> {
 }
 
 async function runStoreCase(kind: StoreName, name: string, track: <T extends { close(): void }>(one: T) => T): Promise<void> {
-  const open = async (): Promise<FileStore> => await openStore(kind, track)
+  const open = async (): Promise<FileStore> => closingFiles(await openStore(kind, track), track)
   await find(STORE_CASES, name).run({ store: await open(), reopen: open })
 }
 
@@ -65,6 +65,18 @@ async function openStore(kind: StoreName, track: <T extends { close(): void }>(o
   const index: SealiftIndex = track(await openIndex(never))
   if (kind === 'blob store') return createBlobStore(index, systemClock)
   return createOpfsStore({ index, files: await openPieceFiles(), clock: systemClock })
+}
+
+/** The same store, which closes what a failing claim leaves open: an open file would spoil the next claim. */
+function closingFiles(store: FileStore, track: <T extends { close(): void }>(one: T) => T): FileStore {
+  return {
+    open: async (artifact, signal) => {
+      const file = await store.open(artifact, signal)
+      track({ close: () => void file.close() })
+      return file
+    },
+    remove: (sha256, signal) => store.remove(sha256, signal),
+  }
 }
 
 /** Clears what this origin keeps. */

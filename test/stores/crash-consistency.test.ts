@@ -131,3 +131,10 @@ test('a full disk is not tried again under another name, since every kind of sto
   await file.put(await makePiece(ARTIFACT, BYTES, 0), never)
   expect([disk.hasFailed, file.stored.size, other.calls.includes('openWriter')]).toEqual([true, 1, false])
 })
+
+test('a store that cannot be opened at all does not keep the others from being used', async () => {
+  const disk = createFailingDisk({ kind: 'crash', at: { call: 'listFlags', nth: 0 } })
+  const file = await storeOn(disk, 10_000).open(ARTIFACT, never)
+  await file.put(await makePiece(ARTIFACT, BYTES, 0), never)
+  expect([disk.hasFailed, file.stored.size]).toEqual([true, 1])
+})

@@ -14,23 +14,30 @@ export interface ExpectedBody {
  */
 export async function* readBody(answer: Answer, expected: ExpectedBody, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
   const limit = expected.expectedBytes ?? Number.POSITIVE_INFINITY
-  const reader = answer.response.body?.getReader()
   let length = 0
+  for await (const received of chunksOf(answer, signal)) {
+    const room = limit - length
+    if (received.length > room && expected.ending === 'exact') throw wrongLength(answer, limit, length + received.length)
+    const chunk = received.length > room ? received.subarray(0, room) : received
+    length += chunk.length
+    if (chunk.length > 0) yield chunk
+    if (length === limit && expected.ending === 'cut') return
+  }
+  if (expected.expectedBytes !== undefined && length !== limit) throw wrongLength(answer, limit, length)
+}
+
+async function* chunksOf(answer: Answer, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = answer.response.body?.getReader()
+  if (reader === undefined) return
   try {
-    while (reader !== undefined) {
+    for (;;) {
       const { done, value } = await nextChunk(answer, reader, signal)
-      if (done) break
-      const room = limit - length
-      if (value.length > room && expected.ending === 'exact') throw wrongLength(answer, limit, length + value.length)
-      const chunk = value.length > room ? value.subarray(0, room) : value
-      length += chunk.length
-      if (chunk.length > 0) yield chunk
-      if (length === limit && expected.ending === 'cut') return
+      if (done) return
+      yield value
     }
-    if (expected.expectedBytes !== undefined && length !== limit) throw wrongLength(answer, limit, length)
   } finally {
     // A body that failed cannot be cancelled, and need not be.
-    await reader?.cancel().catch(() => undefined)
+    await reader.cancel().catch(() => undefined)
   }
 }
 
