@@ -72,6 +72,12 @@ test.each([
   })
 })
 
+test('a record says delivered only when every piece has a source', () => {
+  const short = withMember(withMember(good, 'sources.0.pieces', [{ start: 1, end: 2 }]), 'sources.0.verifiedBytes', 1024 * 1024)
+  expect(failureFrom(() => parseAuditRecord(short))).toMatchObject({ path: 'sources', detail: 'a delivered piece has no source' })
+  expect(parseAuditRecord(withMember(short, 'outcome', { kind: 'cancelled' })).sources).toHaveLength(2)
+})
+
 test('a delivery that was cut short may leave pieces out, but counts none twice', () => {
   const cut = withMember(withMember(good, 'outcome', { kind: 'cancelled' }), 'sources.0.pieces', [{ start: 1, end: 2 }])
   expect(parseAuditRecord(withMember(cut, 'sources.0.verifiedBytes', 1024 * 1024)).sources).toHaveLength(2)
