@@ -15,10 +15,11 @@ export const WINDOW_MIN_BYTES = 64 * KIB
 export const WINDOW_MAX_BYTES = 1024 * KIB
 
 /** Queueing that is borne for the sake of a full line. */
-const NEAR_MS = 10
-const FAR_MS = 20
+const NEAR_MS = 8
+const FAR_MS = 10
 const STEP_BYTES = 16 * KIB
 const SHRINK = 0.8
+const DRAIN = 0.5
 /** Grants that are looked at together. */
 const ROUND = 4
 /** The shortest delay is forgotten after one to two of these: routes change. */
@@ -33,7 +34,7 @@ class DelayWindow implements CreditWindow {
   #isStarting = true
   #shortestMs = Number.POSITIVE_INFINITY
   #shortestBeforeMs = Number.POSITIVE_INFINITY
-  #epochMs = 0
+  #epochMs: number | undefined
   #latestMs: readonly number[] = []
   #shrunkAtMs = Number.NEGATIVE_INFINITY
 
@@ -42,10 +43,13 @@ class DelayWindow implements CreditWindow {
   }
 
   onDelay(measuredMs: number, nowMs: number, wasFull: boolean): void {
+    this.#epochMs ??= nowMs
     if (nowMs - this.#epochMs >= MEMORY_MS) {
       this.#shortestBeforeMs = this.#shortestMs
       this.#shortestMs = Number.POSITIVE_INFINITY
       this.#epochMs = nowMs
+      // A queue of our own making would pass for the line's delay: let it run dry, and measure anew.
+      this.#set(this.#bytes * DRAIN)
     }
     this.#shortestMs = Math.min(this.#shortestMs, measuredMs)
     const shortestMs = Math.min(this.#shortestMs, this.#shortestBeforeMs)

@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { WebSocket as NodeWebSocket } from 'ws'
+import { toPieceIndex } from '../../../src/core/model/ids.ts'
+import { sha256Of } from '../../../src/core/verify/digest.ts'
+import { startMesh, type Mesh, type MeshOptions } from '../../../src/sources/mesh/mesh.ts'
+import { emptySeedStore, type SeedStore } from '../../../src/sources/mesh/seed-store.ts'
+import { seededBytes } from '../../fakes/seeded-random.ts'
+import { systemClock } from '../../fakes/system-clock.ts'
+import { KEY, ORIGIN, serve, ticket } from './site.ts'
+import { createExchange, type Exchange } from './memory-links.ts'
+import { never, seedStore } from './sessions.ts'
+
+const PIECE = 64 * 1024
+const BYTES = seededBytes(2, 3 * PIECE)
+const BLOB = { sha256: sha256Of(BYTES), sizeBytes: BYTES.length }
+const STORE = seedStore({ sha256: BLOB.sha256, bytes: BYTES, pieceLengthBytes: PIECE })
+
+/** As a browser would open it: with the page's origin. */
+class PageWebSocket extends NodeWebSocket {
+  constructor(url: string) {
+    super(url, { origin: ORIGIN, perMessageDeflate: false })
+  }
+}
+
+const open: Mesh[] = []
+afterEach(() => {
+  for (const mesh of open.splice(0)) mesh.close()
+})
+
+function join(exchange: Exchange, urls: readonly string[], store: SeedStore = emptySeedStore, changes: Partial<MeshOptions> = {}): Mesh {
+  const mesh = startMesh(
+    {
+      signalingUrls: urls,
+      repository: 'https://portal.example/',
+      ticket: ticket(),
+      seedStore: store,
+      createLink: exchange.createLink,
+      WebSocket: PageWebSocket as unknown as typeof WebSocket,
+      clock: systemClock,
+      random: Math.random,
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      ...changes,
+    },
+    never,
+  )
+  open.push(mesh)
+  return mesh
+}
+
+/** Resolves once the mesh has so many peers; the test's own timeout ends it. */
+async function peers(mesh: Mesh, count: number): Promise<void> {
+  const sources = mesh.sources()
+  await new Promise<void>((resolve) => {
+    const stop = sources.onChange(() => look())
+    const look = (): void => {
+      if (sources.current().length !== count) return
+      stop()
+      resolve()
+    }
+    look()
+  })
+}
+
+async function readPiece(mesh: Mesh, index: number): Promise<Uint8Array> {
+  const [source] = mesh.sources().current()
+  if (source === undefined) throw new Error('no peer')
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source.read(BLOB, { start: index * PIECE, end: (index + 1) * PIECE }, never)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+describe('mesh', () => {
+  test('a leech meets a seed through signaling and reads from it', async () => {
+    const server = await serve()
+    const exchange = createExchange()
+    const seed = join(exchange, [server.url], STORE)
+    seed.join(BLOB.sha256, 'seed')
+    const leech = join(exchange, [server.url])
+    const offered = new Promise<string>((resolve) =>
+      leech.onOffer((source, digest, offer) => resolve(`${source.slice(0, 5)} ${digest === BLOB.sha256} ${offer?.pieces.size}`)),
+    )
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    expect(await offered).toBe('peer: true 3')
+    expect(leech.sources().current()[0]?.isOffered(BLOB, toPieceIndex(2))).toBe(true)
+    expect(sha256Of(await readPiece(leech, 1))).toBe(sha256Of(BYTES.subarray(PIECE, 2 * PIECE)))
+    const [stats] = await leech.stats()
+    expect(stats?.receivedBytes).toBeGreaterThan(PIECE)
+  })
+
+  test('links outlive the signaling server, and whoever comes after its return is met', async () => {
+    const server = await serve()
+    const exchange = createExchange()
+    const seed = join(exchange, [server.url], STORE)
+    seed.join(BLOB.sha256, 'seed')
+    const leech = join(exchange, [server.url])
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    await server.kill()
+    expect(sha256Of(await readPiece(leech, 0))).toBe(sha256Of(BYTES.subarray(0, PIECE)))
+    await serve({ port: server.port })
+    const late = join(exchange, [server.url])
+    late.join(BLOB.sha256, 'leech')
+    await peers(late, 2)
+  })
+
+  test('one dead signaling server of two does no harm', async () => {
+    const [dead, server] = [await serve(), await serve()]
+    await dead.kill()
+    const exchange = createExchange()
+    const urls = [dead.url, server.url]
+    join(exchange, urls, STORE).join(BLOB.sha256, 'seed')
+    const leech = join(exchange, urls)
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    expect(leech.signaling().map(({ isOnline }) => isOnline)).toEqual([false, true])
+  })
+
+  test('a banned peer is gone at once and does not come back', async () => {
+    const server = await serve()
+    const exchange = createExchange()
+    const seed = join(exchange, [server.url], STORE)
+    seed.join(BLOB.sha256, 'seed')
+    const leech = join(exchange, [server.url])
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    const [source] = leech.sources().current()
+    if (source === undefined) throw new Error('no peer')
+    leech.ban(source.id, 'bad-piece')
+    expect(leech.sources().current()).toEqual([])
+    await peers(seed, 0)
+    leech.leave(BLOB.sha256)
+    leech.join(BLOB.sha256, 'leech')
+    leech.joinCatalogue('leech')
+    seed.joinCatalogue('seed')
+    const other = join(exchange, [server.url])
+    other.join(BLOB.sha256, 'leech')
+    await peers(other, 2)
+    expect(
+      leech
+        .sources()
+        .current()
+        .map(({ id }) => id),
+    ).not.toContain(source.id)
+  })
+
+  test('a page that leaves is missed at once by those it was connected to', async () => {
+    const server = await serve()
+    const exchange = createExchange()
+    const seed = join(exchange, [server.url], STORE)
+    seed.join(BLOB.sha256, 'seed')
+    const leech = join(exchange, [server.url])
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    seed.close()
+    await peers(leech, 0)
+    expect(exchange.made.every(({ a, b }) => a.isClosed && b.isClosed)).toBe(true)
+  })
+
+  test('a server that refuses the ticket is told apart from one that is away', async () => {
+    const server = await serve()
+    const mesh = join(createExchange(), [server.url], STORE, {
+      ticket: ticket({ key: { kid: KEY.kid, secret: new Uint8Array(32).fill(1) } }),
+    })
+    mesh.join(BLOB.sha256, 'seed')
+    await expect.poll(() => mesh.signaling()[0]?.failure).toMatchObject({ code: 'signal-refused', reason: 'admission-refused' })
+  })
+})

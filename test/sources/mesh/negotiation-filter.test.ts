@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { failureOf } from '../../../src/core/errors.ts'
+import { LIMITS } from '../../../src/core/limits.ts'
+import { filterDescription, isCandidateAllowed } from '../../../src/sources/mesh/negotiation-filter.ts'
+
+const PRINT = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(2, '0').toUpperCase()).join(':')
+const CHROMIUM = [
+  'v=0',
+  'o=- 4611731400430051336 2 IN IP4 127.0.0.1',
+  's=-',
+  't=0 0',
+  'a=group:BUNDLE 0',
+  'a=extmap-allow-mixed',
+  'a=msid-semantic: WMS',
+  'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+  'c=IN IP4 0.0.0.0',
+  'a=ice-ufrag:abcd',
+  'a=ice-pwd:0123456789abcdef01234567',
+  'a=ice-options:trickle',
+  `a=fingerprint:sha-256 ${PRINT}`,
+  'a=setup:actpass',
+  'a=mid:0',
+  'a=sctp-port:5000',
+  'a=max-message-size:262144',
+]
+const describeLines = (lines: readonly string[]): string => `${lines.join('\r\n')}\r\n`
+
+function refusalOf(sdp: string): string | undefined {
+  try {
+    filterDescription(sdp, 'any')
+    return undefined
+  } catch (error) {
+    return failureOf(error)?.code ?? 'something else was thrown'
+  }
+}
+
+describe('session descriptions', () => {
+  test('a data channel’s description passes unchanged, and its fingerprint is read', () => {
+    const { sdp, fingerprint } = filterDescription(describeLines(CHROMIUM), 'any')
+    expect(sdp).toBe(describeLines(CHROMIUM))
+    expect([...fingerprint]).toEqual(Array.from({ length: 32 }, (_, i) => i))
+  })
+
+  test('lines that no data channel needs are left out', () => {
+    const { sdp } = filterDescription(describeLines([...CHROMIUM, 'a=rtpmap:96 VP8/90000', 'a=x-unheard-of', 'b=AS:30']), 'any')
+    expect(sdp).toBe(describeLines(CHROMIUM))
+  })
+
+  test.each([
+    ['an empty one', ''],
+    ['one with audio', describeLines([...CHROMIUM, 'm=audio 9 UDP/TLS/RTP/SAVPF 111'])],
+    ['one with two data channels', describeLines([...CHROMIUM, 'm=application 9 UDP/DTLS/SCTP webrtc-datachannel'])],
+    ['one without a fingerprint', describeLines(CHROMIUM.filter((line) => !line.startsWith('a=fingerprint')))],
+    ['one with two fingerprints', describeLines([...CHROMIUM, `a=fingerprint:sha-256 ${PRINT}`])],
+    ['one with a weak fingerprint', describeLines(CHROMIUM.map((line) => line.replace(/sha-256 .*/, `sha-1 ${PRINT.slice(0, 59)}`)))],
+    ['one that is too long', describeLines([...CHROMIUM, `a=mid:${'x'.repeat(LIMITS.sdpBytes)}`])],
+  ])('%s is refused', (_name, sdp) => {
+    expect(refusalOf(sdp)).toBe('peer-frame')
+  })
+
+  test('candidates inside are filtered and counted like any other', () => {
+    const good = Array.from({ length: 40 }, (_, i) => `a=candidate:${i} 1 udp 2113937151 10.0.0.${i} 50000 typ host`)
+    const bad = 'a=candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host'
+    const { sdp } = filterDescription(describeLines([...CHROMIUM, bad, ...good]), 'any')
+    expect(sdp).not.toContain('127.0.0.1 50000')
+    expect(sdp.match(/a=candidate:/g)).toHaveLength(LIMITS.candidatesPerPeer)
+  })
+
+  test('any text is filtered or refused, and nothing else is thrown', () => {
+    const lines = fc
+      .array(fc.oneof(fc.string(), fc.constantFrom(...CHROMIUM, 'm=', 'a=fingerprint:', 'a=candidate:')), { maxLength: 40 })
+      .map(describeLines)
+    fc.assert(
+      fc.property(lines, (sdp) => [undefined, 'peer-frame'].includes(refusalOf(sdp))),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('candidates', () => {
+  const host = (address: string, port = 50_000, type = 'host', transport = 'udp'): string =>
+    `candidate:1 1 ${transport} 2113937151 ${address} ${port} typ ${type} generation 0`
+
+  test.each(['0f3c5bb2-8a24-4b14-8a5f-7cf0b7a0b0a1.local', '10.1.2.3', '172.16.0.1', '172.31.255.254', '192.168.1.20', 'fd00::1'])(
+    '%s is reached in a LAN',
+    (address) => {
+      expect([isCandidateAllowed(host(address), 'lan'), isCandidateAllowed(host(address), 'any')]).toEqual([true, true])
+    },
+  )
+
+  test.each(['192.0.2.7', '172.32.0.1', '172.15.0.1', '2001:db8::1'])('%s is reached only where the internet may be', (address) => {
+    expect([isCandidateAllowed(host(address), 'lan'), isCandidateAllowed(host(address), 'any')]).toEqual([false, true])
+  })
+
+  test.each([
+    ['this machine', host('127.0.0.1')],
+    ['this machine, IPv6', host('::1')],
+    ['this machine, IPv6 in full', host('0:0:0:0:0:0:0:1')],
+    ['IPv4 in disguise', host('::ffff:10.0.0.1')],
+    ['nobody', host('0.0.0.0')],
+    ['everybody', host('255.255.255.255')],
+    ['a multicast group', host('224.0.0.251')],
+    ['a multicast group, IPv6', host('ff02::fb')],
+    ['a link-local address', host('169.254.169.254')],
+    ['a link-local address, IPv6', host('fe80::1')],
+    ['a name to be looked up', host('intranet.example')],
+    ['a name in .local that is none', host('a.b.local')],
+    ['a well-known port', host('10.0.0.1', 443)],
+    ['a port that does not exist', host('10.0.0.1', 70_000)],
+    ['a TCP port', host('10.0.0.1', 50_000, 'host', 'tcp')],
+    ['an octal spelling', host('0300.0250.1.1')],
+    ['an empty one', ''],
+    ['a line break', `${host('10.0.0.1')}`.replace('10.0.0.1', '10.0.0.1\r\na=x')],
+    ['one that is too long', host('10.0.0.1') + 'x'.repeat(LIMITS.candidateBytes)],
+  ])('%s is never reached', (_name, candidate) => {
+    expect(isCandidateAllowed(candidate, 'any')).toBe(false)
+  })
+
+  test('what a STUN or TURN server found is of no use in a LAN', () => {
+    for (const type of ['srflx', 'prflx', 'relay']) {
+      expect(isCandidateAllowed(host('10.0.0.1', 50_000, type), 'lan')).toBe(false)
+      expect(isCandidateAllowed(host('10.0.0.1', 50_000, type), 'any')).toBe(true)
+    }
+  })
+})
