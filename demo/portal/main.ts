@@ -50,7 +50,7 @@ async function showArtifacts(sealift: Sealift, log: Log): Promise<void> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof DeliveryError) return `${refusalWords(error.code)} ${error.nextStep}`
+  if (error instanceof DeliveryError) return `${refusalWords(error.code)} ${error.nextStep} [${error.message}]`
   return `The catalogue could not be read: ${String(error)}`
 }
 

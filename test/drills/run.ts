@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
-import { launchChromium, type LaunchedBrowser } from '../browser/launch.ts'
 import { basicScenarios } from './basic.ts'
+import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
@@ -31,9 +31,10 @@ const SMALL = 'sealift'
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
  * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`
+ * @param found the browser to use; undefined when there is none
  * @returns exit status: 0 when all passed
  */
-export async function runDrill(args: readonly string[]): Promise<number> {
+export async function runDrill(args: readonly string[], found: FoundBrowser | undefined): Promise<number> {
   const isJson = args.includes('--json')
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined
   const groups = new Set<string>(SCENARIOS.map(({ group }) => group))
@@ -46,13 +47,17 @@ export async function runDrill(args: readonly string[]): Promise<number> {
     console.error(`No scenario is called ${String(only)}. Groups: ${[...groups].join(', ')}; --list names all.`)
     return 2
   }
-  const report = await drill(chosen, (row) => console.log(describe(row)))
+  if (found === undefined) {
+    console.error('There is no Chromium on this machine. npm run browser gets one.')
+    return 2
+  }
+  const report = await drill(chosen, found, (row) => console.log(describe(row)))
   console.log(`${report.passed} of ${report.total} passed`)
   if (isJson) console.log(JSON.stringify({ drill: report }))
   return report.passed === report.total ? 0 : 1
 }
 
-async function drill(scenarios: readonly Scenario[], onRow: (row: DrillRow) => void): Promise<DrillReport> {
+async function drill(scenarios: readonly Scenario[], found: FoundBrowser, onRow: (row: DrillRow) => void): Promise<DrillReport> {
   const stop = new AbortController()
   const onSignal = (): void => stop.abort(new Error('the drill was ended'))
   process.once('SIGINT', onSignal)
@@ -64,7 +69,7 @@ async function drill(scenarios: readonly Scenario[], onRow: (row: DrillRow) => v
   try {
     for (const scenario of scenarios) {
       if (stop.signal.aborted) break
-      const row = await runScenario(scenario, { stack, receiver })
+      const row = await runScenario(scenario, { stack, receiver, found })
       rows.push(row)
       onRow(row)
     }
@@ -80,13 +85,13 @@ async function drill(scenarios: readonly Scenario[], onRow: (row: DrillRow) => v
 /** One scenario on a stack as it was at the start, with browsers that are gone afterwards. */
 async function runScenario(
   scenario: Scenario,
-  { stack, receiver }: { readonly stack: Stack; readonly receiver: Receiver },
+  { stack, receiver, found }: { readonly stack: Stack; readonly receiver: Receiver; readonly found: FoundBrowser },
 ): Promise<DrillRow> {
   const { group, name } = scenario
-  const launched: LaunchedBrowser[] = []
+  const launched: DrillBrowser[] = []
   let browser = 'chromium'
   const launch: DrillRoom['launch'] = async (profileDir) => {
-    const one = await launchChromium(profileDir === undefined ? {} : { profileDir })
+    const one = await launchBrowser(found, profileDir)
     launched.push(one)
     browser = (await one.browser.version()).replace(/^Headless/, '').toLowerCase()
     return one

@@ -1,6 +1,6 @@
 import type { CatalogueEntry } from 'sealift/node'
 import type { Stack } from '../../demo/stack/stack.ts'
-import type { LaunchedBrowser } from '../browser/launch.ts'
+import type { DrillBrowser } from './browser.ts'
 import type { Receiver } from './receiver.ts'
 
 /** What every scenario finds: a stack as it was at the start, and a way to get browsers that are closed afterwards. */
@@ -11,7 +11,7 @@ export interface DrillRoom {
   readonly agent: CatalogueEntry
   readonly small: CatalogueEntry
   /** A Chromium with a profile of its own, or with one that an earlier browser left. */
-  launch(profileDir?: string): Promise<LaunchedBrowser>
+  launch(profileDir?: string): Promise<DrillBrowser>
 }
 
 /** Pieces by tier, as the audit record tells. */

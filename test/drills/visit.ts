@@ -46,7 +46,9 @@ export async function openPortal(browser: Browser, url: string): Promise<Page> {
 }
 
 export async function waitForSealift(page: Page): Promise<void> {
-  await page.waitForFunction(() => window.sealift !== undefined, { polling: POLL_MS })
+  await page.waitForFunction(() => window.sealift !== undefined || document.querySelector('[role=alert]') !== null, { polling: POLL_MS })
+  const complaint = await page.evaluate(() => (window.sealift === undefined ? document.querySelector('[role=alert]')?.textContent : undefined))
+  if (typeof complaint === 'string') throw new Error(`the page did not start: ${complaint}`)
 }
 
 /** Waits until the service worker controls the page, so that its origin may go. */
