@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { encodeServerSignal, parseServerSignal, toPeerId, type Clock, type IceServer } from 'sealift/protocol'
 import { WebSocketServer } from 'ws'

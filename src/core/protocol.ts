@@ -30,6 +30,7 @@ export {
 export {
   catalogueSwarmOf,
   CLOCK_SKEW_SECONDS,
+  credentialOf,
   equalInConstantTime,
   mintSessionToken,
   mintTicket,

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { credentialOf, mintSessionToken, verifyTicket } from '../../src/core/wire/ticket.ts'
-import type { HelloSignal, TicketKey } from '../../src/core/protocol.ts'
+import { credentialOf, mintSessionToken, verifyTicket, type HelloSignal, type TicketKey } from 'sealift/protocol'
 import { connect, ORIGIN, refusedStatus } from './client.ts'
 import { createManualClock } from './manual-clock.ts'
 import { enter, hello, joined, KEY, serve, SWARM, ticket } from './members.ts'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { WebSocket, type ClientOptions } from 'ws'
-import { encodeClientSignal, parseServerSignal, type ClientSignal, type ServerSignal } from '../../src/core/protocol.ts'
+import { encodeClientSignal, parseServerSignal, type ClientSignal, type ServerSignal } from 'sealift/protocol'
 
 /** What a client is told, in order, and how its connection ends. */
 export interface TestClient {

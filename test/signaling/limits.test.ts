@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { LIMITS, toPeerId, type ClientSignal } from '../../src/core/protocol.ts'
+import { LIMITS, toPeerId, type ClientSignal } from 'sealift/protocol'
 import { withLimits } from '../../signaling/limits.ts'
 import { connect, refusedStatus } from './client.ts'
 import { createManualClock } from './manual-clock.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/core/protocol.ts'
+import type { Clock } from 'sealift/protocol'
 
 /** Time that passes only when told to. */
 export interface ManualClock extends Clock {

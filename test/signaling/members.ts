@@ -9,7 +9,7 @@ import {
   type SwarmId,
   type TicketKey,
   type WelcomeSignal,
-} from '../../src/core/protocol.ts'
+} from 'sealift/protocol'
 import { startSignaling, type SignalingOptions, type SignalingServer } from '../../signaling/server.ts'
 import { connect, ORIGIN, type TestClient } from './client.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { choosePeers } from '../../signaling/choose-peers.ts'
-import type { PeerId } from '../../src/core/protocol.ts'
+import type { PeerId } from 'sealift/protocol'
 import { connect, type TestClient } from './client.ts'
 import { enter, hello, joined, OTHER_SWARM, serve, SWARM, ticket } from './members.ts'
 

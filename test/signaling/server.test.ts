@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { runSignaling, signalingOptionsFromEnv } from '../../signaling/main.ts'
 import { startSignaling, type SignalingServer } from '../../signaling/server.ts'
-import { credentialOf } from '../../src/core/wire/ticket.ts'
+import { credentialOf } from 'sealift/protocol'
 import { connect, ORIGIN, refusedStatus } from './client.ts'
 import { enter, hello, joined, KEY, serve, SWARM, ticket, until } from './members.ts'
 
