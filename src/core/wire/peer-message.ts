@@ -96,6 +96,10 @@ interface Header {
   readonly a: number
   readonly b: number
 }
+interface Parts<Used> {
+  readonly header: Used
+  readonly payload: Uint8Array
+}
 const NO_HEADER: Header = { flags: 0, topic: 0, requestId: 0, a: 0, b: 0 }
 const NO_PAYLOAD = new Uint8Array()
 
@@ -106,8 +110,7 @@ const NO_PAYLOAD = new Uint8Array()
  * @throws {DeliveryError} `peer-frame`, and nothing else, for any bytes
  */
 export function parsePeerMessage(frame: Uint8Array): PeerMessage | undefined {
-  if (frame.length < HEADER_BYTES) throw refuse(`a frame of ${frame.length} bytes`)
-  if (frame.length > LIMITS.frameBytes) throw refuse(`a frame of ${frame.length} bytes`)
+  if (frame.length < HEADER_BYTES || frame.length > LIMITS.frameBytes) throw refuse(`a frame of ${frame.length} bytes`)
   const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES)
   const code = view.getUint8(0)
   const fields: Fields = {
@@ -126,10 +129,7 @@ export function parsePeerMessage(frame: Uint8Array): PeerMessage | undefined {
   throw refuse(`type ${code}`)
 }
 
-interface Fields {
-  readonly header: Header
-  readonly payload: Uint8Array
-}
+type Fields = Parts<Header>
 type Reader = (fields: Fields) => PeerMessage
 
 const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
@@ -140,58 +140,16 @@ const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
       return { type: 'hello', version: fields.header.a, nonce: fields.payload }
     },
   ],
-  [
-    CODE_OF.proof,
-    (fields) => {
-      only(fields, [], HASH_BYTES)
-      return { type: 'proof', mac: fields.payload }
-    },
-  ],
-  [
-    CODE_OF.open,
-    (fields) => {
-      only(fields, ['topic'], HASH_BYTES)
-      return { type: 'open', topic: fields.header.topic, sha256: toHex(fields.payload) }
-    },
-  ],
+  [CODE_OF.proof, readProof],
+  [CODE_OF.open, readOpen],
   [CODE_OF.opened, readOpened],
-  [
-    CODE_OF.absent,
-    (fields) => {
-      only(fields, ['topic'], 0)
-      return { type: 'absent', topic: fields.header.topic }
-    },
-  ],
-  [
-    CODE_OF.have,
-    (fields) => {
-      only(fields, ['topic', 'a'], 0)
-      return { type: 'have', topic: fields.header.topic, piece: toPieceIndex(fields.header.a) }
-    },
-  ],
+  [CODE_OF.absent, readAbsent],
+  [CODE_OF.have, readHave],
   [CODE_OF.request, readRequest],
-  [
-    CODE_OF.credit,
-    (fields) => {
-      only(fields, ['requestId', 'a'], 0)
-      return { type: 'credit', requestId: fields.header.requestId, bytes: fields.header.a }
-    },
-  ],
+  [CODE_OF.credit, readCredit],
   [CODE_OF.data, readData],
-  [
-    CODE_OF.end,
-    (fields) => {
-      only(fields, ['requestId'], 0)
-      return { type: 'end', requestId: fields.header.requestId }
-    },
-  ],
-  [
-    CODE_OF.cancel,
-    (fields) => {
-      only(fields, ['requestId'], 0)
-      return { type: 'cancel', requestId: fields.header.requestId }
-    },
-  ],
+  [CODE_OF.end, bareReader('end')],
+  [CODE_OF.cancel, bareReader('cancel')],
   [CODE_OF.reject, readReject],
   [
     CODE_OF['catalogue-request'],
@@ -201,22 +159,42 @@ const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
     },
   ],
   [CODE_OF.catalogue, readCatalogue],
-  [
-    CODE_OF.ping,
-    (fields) => {
-      only(fields, ['requestId'], 0)
-      return { type: 'ping', requestId: fields.header.requestId }
-    },
-  ],
-  [
-    CODE_OF.pong,
-    (fields) => {
-      only(fields, ['requestId'], 0)
-      return { type: 'pong', requestId: fields.header.requestId }
-    },
-  ],
+  [CODE_OF.ping, bareReader('ping')],
+  [CODE_OF.pong, bareReader('pong')],
   [CODE_OF.bye, readBye],
 ])
+
+function bareReader(type: 'end' | 'cancel' | 'ping' | 'pong'): Reader {
+  return (fields) => {
+    only(fields, ['requestId'], 0)
+    return { type, requestId: fields.header.requestId }
+  }
+}
+
+function readCredit(fields: Fields): PeerMessage {
+  only(fields, ['requestId', 'a'], 0)
+  return { type: 'credit', requestId: fields.header.requestId, bytes: fields.header.a }
+}
+
+function readProof(fields: Fields): PeerMessage {
+  only(fields, [], HASH_BYTES)
+  return { type: 'proof', mac: fields.payload }
+}
+
+function readOpen(fields: Fields): PeerMessage {
+  only(fields, ['topic'], HASH_BYTES)
+  return { type: 'open', topic: fields.header.topic, sha256: toHex(fields.payload) }
+}
+
+function readAbsent(fields: Fields): PeerMessage {
+  only(fields, ['topic'], 0)
+  return { type: 'absent', topic: fields.header.topic }
+}
+
+function readHave(fields: Fields): PeerMessage {
+  only(fields, ['topic', 'a'], 0)
+  return { type: 'have', topic: fields.header.topic, piece: toPieceIndex(fields.header.a) }
+}
 
 function readOpened(fields: Fields): PeerMessage {
   const { header, payload } = fields
@@ -293,12 +271,7 @@ export function encodePeerMessage(message: PeerMessage): Uint8Array<ArrayBuffer>
   return frame
 }
 
-interface Parts {
-  readonly header: Partial<Header>
-  readonly payload: Uint8Array
-}
-
-function partsOf(message: PeerMessage): Parts {
+function partsOf(message: PeerMessage): Parts<Partial<Header>> {
   switch (message.type) {
     case 'hello':
       return { header: { a: message.version }, payload: message.nonce }
@@ -319,7 +292,7 @@ function partsOf(message: PeerMessage): Parts {
   }
 }
 
-function requestParts(message: Extract<PeerMessage, { readonly requestId: number }>): Parts {
+function requestParts(message: Extract<PeerMessage, { readonly requestId: number }>): Parts<Partial<Header>> {
   const { requestId } = message
   switch (message.type) {
     case 'request': {
@@ -345,7 +318,7 @@ function requestParts(message: Extract<PeerMessage, { readonly requestId: number
   }
 }
 
-function openedParts(message: Extract<PeerMessage, { readonly type: 'opened' }>): Parts {
+function openedParts(message: Extract<PeerMessage, { readonly type: 'opened' }>): Parts<Partial<Header>> {
   const { topic, pieceLengthBytes, pieces } = message
   const header = { topic, a: pieceLengthBytes, b: pieces.length }
   return pieces.isFull() ? { header: { ...header, flags: FLAG_ALL }, payload: NO_PAYLOAD } : { header, payload: pieces.toBytes() }

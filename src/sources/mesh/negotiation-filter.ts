@@ -69,31 +69,52 @@ export function filterDescription(sdp: string, scope: CandidateScope): FilteredD
  * whole network would answer, and no well-known port.
  */
 export function isCandidateAllowed(candidate: string, scope: CandidateScope): boolean {
-  if (candidate.length > LIMITS.candidateBytes) return false
-  const match = CANDIDATE.exec(candidate)
-  const [, transport = '', address = '', port = '', type = ''] = match ?? []
-  if (match === null || transport.toLowerCase() !== 'udp' || Number(port) < 1024 || Number(port) > 65_535) return false
-  if (MDNS.test(address)) return type === 'host'
-  const reach = reachOf(address)
+  const match = candidate.length > LIMITS.candidateBytes ? null : CANDIDATE.exec(candidate)
+  if (match === null) return false
+  const [, transport = '', address = '', port = '', type = ''] = match
+  if (transport.toLowerCase() !== 'udp' || Number(port) < 1024 || Number(port) > 65_535) return false
+  return MDNS.test(address) ? type === 'host' : isWithin(scope, reachOf(address), type)
+}
+
+function isWithin(scope: CandidateScope, reach: Reach, type: string): boolean {
   if (reach === 'none') return false
   return scope === 'any' || (reach === 'private' && type === 'host')
 }
 
-function reachOf(address: string): 'none' | 'private' | 'public' {
+type Reach = 'none' | 'private' | 'public'
+
+/** IPv4 blocks that are not public (RFC 6890): first address, prefix length. What is in none of them is. */
+const BLOCKS: readonly (readonly [string, number, Reach])[] = [
+  ['0.0.0.0', 8, 'none'],
+  ['10.0.0.0', 8, 'private'],
+  ['127.0.0.0', 8, 'none'],
+  ['169.254.0.0', 16, 'none'],
+  ['172.16.0.0', 12, 'private'],
+  ['192.168.0.0', 16, 'private'],
+  ['224.0.0.0', 3, 'none'],
+]
+
+function reachOf(address: string): Reach {
   return address.includes(':') ? reachOfIpv6(address.toLowerCase()) : reachOfIpv4(address)
 }
 
-function reachOfIpv4(address: string): 'none' | 'private' | 'public' {
-  const parts = address.split('.')
-  const bytes = parts.map(Number)
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part)) || bytes.some((byte) => byte > 255)) return 'none'
-  const [first = 0, second = 0] = bytes
-  if (first === 0 || first === 127 || first >= 224 || (first === 169 && second === 254)) return 'none'
-  if (first === 10 || (first === 172 && second >= 16 && second < 32) || (first === 192 && second === 168)) return 'private'
-  return 'public'
+function reachOfIpv4(address: string): Reach {
+  const number = numberOfIpv4(address)
+  if (number === undefined) return 'none'
+  const block = BLOCKS.find(
+    ([first, bits]) => Math.floor(number / 2 ** (32 - bits)) === Math.floor((numberOfIpv4(first) ?? 0) / 2 ** (32 - bits)),
+  )
+  return block?.[2] ?? 'public'
 }
 
-function reachOfIpv6(address: string): 'none' | 'private' | 'public' {
+/** Undefined unless it is four decimal numbers below 256, none with a leading zero: browsers differ on what that would mean. */
+function numberOfIpv4(address: string): number | undefined {
+  const parts = address.split('.')
+  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) return undefined
+  return parts.reduce((number, part) => number * 256 + Number(part), 0)
+}
+
+function reachOfIpv6(address: string): Reach {
   if (!/^[0-9a-f:.]{2,45}$/.test(address)) return 'none'
   // Loopback, unspecified, and IPv4 in disguise.
   if (address.startsWith('::') || /^(?:0+:){2}/.test(address) || /^(?:64:ff9b|2002):/.test(address)) return 'none'

@@ -105,13 +105,9 @@ class Book implements PeerBook {
     const known = this.#entries.get(meeting.peer)
     if (known?.sid === said.sid) return known.pending.accept(said)
     if (said.kind !== 'offer') return
-    const own = client.welcome?.id
-    // Both offered at the same time: the offer of the smaller id stands.
-    if (known !== undefined && known.connected === undefined && known.isInitiator && own !== undefined && own < meeting.peer) return
-    if (this.#bannedPeers.has(meeting.peer) || (known === undefined && this.#entries.size >= ALL_PEERS)) {
-      return client.send({ type: 'sig', to: meeting.peer, swarm: meeting.swarm, sid: said.sid, kind: 'end' })
-    }
-    // It offers again because its end of the old link is gone.
+    const answer = this.#judgeOffer(client, meeting.peer, known)
+    if (answer === 'ignore') return
+    if (answer === 'refuse') return client.send({ type: 'sig', to: meeting.peer, swarm: meeting.swarm, sid: said.sid, kind: 'end' })
     this.#drop(known)
     const entry = this.#start(client, meeting, { sid: said.sid, isInitiator: false })
     entry.pending.accept(said)
@@ -123,7 +119,8 @@ class Book implements PeerBook {
     rooms?.delete(swarm)
     if (rooms?.size === 0) this.#present.delete(peer)
     const entry = this.#entries.get(peer)
-    // A link outlives signaling; an attempt cannot.
+    // The server sees a page go long before ICE does. But a link outlives signaling: only the peer itself says whether it is there.
+    entry?.connected?.session.probe()
     if (entry !== undefined && entry.connected === undefined && entry.swarm === swarm) this.#drop(entry)
   }
 
@@ -143,6 +140,19 @@ class Book implements PeerBook {
       entry.connected?.session.close('leaving')
       this.#drop(entry)
     }
+  }
+
+  #judgeOffer(client: SignalingClient, peer: PeerId, known: Entry | undefined): 'take' | 'ignore' | 'refuse' {
+    if (this.#bannedPeers.has(peer)) return 'refuse'
+    if (known === undefined) return this.#entries.size >= ALL_PEERS ? 'refuse' : 'take'
+    if (known.connected?.session.isOpen === true) {
+      // Either its end of the link is gone, which asking will show, or signaling wants to cut a link that it has no say in.
+      known.connected.session.probe()
+      return 'refuse'
+    }
+    // Both offered at the same time: the offer of the smaller id stands.
+    const own = client.welcome?.id
+    return known.isInitiator && own !== undefined && own < peer ? 'ignore' : 'take'
   }
 
   #dial(client: SignalingClient, meeting: Meeting, redials: number): void {

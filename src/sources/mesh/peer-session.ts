@@ -19,6 +19,7 @@ export const HANDSHAKE_TIMEOUT_MS = 5000
 export const ANSWER_TIMEOUT_MS = 2000
 const IDLE_MS = 10_000
 const PONG_MS = 5000
+const PROBE_MS = 2000
 const STRIKES = 3
 /** Of a peer that reads nothing while we answer it. */
 const QUEUE_LIMIT_BYTES = 1024 * 1024
@@ -56,6 +57,8 @@ export interface PeerSession {
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
   /** Tells the peer of a piece that is new here, or of all that is kept of the blob. */
   announce(digest: Sha256, piece: PieceIndex | undefined): void
+  /** Something says that the peer is gone: asks it, and closes the link when no answer comes soon. */
+  probe(): void
   /** Says why, and closes the link. */
   close(reason: ByeReason): void
 }
@@ -184,6 +187,10 @@ class Session implements PeerSession {
     if (this.isOpen) this.#uploads.announce(digest, piece)
   }
 
+  probe(): void {
+    if (this.isOpen) void this.#ask(PROBE_MS)
+  }
+
   close(reason: ByeReason): void {
     if (this.#state === 'closed') return
     this.#send({ type: 'bye', reason })
@@ -231,6 +238,19 @@ class Session implements PeerSession {
       case 'hello':
       case 'proof':
         throw new DeliveryError({ code: 'peer-frame', detail: `${message.type} after the proof` })
+      case 'ping':
+        return this.#send({ type: 'pong', requestId: message.requestId })
+      case 'pong':
+        return
+      case 'bye':
+        return this.#end({ code: 'peer-closed', detail: `it left: ${message.reason}` })
+      default:
+        return this.#exchange(message)
+    }
+  }
+
+  #exchange(message: Exclude<PeerMessage, { readonly type: 'hello' | 'proof' | 'ping' | 'pong' | 'bye' }>): void {
+    switch (message.type) {
       case 'opened':
       case 'absent':
       case 'have':
@@ -242,17 +262,7 @@ class Session implements PeerSession {
         return this.#onTerminal(message)
       case 'catalogue':
         return this.#catalogues.take(message)
-      case 'ping':
-        return this.#send({ type: 'pong', requestId: message.requestId })
-      case 'pong':
-        return
-      case 'bye':
-        return this.#end({ code: 'peer-closed', detail: `it left: ${message.reason}` })
-      case 'open':
-      case 'request':
-      case 'credit':
-      case 'cancel':
-      case 'catalogue-request':
+      default:
         return this.#serve(message)
     }
   }
@@ -296,21 +306,26 @@ class Session implements PeerSession {
 
   /** Neither ICE nor a port tells that a page is frozen: ask, and give up one that does not answer. */
   async #keepAlive(): Promise<void> {
-    const { clock } = this.#options
-    const { signal } = this.#over
-    try {
-      for (;;) {
-        await clock.sleep(IDLE_MS, signal)
-        this.#uploads.sweep()
-        if (clock.monotonicMs() - this.#heardAtMs < IDLE_MS) continue
-        this.#send({ type: 'ping', requestId: 1 })
-        await clock.sleep(PONG_MS, signal)
-        const elapsedMs = Math.round(clock.monotonicMs() - this.#heardAtMs)
-        if (elapsedMs >= IDLE_MS) return this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs })
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error
+    while (await this.#slept(IDLE_MS)) {
+      this.#uploads.sweep()
+      if (this.#options.clock.monotonicMs() - this.#heardAtMs >= IDLE_MS) await this.#ask(PONG_MS)
     }
+  }
+
+  async #ask(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options
+    const askedAtMs = clock.monotonicMs()
+    this.#send({ type: 'ping', requestId: 1 })
+    if (!(await this.#slept(deadlineMs)) || this.#heardAtMs > askedAtMs) return
+    this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs: Math.round(clock.monotonicMs() - this.#heardAtMs) })
+  }
+
+  /** False when the session ended meanwhile. */
+  #slept(ms: number): Promise<boolean> {
+    return this.#options.clock.sleep(ms, this.#over.signal).then(
+      () => this.#state === 'open',
+      () => false,
+    )
   }
 
   #end(failure: Failure): void {
