@@ -5,7 +5,7 @@ import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
 import { errorCode } from '../node/durable-file.ts'
 import { readConfig } from '../node/verify/read-config.ts'
-import { trustOfConfig, trustOfPolicy, type SiteTrust } from '../node/verify/site-trust.ts'
+import { trustOfConfig, trustOfPolicy, type SiteTrust } from '../core/verify/site-trust.ts'
 
 /** Whose signature counts, as given on a command line. */
 export interface TrustFlags {

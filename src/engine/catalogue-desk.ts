@@ -1,12 +1,11 @@
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import type { Catalogue } from '../core/manifest/catalogue.ts'
 import { acceptCatalogue, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
-import { parseCatalogue } from '../core/manifest/parse-catalogue.ts'
-import { parseCatalogueEnvelope } from '../core/manifest/parse-envelope.ts'
 import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import { deliveryPolicy } from '../core/plan/policy.ts'
-import { sha256Of } from '../core/verify/digest.ts'
-import { requirePolicy, type SignatureVerdict } from '../core/verify/identity-policy.ts'
+import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
+import { trustOfConfig } from '../core/verify/site-trust.ts'
+import { vouchForCatalogue } from '../core/verify/vouch.ts'
 import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
@@ -70,7 +69,9 @@ export function createCatalogueDesk(
 }
 
 function answer(parts: EngineParts, accepted: AcceptedCatalogue): CatalogueAnswer {
-  const question = { nowSeconds: nowSeconds(parts.clock), maxGraceSeconds: parts.config.maxGraceSeconds, isFresherReachable: false }
+  // A version is a time in the past. A clock that says less was set back, and must not make an expired catalogue fresh again.
+  const now = Math.max(nowSeconds(parts.clock), accepted.catalogue.version)
+  const question = { nowSeconds: now, maxGraceSeconds: parts.config.maxGraceSeconds, isFresherReachable: false }
   try {
     return { ...accepted, freshness: judgeFreshness(accepted.catalogue, question) }
   } catch (error) {
@@ -122,29 +123,11 @@ interface OfferedFile {
 
 /** From untrusted bytes to an accepted catalogue: signature first, then its content, then its place in time. */
 async function accept(parts: EngineParts, { file, source, floor }: OfferedFile): Promise<AcceptedCatalogue> {
-  const { payload, bundles } = parseCatalogueEnvelope(file)
-  const payloadSha256 = sha256Of(payload)
-  const { trust } = parts.config
-  const policy = requirePolicy(trust.catalogueSigners, trust.trustedRoot, trust.thresholds)
-  let refused: unknown
-  for (const bundle of bundles) {
-    try {
-      const verdict = await parts.verifier.verify(bundle, payloadSha256, policy)
-      const catalogue = parseCatalogue(payload)
-      const question = {
-        offered: catalogue,
-        offeredSha256: payloadSha256,
-        floor,
-        minimumVersion: trust.minimumVersion,
-        repository: parts.config.repository,
-      }
-      acceptCatalogue({ ...question, nowSeconds: nowSeconds(parts.clock) })
-      return { catalogue, file, payloadSha256, verdict, source }
-    } catch (error) {
-      refused ??= error
-    }
-  }
-  throw refused ?? new DeliveryError({ code: 'signature-missing', subject: 'catalogue' })
+  const { repository, trust } = parts.config
+  const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, trustOfConfig(parts.config).catalogue, parts.verifier)
+  const { minimumVersion } = trust
+  acceptCatalogue({ offered: catalogue, offeredSha256: payloadSha256, floor, minimumVersion, repository, nowSeconds: nowSeconds(parts.clock) })
+  return { catalogue, file, payloadSha256, verdict, source }
 }
 
 /** Re-verified at each start: any script of the origin could have written it. */

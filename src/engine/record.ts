@@ -1,11 +1,10 @@
-import { auditRecordDigest, encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
-import { parseAuditRecord } from '../core/audit/parse-audit-record.ts'
+import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import type { AuditRecord } from '../core/audit/record.ts'
 import { tallySources } from '../core/audit/tally.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
+import type { BundleVerdict } from '../core/verify/vouch.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
-import type { BundleVerdict } from './judge.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import type { Resolved } from './resolve.ts'
 
@@ -61,6 +60,6 @@ function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undef
     verdicts: ending.verdicts,
     sources: tallySources(artifact, { origins: ending.origins, traffic: reports, tierOf: (source) => parts.hub.tierOf(source) }),
     policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(parts.config.trust))),
-    previous: before === undefined ? undefined : auditRecordDigest(parseAuditRecord(before)),
+    previous: before === undefined ? undefined : sha256Of(before),
   }
 }

@@ -11,7 +11,7 @@ import { preparePublish, publish, type PublishOptions } from '../../src/node/pub
 import { readSiteIn } from '../../src/node/site/site-reader.ts'
 import { writeSite } from '../../src/node/site/site-writer.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
-import { trustOfPolicy } from '../../src/node/verify/site-trust.ts'
+import { trustOfPolicy } from '../../src/core/verify/site-trust.ts'
 import { OTHER_CLAIMS } from './claims.ts'
 import { bytesOf, catalogueOf, makeAuthoritySigner, makeFolder, makeKeySigner, never, snapshotOf, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'

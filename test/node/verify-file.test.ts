@@ -7,7 +7,7 @@ import { encodeCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { publish } from '../../src/node/publish/publish.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
-import { trustOfPolicy } from '../../src/node/verify/site-trust.ts'
+import { trustOfPolicy } from '../../src/core/verify/site-trust.ts'
 import { verifyFile } from '../../src/node/verify/verify-file.ts'
 import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
 import { makeAuthoritySigner, makeFolder, makeKeySigner, never, stoppedClock } from './publish-fixture.ts'

@@ -1,7 +1,7 @@
 import type { Catalogue } from '../../core/manifest/catalogue.ts'
 import { parseCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { SignatureVerifier } from '../../core/ports.ts'
-import type { SiteTrust } from '../verify/site-trust.ts'
+import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { readEarlierCatalogue } from './earlier-catalogue.ts'
 import { openRoom } from './room.ts'
 import { checkPublished } from './self-check.ts'

@@ -3,8 +3,8 @@ import type { Catalogue } from '../../core/manifest/catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { SignatureVerifier } from '../../core/ports.ts'
 import type { SiteReader } from '../site/site-reader.ts'
-import { checkCatalogue } from '../verify/check-signatures.ts'
-import type { SiteTrust } from '../verify/site-trust.ts'
+import { vouchForCatalogue } from '../../core/verify/vouch.ts'
+import type { SiteTrust } from '../../core/verify/site-trust.ts'
 
 /** The catalogue file that a site has, accepted or not; undefined when there is none. */
 export interface EarlierFile {
@@ -38,7 +38,7 @@ export async function readEarlierCatalogue(
   const file = await reader.readCatalogue(signal)
   if (file === undefined) return { file, accepted: undefined }
   try {
-    const { catalogue, payload, payloadSha256 } = await checkCatalogue(file, options.trust.catalogue, options.verifier)
+    const { catalogue, payload, payloadSha256 } = await vouchForCatalogue(file, options.trust.catalogue, options.verifier)
     if (catalogue.repository === options.repository) return { file, accepted: { catalogue, payload, payloadSha256 } }
     throw new DeliveryError({
       code: 'catalogue-repository',

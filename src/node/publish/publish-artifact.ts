@@ -9,8 +9,8 @@ import type { SignatureVerifier } from '../../core/ports.ts'
 import type { SiteReader } from '../site/site-reader.ts'
 import type { SiteWriter } from '../site/site-writer.ts'
 import { contentOfFile } from '../signing/content.ts'
-import { checkArtifactBundles } from '../verify/check-signatures.ts'
-import type { SiteTrust } from '../verify/site-trust.ts'
+import { vouchForArtifact } from '../../core/verify/vouch.ts'
+import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { cutFile, type CutFile } from './cut.ts'
 import { readGivenBundles, type KindedBundle } from './given-bundles.ts'
 import type { PublishFile } from './publish-file.ts'
@@ -110,7 +110,7 @@ async function keptManifest(entry: CatalogueEntry, now: Prepared, run: PublishRu
     const bundles = await Promise.all(manifest.bundles.map((ref) => run.reader.readBlob(ref, signal)))
     const hasGiven = given.every(({ bytes }) => bundles.some((bundle) => Buffer.compare(bundle, bytes) === 0))
     if (!hasGiven) return undefined
-    await checkArtifactBundles(bundles, cut.sha256, run)
+    await vouchForArtifact(bundles, { artifact: cut.sha256, trust: run.trust }, run.verifier)
     if (manifest.pieces.kind === 'listed') await run.reader.readBlob(manifest.pieces.list, signal)
     return manifest
   } catch (error) {

@@ -3,7 +3,7 @@ import type { SignatureVerifier } from '../../core/ports.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
 import { readSiteIn, type SiteReader } from '../site/site-reader.ts'
 import { writeSite, type SiteWriter } from '../site/site-writer.ts'
-import { trustOfPolicy, type SiteTrust } from '../verify/site-trust.ts'
+import { trustOfPolicy, type SiteTrust } from '../../core/verify/site-trust.ts'
 import type { PublishSigner } from './publish-signer.ts'
 
 /** What every step of publishing works with. */

@@ -7,8 +7,8 @@ import type { SignatureVerifier } from '../../core/ports.ts'
 import { pieceHash } from '../../core/verify/piece.ts'
 import type { SiteReader } from '../site/site-reader.ts'
 import type { SiteWriter } from '../site/site-writer.ts'
-import { checkArtifactBundles } from '../verify/check-signatures.ts'
-import type { SiteTrust } from '../verify/site-trust.ts'
+import { vouchForArtifact } from '../../core/verify/vouch.ts'
+import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { cutFile } from './cut.ts'
 
 export interface SelfCheck {
@@ -59,5 +59,5 @@ export async function checkPublished(entry: CatalogueEntry, check: SelfCheck, si
     }
   }
   const bundles = await Promise.all(artifact.bundles.map((bundle) => reader.readBlob(bundle, signal)))
-  await checkArtifactBundles(bundles, artifact.sha256, check)
+  await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: check.trust }, check.verifier)
 }

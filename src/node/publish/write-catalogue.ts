@@ -1,6 +1,6 @@
 import { DeliveryError } from '../../core/errors.ts'
 import { encodeCatalogueEnvelope } from '../../core/manifest/parse-envelope.ts'
-import { checkCatalogue } from '../verify/check-signatures.ts'
+import { vouchForCatalogue } from '../../core/verify/vouch.ts'
 import type { Room } from './room.ts'
 
 /** A catalogue's payload with its signature. */
@@ -17,7 +17,7 @@ export interface SignedCatalogue {
  */
 export async function writeCatalogue(signed: SignedCatalogue, room: Room, signal: AbortSignal): Promise<void> {
   const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: [signed.bundle] })
-  await checkCatalogue(file, room.trust.catalogue, room.verifier)
+  await vouchForCatalogue(file, room.trust.catalogue, room.verifier)
   await room.writer.writeHealth()
   // Kept under their digests: the next catalogue's `previous` names this payload, and the file holds its signature.
   await room.writer.putBytes(signed.payload)
@@ -27,7 +27,7 @@ export async function writeCatalogue(signed: SignedCatalogue, room: Room, signal
   signal.throwIfAborted()
   await room.writer.writeCatalogue(file)
   const written = await room.reader.readCatalogue(signal)
-  await checkCatalogue(written ?? new Uint8Array(), room.trust.catalogue, room.verifier)
+  await vouchForCatalogue(written ?? new Uint8Array(), room.trust.catalogue, room.verifier)
 }
 
 /** The error for a site that somebody else published to. */

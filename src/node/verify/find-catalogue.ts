@@ -3,7 +3,7 @@ import { acceptCatalogue, judgeFreshness } from '../../core/manifest/freshness.t
 import type { SignatureVerifier } from '../../core/ports.ts'
 import type { SignaturePolicy } from '../../core/verify/identity-policy.ts'
 import type { SiteReader } from '../site/site-reader.ts'
-import { checkCatalogue, type VerifiedCatalogue } from './check-signatures.ts'
+import { vouchForCatalogue, type VouchedCatalogue } from '../../core/verify/vouch.ts'
 
 export interface CatalogueSearch {
   readonly sites: readonly SiteReader[]
@@ -17,7 +17,7 @@ export interface CatalogueSearch {
 }
 
 /** The catalogue that counts, and where it came from. */
-export interface FoundCatalogue extends VerifiedCatalogue {
+export interface FoundCatalogue extends VouchedCatalogue {
   readonly site: SiteReader
   readonly freshness: 'fresh' | 'stale'
 }
@@ -28,7 +28,7 @@ export interface FoundCatalogue extends VerifiedCatalogue {
  */
 export async function findCatalogue(search: CatalogueSearch, signal: AbortSignal): Promise<FoundCatalogue> {
   const reasons: DeliveryError[] = []
-  let best: { readonly site: SiteReader; readonly verified: VerifiedCatalogue } | undefined
+  let best: { readonly site: SiteReader; readonly verified: VouchedCatalogue } | undefined
   for (const site of search.sites) {
     try {
       const verified = await readVerified(site, search, signal)
@@ -48,10 +48,10 @@ export async function findCatalogue(search: CatalogueSearch, signal: AbortSignal
   throw new DeliveryError({ code: 'catalogue-unavailable', reasons: reasons.map(({ failure }): Failure => failure) }, { cause: only })
 }
 
-async function readVerified(site: SiteReader, search: CatalogueSearch, signal: AbortSignal): Promise<VerifiedCatalogue | undefined> {
+async function readVerified(site: SiteReader, search: CatalogueSearch, signal: AbortSignal): Promise<VouchedCatalogue | undefined> {
   const file = await site.readCatalogue(signal)
   if (file === undefined) return undefined
-  const verified = await checkCatalogue(file, search.policy, search.verifier)
+  const verified = await vouchForCatalogue(file, search.policy, search.verifier)
   acceptCatalogue({
     offered: verified.catalogue,
     offeredSha256: verified.payloadSha256,

@@ -15,9 +15,9 @@ import { factsOfFilename } from '../publish/filename-facts.ts'
 import { sha256OfFile } from '../signing/content.ts'
 import { readSite } from '../site/site-reader.ts'
 import { systemClock } from '../system-clock.ts'
-import { checkArtifactBundles, type BundleVerdict } from './check-signatures.ts'
+import { vouchForArtifact, type BundleVerdict } from '../../core/verify/vouch.ts'
 import { findCatalogue, type FoundCatalogue } from './find-catalogue.ts'
-import type { SiteTrust } from './site-trust.ts'
+import type { SiteTrust } from '../../core/verify/site-trust.ts'
 
 export interface VerifyOptions {
   readonly file: string
@@ -57,7 +57,7 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
   const verifier = options.verifier ?? createSigstoreVerifier()
   if (options.sites.length === 0) {
     const bundles = (await readGivenBundles(options.bundlePaths)).map(({ bytes }) => bytes)
-    return { file, listed: undefined, verdicts: await checkArtifactBundles(bundles, file.sha256, { trust: options.trust, verifier }) }
+    return { file, listed: undefined, verdicts: await vouchForArtifact(bundles, { artifact: file.sha256, trust: options.trust }, verifier) }
   }
   const found = await findCatalogue(
     {
@@ -77,7 +77,7 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
     throw new DeliveryError({ code: 'artifact-size', expectedBytes: manifest.sizeBytes, actualBytes: file.sizeBytes })
   }
   const bundles = await Promise.all(manifest.bundles.map((bundle) => found.site.readBlob(bundle, signal)))
-  const verdicts = await checkArtifactBundles(bundles, file.sha256, { trust: options.trust, verifier })
+  const verdicts = await vouchForArtifact(bundles, { artifact: file.sha256, trust: options.trust }, verifier)
   return { file, listed: { entry, manifest, found }, verdicts }
 }
 

@@ -1,5 +1,5 @@
-import type { SiteConfig } from '../../core/manifest/site-config.ts'
-import { requirePolicy, type SignaturePolicy } from '../../core/verify/identity-policy.ts'
+import type { SiteConfig } from '../manifest/site-config.ts'
+import { requirePolicy, type SignaturePolicy } from './identity-policy.ts'
 
 /** Whose signatures count for a site. */
 export interface SiteTrust {
