@@ -34,13 +34,15 @@ export function lanKeyOf(address: string, salt: Uint8Array): string {
 
 function networkOf(address: string): string {
   const groups = ipv6Groups(address)
-  if (groups !== undefined)
-    return groups.every((group, i) => group === (i === 7 ? 1 : 0)) ? 'loopback' : `${groups.slice(0, 3).join(':')}:${(groups[3] ?? 0) >> 8}`
-  const [a = '', b = '', c = ''] = address.split('.')
-  if (a === '127') return 'loopback'
-  const isPrivate =
-    a === '10' || (a === '192' && b === '168') || (a === '169' && b === '254') || (a === '172' && Number(b) >= 16 && Number(b) < 32)
-  return isPrivate ? `${a}.${b}.${c}.0/24` : address
+  if (groups === undefined) return ipv4NetworkOf(address)
+  const isLoopback = groups.every((group, i) => group === (i === 7 ? 1 : 0))
+  return isLoopback ? 'loopback' : `${groups.slice(0, 3).join(':')}:${(groups[3] ?? 0) >> 8}`
+}
+
+function ipv4NetworkOf(address: string): string {
+  if (address.startsWith('127.')) return 'loopback'
+  const isPrivate = /^(?:10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(address)
+  return isPrivate ? `${address.slice(0, address.lastIndexOf('.'))}.0/24` : address
 }
 
 /** IPv4 seen through an IPv6 socket is IPv4. */

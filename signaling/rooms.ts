@@ -1,5 +1,5 @@
 import type { PeerId, PeerInfo, PeerRole, ServerSignal, SignalErrorCode, SwarmId } from 'sealift/protocol'
-import { choosePeers } from './choose-peers.ts'
+import { choosePeers, type Choice } from './choose-peers.ts'
 import type { SignalingLimits } from './limits.ts'
 
 /** Somebody who was admitted. Outlives a socket that is taken over. */
@@ -41,9 +41,13 @@ interface Room {
   readonly reports: Map<string, Set<string>>
 }
 
+/** Peers of one room that complaints are remembered of. */
+const MAX_ACCUSED = 256
+
 export function createRooms(limits: SignalingLimits, random: () => number): Rooms {
   const rooms = new Map<string, Room>()
   const roomsOf = new Map<PeerId, Set<string>>()
+  const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
 
   const vacate = (member: Member, key: string): void => {
     const room = rooms.get(key)
@@ -59,7 +63,7 @@ export function createRooms(limits: SignalingLimits, random: () => number): Room
       return rooms.size
     },
     get seatCount() {
-      return [...rooms.values()].reduce((sum, room) => sum + room.seats.size, 0)
+      return countSeats(rooms)
     },
     join(member, swarm, role) {
       const key = keyOf(member, swarm)
@@ -72,7 +76,7 @@ export function createRooms(limits: SignalingLimits, random: () => number): Room
       rooms.set(key, room)
       roomsOf.set(member.id, joined.add(key))
       room.seats.set(member.id, { member, role })
-      introduce(room, { member, role })
+      introduce(room, { member, role }, choice)
       return undefined
     },
     leave: (member, swarm) => vacate(member, keyOf(member, swarm)),
@@ -94,27 +98,38 @@ export function createRooms(limits: SignalingLimits, random: () => number): Room
       if (room === undefined || !room.seats.has(member.id)) return 'not-in-room'
       const accused = room.seats.get(about)?.member
       if (accused === undefined || accused.id === member.id) return undefined
-      const complainers = (room.reports.get(accused.principal) ?? new Set<string>()).add(member.addressKey)
-      room.reports.set(accused.principal, complainers)
-      // A room may live for weeks: the oldest complaints go before they add up.
-      const [oldest] = room.reports.keys()
-      if (room.reports.size > 4 * limits.roomPeers && oldest !== undefined) room.reports.delete(oldest)
+      const complainers = complain(room, accused.principal, member.addressKey)
       if (complainers.size < limits.reportsToRemove) return undefined
       accused.send({ type: 'error', code: 'reported', fatal: false, swarm })
       vacate(accused, key)
       return undefined
     },
   }
+}
 
-  function introduce(room: Room, newcomer: Seat): void {
-    const others = [...room.seats.values()].filter(({ member }) => member.id !== newcomer.member.id)
-    const candidates = others.map((seat) => ({ seat, role: seat.role, lan: seat.member.lanKey === newcomer.member.lanKey }))
-    const chosen = choosePeers(candidates, { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random })
-    const peers = chosen.map(({ seat, lan }): PeerInfo => ({ id: seat.member.id, role: seat.role, lan }))
-    newcomer.member.send({ type: 'peers', swarm: room.swarm, peers })
-    for (const { seat, lan } of chosen) {
-      seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: { id: newcomer.member.id, role: newcomer.role, lan } })
-    }
+function countSeats(rooms: ReadonlyMap<string, Room>): number {
+  return [...rooms.values()].reduce((sum, room) => sum + room.seats.size, 0)
+}
+
+/** The addresses that complained so far, this one included. */
+function complain(room: Room, principal: string, addressKey: string): ReadonlySet<string> {
+  const complainers = (room.reports.get(principal) ?? new Set<string>()).add(addressKey)
+  room.reports.set(principal, complainers)
+  // A room may live for weeks: the oldest complaints go before they add up.
+  const [oldest] = room.reports.keys()
+  if (room.reports.size > MAX_ACCUSED && oldest !== undefined) room.reports.delete(oldest)
+  return complainers
+}
+
+/** Tells a newcomer of some, and those of the newcomer. */
+function introduce(room: Room, newcomer: Seat, choice: Choice): void {
+  const others = [...room.seats.values()].filter(({ member }) => member.id !== newcomer.member.id)
+  const candidates = others.map((seat) => ({ seat, role: seat.role, lan: seat.member.lanKey === newcomer.member.lanKey }))
+  const chosen = choosePeers(candidates, choice)
+  const peers = chosen.map(({ seat, lan }): PeerInfo => ({ id: seat.member.id, role: seat.role, lan }))
+  newcomer.member.send({ type: 'peers', swarm: room.swarm, peers })
+  for (const { seat, lan } of chosen) {
+    seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: { id: newcomer.member.id, role: newcomer.role, lan } })
   }
 }
 

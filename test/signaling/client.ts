@@ -22,7 +22,8 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
   const received: ServerSignal[] = []
   let wake: () => void = () => {}
   socket.on('message', (data) => {
-    received.push(parseServerSignal(data.toString()))
+    if (!Buffer.isBuffer(data)) throw new TypeError('expected one buffer')
+    received.push(parseServerSignal(data.toString('utf8')))
     wake()
   })
   let isClosed = false
