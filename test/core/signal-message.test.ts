@@ -15,7 +15,7 @@ import {
   type ServerSignal,
 } from '../../src/core/wire/signal-message.ts'
 
-const base64url = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_']
+const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.split('')
 const key = (minLength: number, maxLength: number) => fc.string({ unit: fc.constantFrom(...base64url), minLength, maxLength })
 const swarm = key(43, 43).map(toSwarmId)
 const peer = key(8, 32).map(toPeerId)
@@ -157,6 +157,15 @@ describe('signaling messages', () => {
     ['deep nesting', `{"type":"bye","x":${'['.repeat(40)}${']'.repeat(40)}}`],
   ])('refuses %s', (_, text) => {
     expect(refusal(() => parseClientSignal(text))).toBe('signal-invalid')
+  })
+
+  test('take no field from a prototype, even one that a script of the page has polluted', () => {
+    Object.defineProperty(Object.prototype, 'type', { value: 'bye', configurable: true })
+    try {
+      expect(refusal(() => parseClientSignal('{}'))).toBe('signal-invalid')
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'type')
+    }
   })
 
   test('at their largest are accepted', () => {
