@@ -76,7 +76,7 @@ describe('a membership ticket', () => {
     ['with the key still on', mintTicket(TICKET, NEW, NOW), [NEW], NOW, 'malformed'],
     ['that is empty', '', [NEW], NOW, 'malformed'],
     ['that is far too long', `${'A'.repeat(3000)}.${'A'.repeat(43)}`, [NEW], NOW, 'malformed'],
-  ] as const)('%s is judged for what it is', (_, text, keys, now, expected) => {
+  ] as const)('%s is judged for what it is', (...[, text, keys, now, expected]) => {
     const verdict = verifyTicket(text, keys, now)
     expect(verdict.kind === 'valid' ? 'valid' : verdict.reason).toBe(expected)
   })
@@ -84,7 +84,7 @@ describe('a membership ticket', () => {
   test('with any one character changed is refused', () => {
     const text = credential()
     fc.assert(
-      fc.property(fc.nat(text.length - 1), fc.constantFrom(...'AZaz09-_.'), (at, character) => {
+      fc.property(fc.nat(text.length - 1), fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_', '.'), (at, character) => {
         fc.pre(text[at] !== character)
         const changed = text.slice(0, at) + character + text.slice(at + 1)
         expect(verifyTicket(changed, [NEW], NOW).kind).toBe('refused')
