@@ -47,7 +47,9 @@ export async function openPortal(browser: Browser, url: string): Promise<Page> {
 
 export async function waitForSealift(page: Page): Promise<void> {
   await page.waitForFunction(() => window.sealift !== undefined || document.querySelector('[role=alert]') !== null, { polling: POLL_MS })
-  const complaint = await page.evaluate(() => (window.sealift === undefined ? document.querySelector('[role=alert]')?.textContent : undefined))
+  const complaint = await page.evaluate(() =>
+    window.sealift === undefined ? document.querySelector('[role=alert]')?.textContent : undefined,
+  )
   if (typeof complaint === 'string') throw new Error(`the page did not start: ${complaint}`)
 }
 
