@@ -8,15 +8,20 @@ type Code = Failure['code']
 /** Every member that some failure has. */
 type Member<F> = F extends Failure ? Exclude<keyof F, 'code'> : never
 type Read = MemberReader<Member<Failure>>
-type Readers = { readonly [C in Code]: (read: Read) => Extract<Failure, { code: C }> }
+type Readers = { readonly [C in Code]: (read: Read, depth: number) => Extract<Failure, { code: C }> }
 
 const isCode = (text: unknown): text is Code => typeof text === 'string' && Object.hasOwn(HANDLING, text)
 
 /** A failure as plain JSON: `code`, then the members of that code. @throws {DeliveryError} what `field` refuses with */
 export function readFailure(field: JsonField): Failure {
+  return readAtDepth(field, 0)
+}
+
+/** @param depth how many failures this one is a reason of */
+function readAtDepth(field: JsonField, depth: number): Failure {
   const code = field.object(['code'])('code').checked(isCode, 'a failure code of docs/errors.md')
   // A failure has no critical members: which ones count is what its code says.
-  return READERS[code](field.object<Member<Failure>>([]))
+  return READERS[code](field.object<Member<Failure>>([]), depth)
 }
 
 /** An origin, a gateway or a peer, as a record names it. */
@@ -35,7 +40,11 @@ const detail = (read: Read): string => read('detail').text()
 const elapsedMs = (read: Read): number => read('elapsedMs').number()
 const digest = (field: JsonField): Sha256 => readSha256(field)
 const piece = (field: JsonField): PieceIndex => toPieceIndex(field.integer(0))
-const reasons = (read: Read): readonly Failure[] => read('reasons').list(AUDIT_LIMITS.reasons).map(readFailure)
+/** Reasons of reasons end: over a port, a failure may even be its own. */
+const reasons = (read: Read, depth: number): readonly Failure[] =>
+  read('reasons')
+    .list(depth < AUDIT_LIMITS.reasonDepth ? AUDIT_LIMITS.reasons : 0)
+    .map((field) => readAtDepth(field, depth + 1))
 const retryAfterSeconds = (read: Read): number | undefined => read('retryAfterSeconds').optional((field) => field.number())
 const isDocument = (text: unknown): text is DocumentKind => typeof text === 'string' && Object.hasOwn(DOCUMENTS, text)
 const kind = (read: Read): DocumentKind => read('document').checked(isDocument, 'a kind of document')
@@ -127,7 +136,7 @@ const READERS: Readers = {
     actualBytes: read('actualBytes').number(),
   }),
   'manifest-mismatch': (read) => ({ code: 'manifest-mismatch', name: readName(read('name')), field: read('field').text() }),
-  'catalogue-unavailable': (read) => ({ code: 'catalogue-unavailable', reasons: reasons(read) }),
+  'catalogue-unavailable': (read, depth) => ({ code: 'catalogue-unavailable', reasons: reasons(read, depth) }),
   'artifact-unknown': (read) => ({
     code: 'artifact-unknown',
     name: read('name').text(),
@@ -140,8 +149,12 @@ const READERS: Readers = {
       .list(AUDIT_LIMITS.reasons)
       .map((item) => item.text()),
   }),
-  'sources-exhausted': (read) => ({ code: 'sources-exhausted', missingPieces: read('missingPieces').number(), reasons: reasons(read) }),
-  'blob-unavailable': (read) => ({ code: 'blob-unavailable', sha256: digest(read('sha256')), reasons: reasons(read) }),
+  'sources-exhausted': (read, depth) => ({
+    code: 'sources-exhausted',
+    missingPieces: read('missingPieces').number(),
+    reasons: reasons(read, depth),
+  }),
+  'blob-unavailable': (read, depth) => ({ code: 'blob-unavailable', sha256: digest(read('sha256')), reasons: reasons(read, depth) }),
   'quota-exceeded': (read) => ({ code: 'quota-exceeded', neededBytes: read('neededBytes').number() }),
   'store-failed': (read) => ({ code: 'store-failed', detail: detail(read) }),
   'store-tampered': (read) => ({ code: 'store-tampered', sha256: digest(read('sha256')), piece: read('piece').optional(piece) }),

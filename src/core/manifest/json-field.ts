@@ -51,7 +51,8 @@ export class JsonField {
     const value: unknown = this.#value
     if (!Array.isArray(value)) throw this.refuse('expected a list')
     if (value.length > limit) throw this.refuse(`expected at most ${limit} items, got ${value.length}`)
-    return value.map((item: unknown, i) => new JsonField(item, { ...this.#place, path: `${this.#place.path}[${i}]` }))
+    // Not `map`: a list that came over a port may have holes, which `map` leaves unread.
+    return Array.from(value, (item: unknown, i) => new JsonField(item, { ...this.#place, path: `${this.#place.path}[${i}]` }))
   }
 
   /** Undefined when absent, else what `read` makes of it. */
