@@ -169,3 +169,24 @@ test('the examples in docs/peer-protocol.md are what is sent', () => {
     DOCUMENTED.map((message) => Buffer.from(encodePeerMessage(message)).toString('hex')),
   )
 })
+
+test.each(DOCUMENTED.map((message) => [message.type, message] as const))(
+  '%s with an unknown flag, or with a number where none belongs, is refused',
+  (_type, message) => {
+    const frame = encodePeerMessage(message)
+    frame[1] = (frame[1] ?? 0) | 4
+    expect(refusalOf(frame)).toBe('peer-frame')
+    if (['opened', 'request', 'data', 'reject'].includes(message.type)) return
+    const other = encodePeerMessage(message)
+    other[15] = (other[15] ?? 0) + 1
+    expect(refusalOf(other)).toBe('peer-frame')
+  },
+)
+
+test('a full bitfield that does not say so is refused, since it would be a second spelling', () => {
+  const frame = new Uint8Array(HEADER_BYTES + 1)
+  frame.set(encodePeerMessage({ type: 'opened', topic: 1, pieceLengthBytes: 1024, pieces: bits(8, (index) => index > 0) }))
+  expect(refusalOf(frame)).toBeUndefined()
+  frame[HEADER_BYTES] = 0xff
+  expect(refusalOf(frame)).toBe('peer-frame')
+})

@@ -136,10 +136,7 @@ class Book implements PeerBook {
   }
 
   close(): void {
-    for (const entry of this.#entries.values()) {
-      entry.connected?.session.close('leaving')
-      this.#drop(entry)
-    }
+    for (const entry of this.#entries.values()) this.#drop(entry)
   }
 
   #judgeOffer(client: SignalingClient, peer: PeerId, known: Entry | undefined): 'take' | 'ignore' | 'refuse' {

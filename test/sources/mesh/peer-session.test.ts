@@ -144,7 +144,7 @@ describe('reading', () => {
     const before = b.sent.length
     await settle()
     expect(b.sent.length).toBe(before)
-    expect(b.sent.reduce((sum, frame) => sum + frame.length, 0)).toBeLessThan(300 * 1024)
+    expect(b.sent.reduce((sum, frame) => sum + frame.length, 0)).toBeLessThan(220 * 1024)
     await reader.return?.()
   })
 
@@ -297,6 +297,31 @@ describe('hostile peers', () => {
       code: 'peer-frame',
       detail: skippedBytes === 0 ? 'data beyond its credit' : 'data out of order',
     })
+  })
+
+  test('an end before the last byte ends the session', async () => {
+    const { a, asking, say } = await hostile()
+    const reader = asking.read(BLOB, pieceRange(0), never)[Symbol.asyncIterator]()
+    await reader.next()
+    const request = a.sent.map((frame) => parsePeerMessage(frame)).find((message) => message?.type === 'request')
+    if (request?.type !== 'request') throw new Error('expected a request')
+    await say({ type: 'end', requestId: request.requestId })
+    expect(await asking.closed).toMatchObject({ code: 'peer-frame', detail: 'an end before the last byte' })
+  })
+
+  test('a piece that the blob does not have ends the session', async () => {
+    const { asking, say } = await hostile()
+    asking.openTopic(BLOB.sha256)
+    await settle()
+    await say({ type: 'have', topic: 0, piece: toPieceIndex(4) })
+    expect(await asking.closed).toMatchObject({ code: 'peer-frame' })
+  })
+
+  test('an offer cut for a blob of another size is not believed', async () => {
+    const { asking } = await hostile()
+    asking.openTopic(BLOB.sha256)
+    await settle()
+    expect(asking.isOffered({ ...BLOB, sizeBytes: BLOB.sizeBytes + 2 * PIECE }, toPieceIndex(0))).toBe(false)
   })
 
   test('any bytes either go unnoticed or end the session, and nothing else is thrown', async () => {
