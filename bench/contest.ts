@@ -1,0 +1,49 @@
+/** One contestant's run in one bench: what it did and how long it took. */
+export interface BenchRow {
+  readonly contestant: string
+  /** Median over the rounds. */
+  readonly value: number
+  readonly unit: string
+  /** Against the first contestant of the same run; above 1 is better than it. */
+  readonly ratio: number
+}
+
+export interface BenchReport {
+  readonly bench: string
+  readonly rows: readonly BenchRow[]
+}
+
+/** Does the work once and says how much per second. */
+export type Contestant = readonly [name: string, run: () => Promise<number>]
+
+/** Runs all contestants in turn, round after round, so that a busy machine is busy for all of them; compares medians. */
+export async function contest(
+  bench: string,
+  options: { readonly unit: string; readonly rounds: number },
+  contestants: readonly Contestant[],
+): Promise<BenchReport> {
+  const figures = new Map<string, number[]>(contestants.map(([name]) => [name, []]))
+  for (let round = 0; round < options.rounds; round++) {
+    for (const [name, run] of contestants) figures.get(name)?.push(await run())
+  }
+  const medians = contestants.map(([name]) => [name, median(figures.get(name) ?? [])] as const)
+  const reference = medians[0]?.[1] ?? 1
+  return {
+    bench,
+    rows: medians.map(([contestant, value]) => ({
+      contestant,
+      value: round2(value),
+      unit: options.unit,
+      ratio: round2(value / reference),
+    })),
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
+
+function round2(value: number): number {
+  return Math.round(value * 100) / 100
+}
