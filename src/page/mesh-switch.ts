@@ -1,6 +1,8 @@
 import type { Clock } from '../core/ports.ts'
 import type { EngineClient } from './engine-client.ts'
 import type { MeshHost } from './mesh-host.ts'
+import { openConsent, type MeshConsent } from './mesh-consent.ts'
+import { createLeadership, type Leadership } from './mesh-leadership.ts'
 import { trackMeshNeeds, type MeshNeeds } from './mesh-needs.ts'
 import type { WindowLending } from './window-sources.ts'
 
@@ -30,24 +32,19 @@ export interface MeshSwitch {
   close(): void
 }
 
-const CONSENT_KEY = 'sealift-mesh-consent'
-/** One tab of an origin holds the connections; the others share its store, not its peers. */
-const LEADER_LOCK = 'sealift-mesh-leader'
-/** Consent taken back in one tab ends sharing in all of them. */
-const CONSENT_CHANNEL = 'sealift-mesh-consent'
-
 /** The lock is granted and the chunk loaded within this, or this tab goes without peers. */
 const START_MS = 4000
+/** While another tab leads and takes from peers itself, it is asked again this often. */
+const ASK_MS = 2000
 
 interface Room {
   readonly engine: EngineClient
   readonly needs: MeshNeeds
   readonly lending: WindowLending
   readonly clock: Clock
+  readonly consent: MeshConsent
   readonly listeners: Set<() => void>
   host: MeshHost | undefined
-  /** Aborting it gives up leadership, or the place in the queue for it. */
-  candidacy: AbortController | undefined
 }
 
 export function createMeshSwitch(options: {
@@ -55,18 +52,18 @@ export function createMeshSwitch(options: {
   readonly lending: WindowLending
   readonly clock: Clock
 }): MeshSwitch {
-  const room: Room = { ...options, needs: trackMeshNeeds(options.engine), listeners: new Set(), host: undefined, candidacy: undefined }
-  const channel = new BroadcastChannel(CONSENT_CHANNEL)
+  const room: Room = { ...options, needs: trackMeshNeeds(options.engine), consent: openConsent(), listeners: new Set(), host: undefined }
+  const leadership = createLeadership({ lead: (signal) => lead(room, signal), mayHandOver: () => !room.needs.isWanted })
   const apply = (): void => {
-    if (isAllowed(room)) stand(room)
-    else resign(room)
+    if (!isAllowed(room)) leadership.resign()
+    else {
+      room.lending.expectPeers(START_MS)
+      leadership.stand()
+    }
   }
-  channel.addEventListener('message', apply)
-  // A tab without a mesh has to say so: the engine waits for an answer when it asks for peers.
-  room.needs.onChange(() => {
-    if (room.host === undefined) room.lending.server.announce()
-  })
-  const onHide = (): void => resign(room)
+  const stopAsking = askWhileWanted(room, leadership)
+  const stopConsent = room.consent.onChange(apply)
+  const onHide = (): void => leadership.resign()
   const onShow = (event: PageTransitionEvent): void => {
     if (event.persisted) apply()
   }
@@ -77,12 +74,11 @@ export function createMeshSwitch(options: {
   return {
     port: {
       setConsent(isGranted) {
-        localStorage.setItem(CONSENT_KEY, isGranted ? 'granted' : 'denied')
-        channel.postMessage('changed')
+        room.consent.set(isGranted)
         apply()
       },
       get hasConsent() {
-        return localStorage.getItem(CONSENT_KEY) === 'granted'
+        return room.consent.isGranted
       },
       get isLeader() {
         return room.host !== undefined
@@ -96,50 +92,47 @@ export function createMeshSwitch(options: {
     close() {
       removeEventListener('pagehide', onHide)
       removeEventListener('pageshow', onShow)
-      channel.close()
-      resign(room)
+      stopAsking()
+      stopConsent()
+      leadership.close()
     },
   }
 }
 
-function isAllowed({ engine }: Room): boolean {
+function isAllowed({ engine, consent }: Room): boolean {
   const { mode, signaling } = engine.site.mesh
-  return mode !== 'off' && signaling.length > 0 && localStorage.getItem(CONSENT_KEY) === 'granted'
+  return mode !== 'off' && signaling.length > 0 && consent.isGranted
 }
 
-/** Stands for leader; the mesh starts when the lock is granted, in this tab or, when its holder dies, the next. */
-function stand(room: Room): void {
-  if (room.candidacy !== undefined) return
-  const candidacy = new AbortController()
-  room.candidacy = candidacy
-  const { signal } = candidacy
-  room.lending.expectPeers(START_MS)
-  const lead = async (): Promise<void> => {
-    const { startMeshHost } = await import('./mesh-host.ts')
-    if (signal.aborted) return
-    const host = startMeshHost({
-      engine: room.engine,
-      lending: room.lending,
-      needs: room.needs,
-      clock: room.clock,
-      onChange: () => changed(room),
-    })
-    room.host = host
-    changed(room)
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    host.close()
-    room.host = undefined
-    changed(room)
+/** The engine asks for peers and waits for an answer: a tab that leads gives it, one that may lead asks to, any other says at once that there are none. */
+function askWhileWanted(room: Room, leadership: Leadership): () => void {
+  const look = (): void => {
+    if (room.host !== undefined || !room.needs.isWanted) return
+    if (!isAllowed(room)) room.lending.server.announce()
+    else {
+      room.lending.expectPeers(START_MS)
+      leadership.ask()
+    }
   }
-  navigator.locks.request(LEADER_LOCK, { signal }, lead).catch((error: unknown) => {
-    // Resigned while it waited. Anything else: the chunk did not load, and this tab goes without peers.
-    if (!signal.aborted) reportError(error)
-  })
+  const stop = room.needs.onChange(look)
+  const timer = setInterval(look, ASK_MS)
+  return () => {
+    stop()
+    clearInterval(timer)
+  }
 }
 
-function resign(room: Room): void {
-  room.candidacy?.abort(new DOMException('The mesh is switched off.', 'AbortError'))
-  room.candidacy = undefined
+/** Runs the mesh until this tab resigns. */
+async function lead(room: Room, signal: AbortSignal): Promise<void> {
+  const { startMeshHost } = await import('./mesh-host.ts')
+  if (signal.aborted) return
+  const { engine, lending, needs, clock } = room
+  room.host = startMeshHost({ engine, lending, needs, clock, onChange: () => changed(room) })
+  changed(room)
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  room.host.close()
+  room.host = undefined
+  changed(room)
 }
 
 function changed(room: Room): void {
