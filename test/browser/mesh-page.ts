@@ -1,11 +1,13 @@
 /** Runs in a real page: one end of a mesh, driven by mesh.test.ts through `page.evaluate`. */
 
+import { failureOf } from '../../src/core/errors.ts'
 import type { BlobRef } from '../../src/core/model/artifact.ts'
 import { createBitfield, type Bitfield } from '../../src/core/model/bitfield.ts'
 import { toPieceIndex, toSha256 } from '../../src/core/model/ids.ts'
 import { toHex } from '../../src/core/verify/digest.ts'
 import { startMesh, type Mesh } from '../../src/sources/mesh/mesh.ts'
 import type { SeedStore } from '../../src/sources/mesh/seed-store.ts'
+import type { PeerLink, PendingLink } from '../../src/sources/mesh/peer-link.ts'
 import { simplePeerLinks } from '../../src/sources/mesh/simple-peer-link.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { systemClock } from '../fakes/system-clock.ts'
@@ -113,9 +115,64 @@ async function fetchAll(digestText: string, pieces: number): Promise<unknown> {
   }
 }
 
+/** Two links in this page, joined without a server. Afterwards the signal path is misused. */
+async function lateSignals(): Promise<unknown> {
+  const createLink = simplePeerLinks({ mode: 'lan', iceServers: [], clock: systemClock })
+  const ends: PendingLink[] = []
+  for (const isInitiator of [true, false]) {
+    const send = (negotiation: Parameters<PendingLink['accept']>[0]): void => ends[isInitiator ? 1 : 0]?.accept(negotiation)
+    ends.push(createLink({ isInitiator, offeredIceServers: [], send }, stop.signal))
+  }
+  const [a, b] = await Promise.all(ends.map((end) => end.connected))
+  if (a === undefined || b === undefined) throw new Error('not connected')
+  for (let i = 0; i < 1000; i++) {
+    for (const end of ends) {
+      end.accept({ kind: 'offer', sdp: { type: 'offer', sdp: `junk ${i}` } })
+      end.accept({
+        kind: 'candidate',
+        candidate: { candidate: `candidate:1 1 udp 1 10.0.0.1 ${2000 + i} typ host`, sdpMid: '0', sdpMLineIndex: 0 },
+      })
+      end.accept({ kind: 'end' })
+    }
+  }
+  const heard = new Promise<number>((resolve) =>
+    b.listen({ onFrame: (frame) => resolve(frame.length), onDrain: () => undefined, onClose: () => resolve(0) }),
+  )
+  a.send(new Uint8Array(65_536))
+  const same = (x: Uint8Array, y: Uint8Array): boolean => x.join() === y.join()
+  const isBound =
+    same(a.localFingerprint, b.remoteFingerprint) &&
+    same(a.remoteFingerprint, b.localFingerprint) &&
+    !same(a.localFingerprint, a.remoteFingerprint)
+  const result = { heard: await heard, isBound }
+  closeAll([a, b])
+  return result
+}
+
+function closeAll(links: readonly PeerLink[]): void {
+  for (const link of links) link.close()
+}
+
+/** What becomes of a link whose other side never answers, or offers more than a data channel. */
+async function refusals(): Promise<unknown> {
+  const createLink = simplePeerLinks({ mode: 'lan', iceServers: [], clock: systemClock, connectTimeoutMs: 300 })
+  const outcome = (pending: PendingLink): Promise<unknown> =>
+    pending.connected.then(
+      () => 'connected',
+      (error: unknown) => failureOf(error)?.code,
+    )
+  const silent = createLink({ isInitiator: true, offeredIceServers: [], send: () => undefined }, stop.signal)
+  const media = createLink({ isInitiator: false, offeredIceServers: [], send: () => undefined }, stop.signal)
+  const offer = await new RTCPeerConnection().createOffer({ offerToReceiveAudio: true })
+  media.accept({ kind: 'offer', sdp: { type: 'offer', sdp: offer.sdp ?? '' } })
+  return [await outcome(silent), await outcome(media)]
+}
+
 Object.assign(globalThis, {
   meshPage: {
     start,
+    lateSignals,
+    refusals,
     fetchAll,
     waitForPeers,
     stats: () => mesh?.stats(),

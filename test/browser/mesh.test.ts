@@ -76,3 +76,15 @@ test('two browser profiles exchange an artifact, every piece right, and WebRTC c
   await call(seed, 'waitForPeers', 0)
   await seed.close()
 })
+
+test('a link that stands is deaf to a thousand late signals, and knows both certificates', async () => {
+  const page = await open(0)
+  expect(await call(page, 'lateSignals')).toEqual({ heard: 65_536, isBound: true })
+  await page.close()
+})
+
+test('a silent peer is given up in time, and one that offers audio is refused', async () => {
+  const page = await open(0)
+  expect(await call(page, 'refusals')).toEqual(['peer-timeout', 'peer-frame'])
+  await page.close()
+})
