@@ -33,7 +33,7 @@ export interface CatalogueDesk {
   recall(signal: AbortSignal): Promise<AcceptedCatalogue | undefined>
 }
 
-/** Plain URLs that stand for artifacts, where a service worker can read them before any catalogue is verified: it only asks, it does not believe. */
+/** Plain URLs that stand for artifacts, where a service worker can read them before any catalogue is verified: it only asks, it does not believe. One record for each repository. */
 export const ALIASES_KEY = 'aliases'
 const CATALOGUE_KEY = 'catalogue'
 const FLOOR_KEY = 'catalogue-floor'
@@ -126,13 +126,20 @@ async function accept(parts: EngineParts, { file, source, floor }: OfferedFile):
   const { repository, trust } = parts.config
   const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, trustOfConfig(parts.config).catalogue, parts.verifier)
   const { minimumVersion } = trust
-  acceptCatalogue({ offered: catalogue, offeredSha256: payloadSha256, floor, minimumVersion, repository, nowSeconds: nowSeconds(parts.clock) })
+  acceptCatalogue({
+    offered: catalogue,
+    offeredSha256: payloadSha256,
+    floor,
+    minimumVersion,
+    repository,
+    nowSeconds: nowSeconds(parts.clock),
+  })
   return { catalogue, file, payloadSha256, verdict, source }
 }
 
 /** Re-verified at each start: any script of the origin could have written it. */
 async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
-  const file = await parts.memory.records.get(CATALOGUE_KEY, signal)
+  const file = await parts.memory.records.get(`${CATALOGUE_KEY}:${parts.config.repository}`, signal)
   if (!(file instanceof Uint8Array)) return undefined
   try {
     return await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) })
@@ -158,9 +165,9 @@ async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: Abo
     { version: accepted.catalogue.version, sha256: accepted.payloadSha256 } satisfies CatalogueFloor,
     signal,
   )
-  await records.put(CATALOGUE_KEY, accepted.file, signal)
+  await records.put(`${CATALOGUE_KEY}:${parts.config.repository}`, accepted.file, signal)
   await records.put(
-    ALIASES_KEY,
+    `${ALIASES_KEY}:${parts.config.repository}`,
     accepted.catalogue.artifacts.flatMap((entry) => entry.aliases),
     signal,
   )

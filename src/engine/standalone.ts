@@ -38,8 +38,10 @@ export function createStandalone(options: { readonly configUrl: string; readonly
   return {
     find: async (sha256, signal) => await (await stores(signal)).lookups.findVerified(sha256, signal),
     async aliases(signal) {
-      const kept = await memoryOf(await stores(signal)).records.get(ALIASES_KEY, signal)
-      return Array.isArray(kept) ? kept.filter((url) => typeof url === 'string') : []
+      const { records } = memoryOf(await stores(signal))
+      const keys = (await records.keys(signal)).filter((key) => key.startsWith(`${ALIASES_KEY}:`))
+      const lists = await Promise.all(keys.map((key) => records.get(key, signal)))
+      return lists.flat().filter((url) => typeof url === 'string')
     },
     deliver: async (request, signal) => await deliverAlone({ ...options, stores: await stores(signal) }, request, signal),
   }

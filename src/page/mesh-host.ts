@@ -58,8 +58,9 @@ export function startMeshHost(options: MeshHostOptions): MeshHost {
       options.onChange()
     }),
   ]
-  lending.setPeers(mesh.sources())
+  // Joined before it is announced: a set that is not growing yet would look like one that has nobody.
   follow(room)
+  lending.setPeers(mesh.sources())
   return {
     stats: async () =>
       (await mesh.stats()).map(({ source, sentBytes, receivedBytes, path }) => ({ peer: source, sentBytes, receivedBytes, pair: path })),
