@@ -7,6 +7,7 @@ import { verdictView } from './verdict.ts'
 import { capital, formatBytes, formatSeconds, plural, refusalWords } from './words.ts'
 
 const TICK_MS = 400
+const NOT_STARTED = 'Not started.'
 
 /** Which buttons make sense when. */
 const SHOWN: Readonly<Record<'idle' | 'running' | 'paused' | 'done', readonly string[]>> = {
@@ -29,7 +30,7 @@ class ArtifactCard {
   readonly #listed: ListedArtifact
   readonly #sealift: Sealift
   readonly #log: Log
-  readonly #headline = el('p', { class: 'headline' }, 'Not downloaded yet.')
+  readonly #headline = el('p', { class: 'headline' }, NOT_STARTED)
   readonly #news = el('div', { class: 'news', role: 'status', hidden: true })
   readonly #progress: HTMLProgressElement
   readonly #map = createPieceMap()
@@ -55,6 +56,7 @@ class ArtifactCard {
       forget: button('Clear stored copy', () => void this.#forget()),
     }
     this.element = this.#render()
+    this.#show()
     this.#showButtons('idle')
   }
 
@@ -138,6 +140,8 @@ class ArtifactCard {
     if (this.#download !== undefined) this.#headline.textContent = story.headline(performance.now())
     this.#progress.value = story.artifact === undefined ? 0 : story.verifiedBytes / story.artifact.sizeBytes
     this.#map.show(story.pieces, story.counts())
+    this.#map.element.hidden = story.artifact === undefined
+    this.#progress.hidden = story.artifact === undefined
     if (story.news !== undefined) this.#tell(story.news.text, story.news.isOver ? 'good' : 'bad')
   }
 
@@ -175,7 +179,7 @@ class ArtifactCard {
     this.#verdict.replaceChildren()
     this.#news.hidden = true
     this.#show()
-    this.#headline.textContent = 'Not downloaded yet.'
+    this.#headline.textContent = NOT_STARTED
     this.#log.write({ text: `${this.#listed.name}: stored copy cleared`, mood: 'plain' })
     this.#showButtons('idle')
   }

@@ -30,6 +30,7 @@ async function start(): Promise<void> {
   window.sealift = sealift
   showMeshPanel(byId('mesh'), { sealift, facts, log })
   await showArtifacts(sealift, log)
+  log.write({ text: 'Ready: start a download, then take something down', mood: 'plain' })
 }
 
 async function showArtifacts(sealift: Sealift, log: Log): Promise<void> {

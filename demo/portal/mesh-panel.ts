@@ -58,6 +58,6 @@ function statusWords(isOn: boolean, peers: number, isLeader: boolean): string {
 }
 
 function peerRow({ peer, pair, sentBytes, receivedBytes }: PeerStats): HTMLElement {
-  const cells = [peer.slice(0, 8), PAIRS[pair] ?? pair, formatBytes(sentBytes), formatBytes(receivedBytes)]
+  const cells = [peer.replace(/^peer:/, '').slice(0, 8), PAIRS[pair] ?? pair, formatBytes(sentBytes), formatBytes(receivedBytes)]
   return el('tr', {}, ...cells.map((cell) => el('td', {}, cell)))
 }

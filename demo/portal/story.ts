@@ -1,5 +1,5 @@
 import type { ArtifactFacts, CatalogueFacts, DeliveryEvent, SignatureVerdict } from 'sealift/page'
-import { capital, formatBytes, formatSeconds, listWords, plural, sourceKey, sourceName, troubleWords } from './words.ts'
+import { capital, formatBytes, delayWords, listWords, plural, sourceKey, sourceName, troubleWords } from './words.ts'
 
 /** One line for the log. */
 export interface Line {
@@ -27,12 +27,16 @@ export interface Story {
 /** A source that served a piece so lately is at work. */
 const ACTIVE_MS = 1500
 const SPEED_WINDOW_MS = 2000
+const RETURN_MS = 700
 
 interface Trouble {
-  readonly key: string
+  /** All that failed before anybody went on. */
+  readonly keys: ReadonlySet<string>
   readonly atMs: number
   readonly words: string
   readonly kept: number
+  /** Nobody else has delivered since. */
+  isOpen: boolean
 }
 
 export function createStory(): Story {
@@ -49,7 +53,8 @@ class EventStory implements Story {
   #phase = 'resolving'
   #trouble: Trouble | undefined
   readonly #lastServedMs = new Map<string, number>()
-  readonly #inTrouble = new Set<string>()
+  readonly #inTrouble = new Map<string, number>()
+  readonly #everServed = new Set<string>()
   readonly #speed: { readonly atMs: number; readonly bytes: number }[] = []
 
   tell(event: DeliveryEvent, nowMs: number): readonly Line[] {
@@ -71,7 +76,7 @@ class EventStory implements Story {
 
   headline(nowMs: number): string {
     if (this.#phase === 'paused') return `Paused. ${capital(this.#keptWords())}.`
-    if (this.#phase === 'resolving') return 'Reading and checking the catalogue …'
+    if (this.#phase === 'resolving') return 'Reading and checking the catalogue and the manifest …'
     if (this.#phase === 'checking') return 'All pieces are here. Checking the whole file …'
     const active = [...this.#lastServedMs].filter(([, atMs]) => nowMs - atMs < ACTIVE_MS).map(([key]) => sourceName(key))
     const rate = this.#bytesPerSecond(nowMs)
@@ -106,9 +111,8 @@ class EventStory implements Story {
     const lines: Line[] = []
     for (const span of event.pieces) {
       const key = sourceKey(span.source, span.tier)
-      if (!this.#lastServedMs.has(key)) lines.push(this.#firstPieceOf(key, nowMs))
+      lines.push(...this.#delivered(key, nowMs))
       this.#lastServedMs.set(key, nowMs)
-      this.#inTrouble.delete(key)
       this.pieces.fill(key, span.start, span.end)
     }
     this.verifiedBytes = event.verifiedBytes
@@ -116,24 +120,44 @@ class EventStory implements Story {
     return lines
   }
 
-  #firstPieceOf(key: string, nowMs: number): Line {
-    const name = capital(sourceName(key))
+  #delivered(key: string, nowMs: number): readonly Line[] {
     const trouble = this.#trouble
-    if (trouble === undefined || trouble.key === key) return { text: `${name}: first piece`, mood: 'plain' }
-    const goesOn = `${name} ${key === 'mesh' ? 'go' : 'goes'} on, ${formatSeconds(nowMs - trouble.atMs)} later`
-    this.news = { text: `${trouble.words} after ${plural(trouble.kept, 'piece')}, and none of them is lost. ${goesOn}.`, isOver: true }
-    return { text: goesOn, mood: 'good' }
+    const name = capital(sourceName(key))
+    const isFirst = !this.#everServed.has(key)
+    this.#everServed.add(key)
+    if (trouble?.isOpen === true && !trouble.keys.has(key)) {
+      trouble.isOpen = false
+      const goesOn = `${name} ${key === 'mesh' ? 'go' : 'goes'} on, ${delayWords(nowMs - trouble.atMs)}`
+      const kept = trouble.kept === 0 ? '' : ` Nothing is lost: ${plural(trouble.kept, 'piece')} kept.`
+      this.news = { text: `${trouble.words}.${kept} ${goesOn}.`, isOver: true }
+      return [{ text: goesOn, mood: 'good' }]
+    }
+    const brokenMs = this.#inTrouble.get(key)
+    if (brokenMs !== undefined) {
+      // Pieces that were on their way when it failed are no return.
+      if (nowMs - brokenMs < RETURN_MS) return []
+      this.#inTrouble.delete(key)
+      return [{ text: `${name} ${key === 'mesh' ? 'deliver' : 'delivers'} again`, mood: 'plain' }]
+    }
+    return isFirst ? [{ text: `${name}: first piece`, mood: 'plain' }] : []
   }
 
   #onTrouble(event: Extract<DeliveryEvent, { readonly kind: 'trouble' }>, nowMs: number): readonly Line[] {
     const key = sourceKey(event.source, event.tier)
     // One fault of a source shows in each of its requests; people want to read it once.
     if (this.#inTrouble.has(key)) return []
-    this.#inTrouble.add(key)
+    this.#inTrouble.set(key, nowMs)
     this.#lastServedMs.delete(key)
     const words = `${troubleWords(key, event.failure)}${event.isBanned && key !== 'mesh' ? ', and is not asked again' : ''}`
-    this.#trouble = { key, atMs: nowMs, words, kept: this.#keptCount() }
-    this.news = { text: `${words}. ${capital(this.#keptWords())}.`, isOver: false }
+    const open = this.#trouble?.isOpen === true ? this.#trouble : undefined
+    this.#trouble = {
+      keys: new Set([...(open?.keys ?? []), key]),
+      atMs: open?.atMs ?? nowMs,
+      words: open === undefined ? words : `${open.words}. ${words}`,
+      kept: this.#keptCount(),
+      isOpen: true,
+    }
+    this.news = { text: `${this.#trouble.words}. ${capital(this.#keptWords())}.`, isOver: false }
     return [{ text: `${words}; ${this.#keptWords()}`, mood: 'bad' }]
   }
 

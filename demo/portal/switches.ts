@@ -19,9 +19,9 @@ export function showSwitches(root: HTMLElement, facts: DemoFacts, log: Log): voi
     for (const [part, card] of cards) card.show(states[part])
   }
   const change = async (part: Part, mode: PartState): Promise<void> => {
+    log.write({ text: `You switch: ${sourceName(part)} ${STATE_WORDS[mode]}`, mood: 'plain' })
     try {
       show(await askControl(facts.controlUrl, { part, mode }))
-      log.write({ text: `You switched: ${sourceName(part)} ${STATE_WORDS[mode]}`, mood: 'plain' })
     } catch {
       log.write({ text: `${capital(sourceName(part))} could not be switched: the demo's own servers do not answer`, mood: 'bad' })
     }
@@ -57,11 +57,11 @@ function createCard(part: Part, facts: DemoFacts, onChange: (mode: PartState) =>
     'aria-label': `${name} sends wrong bytes`,
   })
   lie.hidden = !CAN_LIE.has(part)
-  const note = part === 'gateway' ? el('span', { class: 'hint' }, ` (${facts.gatewayKind})`) : undefined
+  const note = part === 'gateway' ? ` (${facts.gatewayKind})` : ''
   const element = el(
     'div',
     { class: 'switch', 'data-source': part, id: `switch-${part}` },
-    el('div', { class: 'name' }, name, note),
+    el('div', { class: 'name' }, name),
     state,
     el('div', { class: 'row' }, power, lie),
   )
@@ -70,7 +70,7 @@ function createCard(part: Part, facts: DemoFacts, onChange: (mode: PartState) =>
     show(next) {
       now = next
       element.dataset['state'] = next ?? 'unknown'
-      state.textContent = next === undefined ? 'the demo is not running' : STATE_WORDS[next]
+      state.textContent = next === undefined ? 'the demo is not running' : STATE_WORDS[next] + (next === 'down' ? '' : note)
       power.disabled = next === undefined
       lie.disabled = next === undefined || next === 'down'
       power.setAttribute('aria-checked', String(next !== 'down'))

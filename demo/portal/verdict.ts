@@ -40,7 +40,7 @@ function signedBy(verdict: SignatureVerdict): readonly (Node | string)[] {
 
 /** Which catalogue named the file, and how fresh it is. */
 export function catalogueWords(catalogue: CatalogueFacts): string {
-  const signed = `Listed in the catalogue of ${formatTime(catalogue.version)} (version ${catalogue.version}, from ${sourceName(catalogue.source)})`
+  const signed = `Listed in the catalogue of ${formatTime(catalogue.version)} (version ${catalogue.version}, ${comesFrom(catalogue.source)})`
   switch (catalogue.freshness) {
     case 'fresh':
       return `${signed}, which is good until ${formatTime(catalogue.expiresAtSeconds)}.`
@@ -49,6 +49,11 @@ export function catalogueWords(catalogue: CatalogueFacts): string {
     case 'pinned':
       return `${signed}. It is past its date; the file was asked for by its digest.`
   }
+}
+
+function comesFrom(source: string): string {
+  if (source === 'kept') return sourceName(source)
+  return source.startsWith('peer') ? 'from a peer' : `from ${sourceName(source)}`
 }
 
 function deliveredBy(record: AuditRecord): string {

@@ -79,6 +79,13 @@ export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
+/** Below this a person sees no gap. */
+const AT_ONCE_MS = 100
+
+export function delayWords(ms: number): string {
+  return ms < AT_ONCE_MS ? 'at once' : `${formatSeconds(ms)} later`
+}
+
 export function formatTime(seconds: number): string {
   return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { extname, join, normalize, relative, sep } from 'node:path'
+import { extname, join, normalize, sep } from 'node:path'
+import { listShell, SHELL_SCRIPTS, withShell } from 'sealift/node'
 import { startSwitchableServer, type SwitchableServer } from './switchable-server.ts'
 
 /** What a portal serves beside its static files. */
@@ -26,6 +26,9 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.map': 'application/json',
 }
+
+/** Reading every file of the page takes no longer. */
+const LISTING_MS = 10_000
 
 /** Nothing but this machine may be contacted, and nothing but this site's own code may run. */
 const POLICY = [
@@ -92,30 +95,11 @@ async function answerTo(path: string, request: IncomingMessage, options: PortalO
  */
 async function serviceWorker(options: PortalOptions): Promise<Answer> {
   const script = await readFile(join(options.scripts, 'sw.js'), 'utf8')
-  const names = (await readdir(options.pages, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
-  const files = names.map((entry) => join(entry.parentPath, entry.name)).filter((file) => !file.endsWith('.map'))
-  const chunks = await readdir(join(options.scripts, 'chunks')).catch(() => [])
-  const scripts = ['engine.js', 'page.js', ...chunks.map((name) => `chunks/${name}`)].filter((name) => name.endsWith('.js'))
-  const shell = [
-    ...(await Promise.all(files.map((file) => shellEntry(`/${relative(options.pages, file).split(sep).join('/')}`, file)))),
-    ...(await Promise.all(scripts.map((name) => shellEntry(`/${name}`, join(options.scripts, name))))),
-  ]
-  return {
-    status: 200,
-    type: 'text/javascript; charset=utf-8',
-    cache: 'no-cache',
-    body: `self.sealiftShell = ${JSON.stringify(shell)};\n${script}`,
-  }
-}
-
-async function shellEntry(url: string, file: string): Promise<{ readonly url: string; readonly revision: string }> {
-  return {
-    url,
-    revision: createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex')
-      .slice(0, 16),
-  }
+  const signal = AbortSignal.timeout(LISTING_MS)
+  const pages = await listShell(options.pages, ['**'], signal)
+  const scripts = await listShell(options.scripts, SHELL_SCRIPTS, signal)
+  const body = withShell(script, [...pages, ...scripts])
+  return { status: 200, type: 'text/javascript; charset=utf-8', cache: 'no-cache', body }
 }
 
 const missing: Answer = { status: 404, type: 'text/plain; charset=utf-8', cache: 'no-store', body: 'not found\n' }

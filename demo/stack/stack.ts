@@ -92,7 +92,10 @@ async function assemble(room: Room, signal: AbortSignal): Promise<Omit<Stack, 'c
   closers.push(() => control.stop())
 
   const gateways = [{ id: 'gateway', url: gateway.url }]
-  documents['/sealift.json'] = siteConfig({ origins: cdn.map(({ id, url }) => ({ id, url })), gateways, signaling: signaling.url }, authority)
+  documents['/sealift.json'] = siteConfig(
+    { origins: cdn.map(({ id, url }) => ({ id, url })), gateways, signaling: signaling.url },
+    authority,
+  )
   const urls = { portal: portal.url, peer: peer.url, control: control.url, signaling: signaling.url }
   documents['/demo.json'] = JSON.stringify({
     controlUrl: urls.control,

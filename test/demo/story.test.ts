@@ -56,7 +56,7 @@ test('says that a source broke off, how much is kept, and who goes on after how 
   expect(story.news?.isOver).toBe(false)
   expect(story.tell(served(4, 5, 'gateway'), 2300)).toEqual([{ text: 'LAN gateway goes on, 0.3 s later', mood: 'good' }])
   expect(story.news).toEqual({
-    text: 'CDN 1 broke off after 4 pieces, and none of them is lost. LAN gateway goes on, 0.3 s later.',
+    text: 'CDN 1 broke off. Nothing is lost: 4 pieces kept. LAN gateway goes on, 0.3 s later.',
     isOver: true,
   })
 })
@@ -66,8 +66,40 @@ test('tells one fault of a source once, however many requests it breaks', () => 
   story.tell(resolved(), 0)
   expect(story.tell(cut, 10)).toHaveLength(1)
   expect(story.tell(cut, 11)).toHaveLength(0)
-  story.tell(served(0, 1), 20)
-  expect(story.tell(cut, 30)).toHaveLength(1)
+  story.tell(served(0, 1), 2000)
+  expect(story.tell(cut, 2010)).toHaveLength(1)
+})
+
+test('several that fail at the same time are told as one story', () => {
+  const story = createStory()
+  story.tell(resolved(), 0)
+  story.tell(served(0, 1), 10)
+  story.tell(cut, 100)
+  const failure = { code: 'source-unreachable', source: GATEWAY, phase: 'connect', elapsedMs: 1 } as const
+  story.tell({ kind: 'trouble', source: GATEWAY, tier: 'gateway', failure, isBanned: false }, 200)
+  story.tell(
+    {
+      kind: 'progress',
+      pieces: [{ start: 1, end: 2, source: toSourceId('peer:x'), tier: 'mesh' }],
+      verifiedBytes: 2,
+      receivedBytes: 2,
+      sizeBytes: 10,
+    },
+    1100,
+  )
+  expect(story.news?.text).toBe('CDN 1 broke off. LAN gateway does not answer. Nothing is lost: 1 piece kept. Peers go on, 1.0 s later.')
+})
+
+test('a source that was at work all the time goes on too, and its own return is no rescue', () => {
+  const story = createStory()
+  story.tell(resolved(), 0)
+  story.tell(served(0, 1), 10)
+  story.tell(served(1, 2, 'gateway'), 20)
+  story.tell(cut, 1000)
+  expect(story.tell(served(2, 3), 1010)).toEqual([])
+  expect(story.tell(served(3, 4, 'gateway'), 1020)).toEqual([{ text: 'LAN gateway goes on, at once', mood: 'good' }])
+  expect(story.tell(served(4, 5, 'gateway'), 1030)).toEqual([])
+  expect(story.tell(served(5, 6), 3000)).toEqual([{ text: 'CDN 1 delivers again', mood: 'plain' }])
 })
 
 test('names wrong bytes, the piece, and that the source is asked no more', () => {
