@@ -1,6 +1,6 @@
 /** `sealift/page`: downloads that keep working while the CDN is down, and that are verified before the page gets a file. */
 
-import type { ArtifactRequest, CatalogueFacts } from '../core/wire/delivery-event.ts'
+import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { ListedArtifact } from '../core/wire/bridge-message.ts'
 import { toSha256 } from '../core/model/ids.ts'
 import { startDownload, type Download, type DownloadOptions } from './download.ts'
@@ -11,7 +11,7 @@ import { createMeshSwitch, type MeshPort } from './mesh-switch.ts'
 import { pageClock } from './page-clock.ts'
 import { serveNeeds } from './serve-needs.ts'
 import { lendSources } from './window-sources.ts'
-import { registerWorker, TRANSFERS_LOCK } from './worker-registration.ts'
+import { registerWorker, TRANSFERS_LOCK, type WorkerLine } from './worker-registration.ts'
 
 export { DeliveryError, type Failure } from '../core/errors.ts'
 export type { AuditRecord } from '../core/audit/record.ts'
@@ -81,11 +81,17 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
   const lending = lendSources(engine, pageClock)
   const mesh = createMeshSwitch({ engine, lending, clock: pageClock })
   if (options.mesh?.consent !== undefined) mesh.port.setConsent(options.mesh.consent)
-  const start = (request: ArtifactRequest, given: DownloadOptions): Download =>
-    holdTransfer(
-      startDownload(async () => engine, request, given),
+  const refreshWorker = createRefresh(worker)
+  const start = (request: ArtifactRequest, given: DownloadOptions): Download => {
+    const onEvent = (event: DeliveryEvent): void => {
+      if (event.kind === 'resolved') refreshWorker(event.catalogue)
+      given.onEvent?.(event)
+    }
+    return holdTransfer(
+      startDownload(async () => engine, request, { ...given, onEvent }),
       () => void worker.maybeUpdate(),
     )
+  }
   let aliases: ReadonlySet<string> = new Set()
   const stopNeeds = serveNeeds(worker, (request) => start(request, {}).result)
 
@@ -96,7 +102,7 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
     list: async (signal = never) => {
       const listing = await list(engine, signal)
       aliases = new Set(listing.artifacts.flatMap((artifact) => artifact.aliases))
-      worker.tell('refresh')
+      refreshWorker(listing.catalogue)
       return listing
     },
     audit: (signal = never) => audit(engine, signal),
@@ -130,6 +136,16 @@ export function runInterstitial(): Promise<void> {
     () => register({ workerUrl: `${scope}sw.js`, engineUrl: `${scope}engine.js`, configUrl: `${scope}sealift.json`, scope }),
     scope,
   )
+}
+
+/** Has the service worker read the aliases again whenever this page sees another catalogue than before. */
+function createRefresh(worker: WorkerLine): (catalogue: CatalogueFacts) => void {
+  let seen: number | undefined
+  return ({ version }) => {
+    if (version === seen) return
+    seen = version
+    worker.tell('refresh')
+  }
 }
 
 /** While it runs, no service worker is replaced under it. */

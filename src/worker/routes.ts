@@ -2,7 +2,7 @@ import { isVirtualUrl, parseVirtualUrl } from '../core/respond/virtual-url.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import type { Aliases } from './aliases.ts'
 
-/** What to do with a request. `undecided`: a plain URL before the list of aliases was read. */
+/** What to do with a request. `isDecided` is false for a plain URL while the list of aliases is read. */
 export type Routing =
   | { readonly kind: 'virtual'; readonly request: ArtifactRequest; readonly isNavigation: boolean }
   | { readonly kind: 'alias'; readonly url: string; readonly isDecided: boolean }

@@ -1,0 +1,238 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasFirefox, launchChromium, launchFirefox, type LaunchedBrowser } from './launch.ts'
+import { FILES, javascript, piecesAsked, publishFiles, startSite, type Publication, type Site } from './site.ts'
+import {
+  closePages,
+  download,
+  endOf,
+  eventsOf,
+  fetchIn,
+  hardReload,
+  kept,
+  openPortal,
+  startDownload,
+  waitForPieces,
+  waitForSdk,
+} from './visitor.ts'
+
+const MIB = 1024 * 1024
+
+let publication: Publication
+let chromium: LaunchedBrowser
+let site: Site
+
+beforeAll(async () => {
+  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
+})
+
+afterAll(async () => {
+  await chromium.close()
+  await publication.remove()
+})
+
+beforeEach(async () => {
+  site = await startSite(publication)
+})
+
+afterEach(async () => {
+  await closePages(chromium.browser)
+  await site.close()
+})
+
+const delivered = (name: keyof typeof FILES) => ({
+  kind: 'delivered',
+  sha256: publication.digests[name],
+  filename: FILES[name].filename,
+  sizeBytes: FILES[name].sizeBytes,
+  record: 'delivered',
+})
+
+describe('registering', () => {
+  test('the first visit is controlled without a reload, and so is a hard reload', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await page.evaluate(() => [window.sealift?.hasController, navigator.serviceWorker.controller !== null])).toEqual([true, true])
+    expect(await fetchIn(page, '/edition')).toMatchObject({ text: '1' })
+    await hardReload(page)
+    await waitForSdk(page)
+    expect(await page.evaluate(() => window.sealift?.hasController)).toBe(true)
+    expect(await fetchIn(page, '/edition')).toMatchObject({ text: '1' })
+    expect(site.requests.filter(({ path }) => path === '/index.html')).toHaveLength(3)
+  })
+
+  test('a page whose service worker is not served downloads all the same', async () => {
+    site.files.delete('/sw.js')
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await page.evaluate(() => window.sealift?.hasController)).toBe(false)
+    expect(await download(page, 'notes')).toEqual(delivered('notes'))
+  })
+})
+
+describe('a download', () => {
+  test('by name gives the verified file, and tells what happens in order', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, 'agent')).toEqual(delivered('agent'))
+    const events = await eventsOf(page)
+    const steps = events.map((event) => (event.kind === 'phase' ? event.phase : event.kind))
+    const firstOf = [...new Set(steps)].filter((step) => step !== 'signed')
+    expect(firstOf).toEqual(['resolving', 'resolved', 'fetching', 'progress', 'checking'])
+    expect(steps.indexOf('signed')).toBeGreaterThan(steps.indexOf('fetching'))
+    expect(steps.indexOf('signed')).toBeLessThan(steps.indexOf('checking'))
+    const verified = events.flatMap((event) => (event.kind === 'progress' ? [event.verifiedBytes] : []))
+    expect(verified).toEqual(verified.toSorted((a, b) => a - b))
+    expect(verified.at(-1)).toBe(FILES.agent.sizeBytes)
+  })
+
+  test('by digest gives the same file', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, publication.digests.notes)).toEqual(delivered('notes'))
+  })
+
+  test('that was paused asks only for the pieces that are missing', async () => {
+    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const page = await openPortal(chromium.browser, site.url)
+    await startDownload(page, 'agent')
+    await waitForPieces(page, 3)
+    await page.evaluate(() => window.trial?.download.pause())
+    await page.waitForFunction(() => window.trial?.events.some((event) => event.kind === 'phase' && event.phase === 'paused'))
+    site.cdn.forgetRequests()
+    await site.cdn.set('up')
+    await page.evaluate(() => window.trial?.download.resume())
+    expect(await endOf(page)).toEqual(delivered('agent'))
+    const keptPieces = new Set<number>()
+    const resolved = (await eventsOf(page)).filter((event) => event.kind === 'resolved').at(-1)
+    for (const { start, end } of resolved?.kept ?? []) for (let piece = start; piece < end; piece++) keptPieces.add(piece)
+    expect(keptPieces.size).toBeGreaterThanOrEqual(3)
+    expect(piecesAsked(site, publication, 'agent')).toEqual(
+      Array.from({ length: FILES.agent.pieces }, (_, piece) => (keptPieces.has(piece) ? 0 : 1)),
+    )
+  })
+
+  test('that is cancelled rejects with an AbortError', async () => {
+    await site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(chromium.browser, site.url)
+    await startDownload(page, 'agent')
+    await waitForPieces(page, 1)
+    await page.evaluate(() => window.trial?.download.cancel())
+    expect(await endOf(page)).toEqual({ kind: 'thrown', name: 'AbortError', isOwnReason: false })
+  })
+
+  test("that the caller's signal ends rejects with its own reason", async () => {
+    await site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(chromium.browser, site.url)
+    await startDownload(page, 'agent')
+    await waitForPieces(page, 1)
+    await page.evaluate(() => window.trial?.stop.abort(window.trial.reason))
+    expect(await endOf(page)).toMatchObject({ kind: 'thrown', isOwnReason: true })
+  })
+
+  test('of an unknown name says so, and what to do', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, 'nothing')).toEqual({
+      kind: 'refused',
+      code: 'artifact-unknown',
+      nextStep: expect.stringContaining('Check the name'),
+    })
+  })
+
+  test('goes on from what arrived when its only source goes away and comes back', async () => {
+    await site.cdn.set({ dieAfterBytes: MIB })
+    const page = await openPortal(chromium.browser, site.url)
+    await startDownload(page, 'agent')
+    await page.waitForFunction(() => window.trial?.events.some((event) => event.kind === 'trouble'))
+    expect(site.cdn.state).toBe('down')
+    await site.cdn.set('up')
+    expect(await endOf(page)).toEqual(delivered('agent'))
+    const sentBytes = site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)
+    // At most what was on its way when the power went is sent again.
+    expect(sentBytes).toBeLessThan(FILES.agent.sizeBytes + MIB)
+  })
+
+  test('whose only source sends wrong bytes ends with a code, and keeps none of them', async () => {
+    await site.cdn.set('wrong-bytes')
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, 'agent')).toEqual({
+      kind: 'refused',
+      code: 'sources-exhausted',
+      nextStep: expect.stringContaining('What arrived is kept'),
+    })
+    const trouble = (await eventsOf(page)).find((event) => event.kind === 'trouble')
+    expect(trouble).toMatchObject({ source: 'cdn', isBanned: true, failure: { code: 'digest-mismatch' } })
+    expect((await kept(page)).rows).toMatchObject({ pieces: 0, pieceBlobs: 0 })
+  })
+
+  test('of one artifact in two tabs fetches each piece once', async () => {
+    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const [one, other] = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
+    await Promise.all([startDownload(one, 'agent'), startDownload(other, 'agent')])
+    expect(await Promise.all([endOf(one), endOf(other)])).toEqual([delivered('agent'), delivered('agent')])
+    expect(piecesAsked(site, publication, 'agent')).toEqual(new Array(FILES.agent.pieces).fill(1))
+  })
+
+  test('works where WebAssembly is forbidden', async () => {
+    const engine = site.files.get('/engine.js')?.body ?? ''
+    site.files.set('/engine.js', javascript(engine, { 'content-security-policy': "script-src 'self'" }))
+    site.files.set(
+      '/probe.js',
+      javascript(
+        'postMessage(WebAssembly.validate(new Uint8Array())); WebAssembly.compile(new Uint8Array([0,97,115,109,1,0,0,0])).then(() => postMessage("allowed"), () => postMessage("forbidden"))',
+        { 'content-security-policy': "script-src 'self'" },
+      ),
+    )
+    const page = await openPortal(chromium.browser, site.url)
+    const answer = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          new Worker('/probe.js').addEventListener('message', ({ data }) => {
+            if (typeof data === 'string') resolve(data)
+          })
+        }),
+    )
+    expect(answer).toBe('forbidden')
+    expect(await download(page, 'notes')).toEqual(delivered('notes'))
+  })
+})
+
+describe('an artifact that somebody else signed', () => {
+  test('is refused, and none of its bytes can be read afterwards', async () => {
+    const other = await startSite(publication, { artifactSigner: publication.stranger })
+    try {
+      const page = await openPortal(chromium.browser, other.url)
+      expect(await download(page, 'notes')).toEqual({
+        kind: 'refused',
+        code: 'signature-invalid',
+        nextStep: expect.stringContaining('Do not install from elsewhere'),
+      })
+      const { files, rows, cached } = await kept(page)
+      expect(files).toEqual(['sealift'])
+      expect(rows).toMatchObject({ artifacts: 0, pieces: 0, pieceBlobs: 0 })
+      expect(cached.filter((path) => !other.files.has(path))).toEqual([])
+      const virtual = await fetchIn(page, `/_sealift/name/notes/${FILES.notes.filename}`)
+      expect(virtual).toMatchObject({ status: 502, headers: { 'sealift-code': 'signature-invalid' } })
+    } finally {
+      await other.close()
+    }
+  })
+})
+
+describe.runIf(hasFirefox())('in Firefox', () => {
+  let firefox: LaunchedBrowser
+
+  beforeAll(async () => {
+    firefox = await launchFirefox()
+  })
+
+  afterAll(async () => {
+    await firefox.close()
+  })
+
+  test('a download by name gives the verified file, and the service worker answers from it', async () => {
+    const page = await openPortal(firefox.browser, site.url)
+    expect(await download(page, 'agent')).toEqual(delivered('agent'))
+    site.cdn.forgetRequests()
+    const answer = await fetchIn(page, `/_sealift/name/agent/${FILES.agent.filename}`)
+    expect(answer).toMatchObject({ status: 200, sha256: publication.digests.agent })
+    expect(site.cdn.requests).toEqual([])
+  })
+})
+
+test.runIf(!hasFirefox())('Firefox is not installed, so nothing was tried in it', ({ skip }) => skip('no Firefox on this machine'))
