@@ -60,7 +60,8 @@ export function serveSources(lent: LentSources, send: (message: PageMessage, tra
       const sources = lent.current().map(({ id, tier, maxRunPieces }) => ({ id, tier, maxRunPieces, hasCatalogue: catalogues.has(id) }))
       send({ type: 'sources', sources, isGrowing: lent.isGrowing() })
     },
-    offer: (source, sha256, pieces) => send({ type: 'offers', source, sha256, bits: pieces.isFull() ? 'all' : pieces.toBytes() }),
+    offer: (source, sha256, pieces) =>
+      send({ type: 'offers', source, sha256, bits: pieces.length > 0 && pieces.isFull() ? 'all' : pieces.toBytes() }),
     close() {
       for (const stop of running.values()) stop.abort(new DeliveryError({ code: 'engine-lost', detail: 'the page closes' }))
     },

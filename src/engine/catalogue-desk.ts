@@ -38,6 +38,8 @@ export const ALIASES_KEY = 'aliases'
 const CATALOGUE_KEY = 'catalogue'
 const FLOOR_KEY = 'catalogue-floor'
 const KEPT = toSourceId('kept')
+/** Floor and catalogue are written together, by one tab at a time. */
+const CATALOGUE_LOCK = 'sealift-catalogue'
 
 export function createCatalogueDesk(
   parts: EngineParts,
@@ -45,15 +47,16 @@ export function createCatalogueDesk(
 ): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
-    newest ??= await loadKept(parts, signal)
+    if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal)))
+      newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
     if (newest !== undefined) parts.hub.addOrigins(newest.catalogue.origins)
     return newest
   }
   const take = async (accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> => {
-    await keep(parts, accepted, signal)
-    newest = accepted
-    parts.hub.addOrigins(accepted.catalogue.origins)
-    await onAccepted(accepted, signal)
+    newest = await parts.withLock(CATALOGUE_LOCK, () => keepNewest(parts, accepted, signal), signal)
+    if (newest === undefined) return
+    parts.hub.addOrigins(newest.catalogue.origins)
+    await onAccepted(newest, signal)
   }
   return {
     recall,
@@ -155,6 +158,25 @@ async function loadFloor(parts: EngineParts, signal: AbortSignal): Promise<Catal
   if (typeof floor !== 'object' || floor === null || !('version' in floor) || !('sha256' in floor)) return undefined
   const { version, sha256 } = floor
   return typeof version === 'number' && isSha256(sha256) ? { version, sha256 } : undefined
+}
+
+/** Another tab has accepted a newer one. */
+function isOutrun({ catalogue }: AcceptedCatalogue, floor: CatalogueFloor | undefined): boolean {
+  return floor !== undefined && floor.version > catalogue.version
+}
+
+/**
+ * Keeps it, unless another tab was faster with a newer one: then that one.
+ * @throws {DeliveryError} `catalogue-equivocation`, when the other tab's has this version and other bytes
+ */
+async function keepNewest(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
+  const floor = await loadFloor(parts, signal)
+  if (isOutrun(accepted, floor)) return await loadKept(parts, signal)
+  const { catalogue, payloadSha256 } = accepted
+  if (floor?.version === catalogue.version && floor.sha256 !== payloadSha256)
+    throw new DeliveryError({ code: 'catalogue-equivocation', version: floor.version, known: floor.sha256, offered: payloadSha256 })
+  await keep(parts, accepted, signal)
+  return accepted
 }
 
 async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> {

@@ -27,11 +27,15 @@ export interface MeshHostOptions {
   readonly onChange: () => void
 }
 
+const CERTIFICATE = { name: 'ECDSA', namedCurve: 'P-256' }
+
 /** Starts giving what this browser has, and taking what the engine wants. @throws {DeliveryError} `ticket-invalid` */
-export function startMeshHost(options: MeshHostOptions): MeshHost {
+export async function startMeshHost(options: MeshHostOptions): Promise<MeshHost> {
   const { engine, lending, clock, needs } = options
   const life = new AbortController()
   const seeds = createSeeds(engine, life.signal)
+  // One for all links: a ban follows a peer by its certificate, not by the id of a connection.
+  const certificate = await RTCPeerConnection.generateCertificate(CERTIFICATE)
   const { mode, signaling, iceServers } = engine.site.mesh
   const mesh = startMesh(
     {
@@ -39,7 +43,7 @@ export function startMeshHost(options: MeshHostOptions): MeshHost {
       repository: engine.site.repository,
       ticket: engine.ticket,
       seedStore: seeds.store,
-      createLink: simplePeerLinks({ mode: mode === 'off' ? 'lan' : mode, iceServers, clock }),
+      createLink: simplePeerLinks({ mode: mode === 'off' ? 'lan' : mode, iceServers, clock, certificate }),
       WebSocket,
       clock,
       random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
@@ -49,9 +53,12 @@ export function startMeshHost(options: MeshHostOptions): MeshHost {
   )
   const room: Room = { ...options, mesh, seeds, taking: new Set(), giving: new Set(), isAsking: false }
   const stops = [
+    engine.onMessage((message) => {
+      if (message.type === 'banned') mesh.ban(message.source, 'bad-piece')
+    }),
     needs.onChange(() => follow(room)),
     mesh.onOffer((source, sha256, offer) => {
-      if (offer !== undefined) lending.server.offer(source, sha256, offer.pieces)
+      lending.server.offer(source, sha256, offer?.pieces ?? createBitfield(0))
     }),
     mesh.sources().onChange(() => {
       lending.server.announce()

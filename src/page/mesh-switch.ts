@@ -127,12 +127,20 @@ async function lead(room: Room, signal: AbortSignal): Promise<void> {
   const { startMeshHost } = await import('./mesh-host.ts')
   if (signal.aborted) return
   const { engine, lending, needs, clock } = room
-  room.host = startMeshHost({ engine, lending, needs, clock, onChange: () => changed(room) })
+  const host = await startMeshHost({ engine, lending, needs, clock, onChange: () => changed(room) })
+  room.host = host
   changed(room)
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  room.host.close()
+  await untilAborted(signal)
+  host.close()
   room.host = undefined
   changed(room)
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function changed(room: Room): void {

@@ -110,6 +110,8 @@ export type EngineMessage =
       readonly limitBytes: number
     }
   | { readonly type: 'read-cancel'; readonly read: number }
+  /** A source of the window sent wrong bytes: it is not asked again, and shall not be met again. */
+  | { readonly type: 'banned'; readonly source: SourceId }
   /** All that this browser can seed, whenever that changes. */
   | { readonly type: 'seedable'; readonly blobs: readonly Seedable[] }
   | { readonly type: 'seed-bytes'; readonly call: number; readonly bytes: Uint8Array | undefined }

@@ -21,6 +21,7 @@ const TYPES = [
   'read',
   'read-catalogue',
   'read-cancel',
+  'banned',
   'seedable',
   'seed-bytes',
 ] as const
@@ -105,6 +106,7 @@ const PARSERS: Parsers = {
     }
   },
   'read-cancel': (field) => ({ type: 'read-cancel', read: readNumber(field.object(['read'])('read')) }),
+  banned: (field) => ({ type: 'banned', source: readSource(field.object(['source'])('source')) }),
   seedable: (field) => ({ type: 'seedable', blobs: field.object(['blobs'])('blobs').list(LIMITS.artifactsInCatalogue).map(readSeedable) }),
   'seed-bytes': (field) => ({
     type: 'seed-bytes',

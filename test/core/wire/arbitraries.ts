@@ -229,6 +229,7 @@ const engineMessages: ByType<EngineMessage> = {
   read: blob.chain((wanted) => fc.record({ type: is('read'), read: count, source, blob: is(wanted), range: range(wanted.sizeBytes) })),
   'read-catalogue': fc.record({ type: is('read-catalogue'), read: count, source, limitBytes: fc.nat(2 * 1024 * 1024) }),
   'read-cancel': fc.record({ type: is('read-cancel'), read: count }),
+  banned: fc.record({ type: is('banned'), source }),
   seedable: fc.record({ type: is('seedable'), blobs: fc.array(seedable, { maxLength: 3 }) }),
   'seed-bytes': fc.record({ type: is('seed-bytes'), call: count, bytes: optional(bytes) }),
 }
