@@ -1,0 +1,143 @@
+import { parseAuditRecord } from '../../src/core/audit/parse-audit-record.ts'
+import type { AuditRecord } from '../../src/core/audit/record.ts'
+import { DeliveryError, type Failure } from '../../src/core/errors.ts'
+import type { SiteConfig } from '../../src/core/manifest/site-config.ts'
+import type { Sha256 } from '../../src/core/model/ids.ts'
+import { toSourceId } from '../../src/core/model/ids.ts'
+import type { CatalogueSource, Clock, Tier, WindowSources } from '../../src/core/ports.ts'
+import type { ArtifactRequest, DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
+import { createEngine, type Engine } from '../../src/engine/compose.ts'
+import type { Delivered } from '../../src/engine/deliver.ts'
+import { createHasher } from '../../src/engine/hasher.ts'
+import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
+import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
+import { createMemoryIndex, type MemoryIndex } from '../fakes/memory-index.ts'
+import { createProcessLocks } from '../fakes/process-lock.ts'
+import { systemClock } from '../fakes/system-clock.ts'
+import { REPOSITORY_NAME, type Publisher } from './publisher.ts'
+
+export const never = new AbortController().signal
+export const LATEST: ArtifactRequest = { kind: 'name', name: 'edge-agent', version: undefined, platform: undefined, channel: undefined }
+
+/** A place that serves a site, and what it is asked for. */
+export interface Mirror extends ArraySource {
+  catalogue: Uint8Array | Failure
+  readonly catalogueReads: number
+}
+
+export interface MirrorOptions extends Partial<Pick<ArraySourceOptions, 'blobs' | 'bytesPerSecond' | 'maxRunPieces' | 'latencyMs'>> {
+  readonly catalogue?: Uint8Array | undefined
+  readonly tier?: Tier
+}
+
+export function createMirror(id: string, options: MirrorOptions): Mirror & CatalogueSource {
+  const { catalogue, tier = 'cdn', blobs = [], ...rest } = options
+  const source = createArraySource({ id: toSourceId(id), tier, clock: systemClock, blobs, ...rest })
+  let reads = 0
+  const mirror = {
+    catalogue: catalogue ?? { code: 'source-missing' as const, source: source.id },
+    async readCatalogue(this: Mirror, limitBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+      reads++
+      signal.throwIfAborted()
+      const served = this.catalogue
+      if (!(served instanceof Uint8Array)) throw new DeliveryError(served)
+      if (served.length > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes })
+      return served
+    },
+  }
+  const whole = Object.assign(source, mirror)
+  return Object.defineProperty(whole, 'catalogueReads', { get: () => reads }) as typeof whole & Mirror
+}
+
+/** One browser of one person: what it keeps outlives its engines. */
+export interface Machine {
+  readonly index: MemoryIndex
+  readonly stores: StoreView
+  /** The date that its owner sees. Timers are real. */
+  readonly clock: Clock & { nowSeconds: number }
+  /** A tab: an engine of its own over what the machine keeps. */
+  start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>): Engine
+}
+
+export function createMachine(publisher: Publisher): Machine {
+  const clock = {
+    ...systemClock,
+    nowSeconds: publisher.nowSeconds + 120,
+    nowMs(this: { readonly nowSeconds: number }): number {
+      return this.nowSeconds * 1000
+    },
+  }
+  const index = createMemoryIndex()
+  const stores = composeStoreView({ index, files: undefined, clock })
+  const withLock = createProcessLocks()
+  return {
+    index,
+    stores,
+    clock,
+    start: (mirrors, over = {}) =>
+      createEngine({
+        config: { ...configOf(publisher), ...over },
+        stores,
+        memory: index,
+        clock,
+        withLock,
+        isSecurePage: true,
+        windowSources: windowOf(mirrors),
+        hasher: createHasher(),
+      }),
+  }
+}
+
+function configOf({ trust }: Publisher): SiteConfig {
+  return {
+    ...{ schema: 1, repository: REPOSITORY_NAME, origins: [], gateways: [], preset: 'cdn-first', tiers: undefined },
+    mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
+    trust,
+    maxGraceSeconds: 7 * 86_400,
+  }
+}
+
+function windowOf(mirrors: readonly (Mirror & CatalogueSource)[]): WindowSources {
+  return {
+    current: () => mirrors,
+    catalogues: () => mirrors,
+    onChange: () => () => undefined,
+    want: () => undefined,
+    isGrowing: () => false,
+    interest: () => () => undefined,
+  }
+}
+
+/** A download as a page sees it. */
+export async function deliver(
+  engine: Engine,
+  request: ArtifactRequest = LATEST,
+  signal = never,
+): Promise<Delivered & { readonly events: readonly DeliveryEvent[] }> {
+  const events: DeliveryEvent[] = []
+  return { ...(await engine.deliver(request, (event) => void events.push(event), signal)), events }
+}
+
+/** Why a download was not delivered. */
+export async function failureOfDelivery(work: Promise<unknown>): Promise<Failure> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof DeliveryError) return error.failure
+    throw error
+  }
+  throw new Error('it was delivered')
+}
+
+export async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await blob.arrayBuffer())
+}
+
+export async function auditOf(engine: Engine): Promise<readonly AuditRecord[]> {
+  return (await engine.audit(never)).map((line) => parseAuditRecord(new TextEncoder().encode(line)))
+}
+
+/** Nothing of an artifact is kept, nor a word that it was verified. */
+export async function isForgotten(machine: Machine, sha256: Sha256): Promise<boolean> {
+  return machine.index.keptPieces(sha256) === 0 && (await machine.stores.lookups.findVerified(sha256, never)) === undefined
+}
