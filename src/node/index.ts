@@ -32,6 +32,7 @@ export {
   type SigningKeyFiles,
 } from './signing/signing-key.ts'
 export { provenanceStatement, type BuildFacts, type Statement } from './signing/statement.ts'
+export { listShell, SHELL_SCRIPTS, withShell, type ShellEntry } from './shell-list.ts'
 export { readSite, type SiteReader } from './site/site-reader.ts'
 export { systemClock } from './system-clock.ts'
 export type { BundleVerdict, VouchedCatalogue } from '../core/verify/vouch.ts'

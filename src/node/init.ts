@@ -5,12 +5,18 @@ import { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import { errorCode, writeFileDurably } from './durable-file.ts'
 import { packageRoot } from './package-root.ts'
+import { inOrder, listShell, shellEntry, withoutShell, withShell, type ShellEntry } from './shell-list.ts'
 
 export interface InitOptions {
   /** Folder that the portal's own origin serves. */
   readonly publicDir: string
   /** What `sealift.json` is to say. Undefined: the scripts alone are copied. */
   readonly config: SiteConfig | undefined
+  /**
+   * Patterns of files below the public folder that the worker keeps, beside the scripts, so that the portal opens while its origin is down.
+   * Undefined: none, and not the scripts either.
+   */
+  readonly shell?: readonly string[] | undefined
   /** Overwrite files that differ. Default false. */
   readonly force?: boolean | undefined
   /** Where the built scripts are. Default: in this package. */
@@ -22,35 +28,79 @@ export interface InitReport {
   readonly written: readonly string[]
   /** Already there with these very bytes. */
   readonly unchanged: readonly string[]
+  /** What the worker keeps. */
+  readonly shell: readonly ShellEntry[]
 }
 
 /** What a page needs on its own origin, and the worker that takes Sealift away again. */
 const SCRIPTS = ['sw.js', 'engine.js', 'page.js', 'noop-sw.js'] as const
 const CONFIG = 'sealift.json'
+const WORKER = 'sw.js'
+const KILL_SWITCH = 'noop-sw.js'
 
 /**
- * Copies the scripts, with all that they import, and writes `sealift.json`. Looks at every file before it writes one.
- * @throws {DeliveryError} `input-invalid` when a file is there with other bytes and `force` is not set; `tool-missing`
- * when the package was not built
+ * Copies the scripts, with all that they import, and writes `sealift.json`. Looks at every file before it writes one. Run again after a
+ * deployment it lists the shell anew: the worker's script changes with it, and browsers fetch what is new.
+ * @throws {DeliveryError} `input-invalid` when a file is there with other bytes and `force` is not set, or for a pattern that `listShell`
+ * refuses; `tool-missing` when the package was not built
  */
 export async function initSite(options: InitOptions, signal: AbortSignal): Promise<InitReport> {
-  const files = new Map<string, Uint8Array>(await collectScripts(options.scriptsDir ?? join(packageRoot(), 'dist')))
+  const scripts = await collectScripts(options.scriptsDir ?? join(packageRoot(), 'dist'))
+  const shell = await shellOf(options, scripts, signal)
+  const { files, changed } = await compare(options, toFiles(options, scripts, shell))
+  for (const name of changed) {
+    signal.throwIfAborted()
+    await writeFileDurably(join(options.publicDir, name), files.get(name) ?? new Uint8Array(), { mode: 0o644 })
+  }
+  return { written: changed, unchanged: [...files.keys()].filter((name) => !changed.includes(name)), shell }
+}
+
+async function shellOf(
+  { publicDir, shell }: InitOptions,
+  scripts: ReadonlyMap<string, Uint8Array>,
+  signal: AbortSignal,
+): Promise<readonly ShellEntry[]> {
+  if (shell === undefined) return []
+  const ours = [...scripts].filter(([name]) => name !== WORKER && name !== KILL_SWITCH).map(([name, bytes]) => shellEntry(name, bytes))
+  // Ours last: what lies there now is about to be replaced.
+  return inOrder([...(await listShell(publicDir, shell, signal)), ...ours])
+}
+
+/** Every file in the order to write them: the worker last, so that no browser installs it before what it lists is there. */
+function toFiles(
+  options: InitOptions,
+  scripts: ReadonlyMap<string, Uint8Array>,
+  shell: readonly ShellEntry[],
+): ReadonlyMap<string, Uint8Array> {
+  const files = new Map(scripts)
   if (options.config !== undefined) files.set(CONFIG, encodeSiteConfig(options.config))
+  const worker = Buffer.from(files.get(WORKER) ?? '')
+  files.delete(WORKER)
+  return files.set(WORKER, options.shell === undefined ? worker : Buffer.from(withShell(worker.toString('utf8'), shell)))
+}
+
+interface Comparison {
+  readonly files: ReadonlyMap<string, Uint8Array>
+  readonly changed: readonly string[]
+}
+
+async function compare(options: InitOptions, files: ReadonlyMap<string, Uint8Array>): Promise<Comparison> {
   const changed: string[] = []
   for (const [name, bytes] of files) {
     const path = join(options.publicDir, name)
     const found = await readIfThere(path)
     if (found !== undefined && Buffer.compare(found, bytes) === 0) continue
-    if (found !== undefined && options.force !== true) {
+    if (found !== undefined && options.force !== true && !(name === WORKER && isOtherListOnly(options, found, bytes))) {
       throw new DeliveryError({ code: 'input-invalid', path, detail: 'is there already and differs; --force overwrites it' })
     }
     changed.push(name)
   }
-  for (const name of changed) {
-    signal.throwIfAborted()
-    await writeFileDurably(join(options.publicDir, name), files.get(name) ?? new Uint8Array(), { mode: 0o644 })
-  }
-  return { written: changed, unchanged: [...files.keys()].filter((name) => !changed.includes(name)) }
+  return { files, changed }
+}
+
+/** The worker of this very package with another list: refreshing it is what `--shell` asks for. Leaving the list out is not. */
+function isOtherListOnly({ shell }: InitOptions, found: Buffer, bytes: Uint8Array): boolean {
+  return shell !== undefined && withoutShell(found.toString('utf8')) === withoutShell(Buffer.from(bytes).toString('utf8'))
 }
 
 /** The scripts and, followed from one to the next, the modules that they name by relative path. */

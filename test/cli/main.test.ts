@@ -246,6 +246,24 @@ test.each([
   expect(await snapshotOf(publicDir)).toEqual(new Map())
 })
 
+test('init lists the portal for its own outage, and a second run renews the list after a deployment', async () => {
+  const publicDir = await makeFolder({ 'index.html': 'page', 'assets/app.js': 'app' })
+  const args = ['init', publicDir, '--shell', 'index.html', '--shell', 'assets/**']
+  const first = await runCli(args)
+  expect(first).toMatchObject({ exitCode: EXIT.ok, err: '', out: expect.stringMatching(/^shell +\d+ files/m) })
+  await writeFile(join(publicDir, 'assets/app.js'), 'app, second edition')
+  const second = await runCli([...args, '--json'])
+  expect(second.json()).toMatchObject({
+    ok: true,
+    written: ['sw.js'],
+    shell: expect.arrayContaining([{ url: 'index.html', revision: expect.any(String) }]),
+  })
+  const script = await readFile(join(publicDir, 'sw.js'), 'utf8')
+  expect(script).toMatch(/^self\.sealiftShell=\[\{"url":"assets\/app\.js"/)
+  expect(script).toMatch(/self\.sealiftComplete=(?:true|!0);\n(?:\/\/.*)?$/)
+  expect(await runCli(['init', publicDir, '--shell', '../**'])).toMatchObject({ exitCode: EXIT.usage, out: '' })
+})
+
 test('an interrupted publish ends with 130, and no catalogue and nothing half-written is there', async () => {
   const stop = new AbortController()
   const [dir, work] = [await makeFolder({ [FILE]: bytesOf(3_000_000) }), await temporaryFolder()]

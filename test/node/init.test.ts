@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseSiteConfig } from '../../src/core/manifest/parse-site-config.ts'
 import type { SiteConfig } from '../../src/core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS } from '../../src/core/verify/identity-policy.ts'
 import { initSite } from '../../src/node/init.ts'
+import { shellEntry, withShell } from '../../src/node/shell-list.ts'
 import { makeFolder, never, snapshotOf } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -68,6 +69,71 @@ test('without a configuration leaves the one that is there alone', async () => {
   await initSite({ publicDir, config: undefined, scriptsDir: await makeFolder(SCRIPTS), force: true }, never)
   expect(await readFile(join(publicDir, 'sealift.json'), 'utf8')).toBe('mine')
   expect(await readFile(join(publicDir, 'sw.js'), 'utf8')).toBe(SCRIPTS['sw.js'])
+})
+
+const PAGES = { 'index.html': 'page', 'assets/app.js': 'app', 'releases/big.bin': 'big' }
+
+describe('with a shell', () => {
+  const make = async () => ({
+    publicDir: await makeFolder(PAGES),
+    config: CONFIG,
+    scriptsDir: await makeFolder(SCRIPTS),
+    shell: ['index.html', 'assets/**'],
+  })
+  const workerOf = (publicDir: string) => readFile(join(publicDir, 'sw.js'), 'utf8')
+
+  test('the worker lists what matches, and the scripts without which a kept page could fetch nothing', async () => {
+    const options = await make()
+    const { shell, written } = await initSite(options, never)
+    // Last, so that no browser installs it before what it lists is there.
+    expect(written.at(-1)).toBe('sw.js')
+    const ours = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'page.js']
+    expect(shell.map(({ url }) => url)).toEqual(['assets/app.js', ...ours.slice(0, 4), 'index.html', 'page.js'])
+    expect(shell).toContainEqual(shellEntry('page.js', Buffer.from(SCRIPTS['page.js'])))
+    expect(await workerOf(options.publicDir)).toBe(withShell(SCRIPTS['sw.js'], shell))
+  })
+
+  test('changes nothing the second time', async () => {
+    const options = await make()
+    await initSite(options, never)
+    expect((await initSite(options, never)).written).toEqual([])
+  })
+
+  test('a deployment changes the worker alone, and needs no force', async () => {
+    const options = await make()
+    await initSite(options, never)
+    const before = await workerOf(options.publicDir)
+    await writeFile(join(options.publicDir, 'assets/app.js'), 'app, second edition')
+    expect((await initSite({ ...options, config: undefined }, never)).written).toEqual(['sw.js'])
+    expect(await workerOf(options.publicDir)).not.toBe(before)
+  })
+
+  test('a list that is there is not dropped for want of the option', async () => {
+    const options = await make()
+    await initSite(options, never)
+    await expect(initSite({ ...options, shell: undefined }, never)).rejects.toMatchObject({ code: 'input-invalid' })
+    await initSite({ ...options, shell: undefined, force: true }, never)
+    expect(await workerOf(options.publicDir)).toBe(SCRIPTS['sw.js'])
+  })
+
+  test('another worker is not overwritten', async () => {
+    const options = await make()
+    await writeFile(join(options.publicDir, 'sw.js'), withShell('mine', []))
+    await expect(initSite(options, never)).rejects.toMatchObject({ code: 'input-invalid' })
+  })
+
+  test('what it lists of its own is what it is about to write', async () => {
+    const options = await make()
+    await writeFile(join(options.publicDir, 'page.js'), 'of an older package')
+    const { shell } = await initSite({ ...options, shell: ['**'], force: true }, never)
+    expect(shell.filter(({ url }) => url === 'page.js')).toEqual([shellEntry('page.js', Buffer.from(SCRIPTS['page.js']))])
+  })
+
+  test('a pattern that matches nothing leaves the folder as it was', async () => {
+    const options = await make()
+    await expect(initSite({ ...options, shell: ['asets/**'] }, never)).rejects.toMatchObject({ code: 'input-invalid' })
+    expect([...(await snapshotOf(options.publicDir)).keys()]).toEqual(['/assets/app.js', '/index.html', '/releases/big.bin'])
+  })
 })
 
 test('says so when the package was not built', async () => {

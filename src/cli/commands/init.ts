@@ -14,6 +14,7 @@ interface Flags extends TrustFlags {
   readonly signaling?: readonly string[]
   readonly ticketUrl?: string
   readonly requireProvenance?: boolean
+  readonly shell?: readonly string[]
   readonly force?: boolean
   readonly json?: boolean
 }
@@ -29,17 +30,27 @@ export function addInit(program: Command, terminal: Terminal): void {
     .option('--signaling <url>', 'wss: URL of a signaling server; turns the mesh on; repeat for several', collect)
     .option('--ticket-url <url>', 'where a page gets its membership ticket')
     .option('--require-provenance', 'refuse artifacts without SLSA provenance')
+    .option(
+      '--shell <pattern>',
+      "files that the worker keeps, for when the portal's origin is down: 'assets/**'; repeat for several",
+      collect,
+    )
     .option('--force', 'overwrite files that differ')
     .option('--json', 'print one JSON object')
   addTrustOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  sealift init ./public --repository acme --origin https://cdn.example/ --gateway http://gateway.lan/ \\\n    --identity https://github.com/acme/agent/.github/workflows/release.yml@refs/heads/main \\\n    --issuer https://token.actions.githubusercontent.com --trusted-root trusted_root.json',
+      "\nExample:\n  sealift init ./public --repository acme --origin https://cdn.example/ --gateway http://gateway.lan/ \\\n    --identity https://github.com/acme/agent/.github/workflows/release.yml@refs/heads/main \\\n    --issuer https://token.actions.githubusercontent.com --trusted-root trusted_root.json\n\nAfter each deployment, to renew the list of files that the worker keeps:\n  sealift init ./public --shell index.html --shell 'assets/**'",
     )
     .action(async (publicDir: string, flags: Flags) => {
-      const { written, unchanged } = await initSite({ publicDir, config: await toConfig(flags), force: flags.force }, terminal.signal)
-      const lines = [...written.map((name) => `written    ${name}`), ...unchanged.map((name) => `unchanged  ${name}`)]
-      report(terminal, flags.json === true, { lines, json: { written, unchanged } })
+      const { force, shell: patterns } = flags
+      const { written, unchanged, shell } = await initSite(
+        { publicDir, config: await toConfig(flags), force, shell: patterns },
+        terminal.signal,
+      )
+      const kept = patterns === undefined ? [] : [`shell      ${shell.length} files are kept for when the origin is down`]
+      const lines = [...written.map((name) => `written    ${name}`), ...unchanged.map((name) => `unchanged  ${name}`), ...kept]
+      report(terminal, flags.json === true, { lines, json: { written, unchanged, shell } })
     })
 }
 
