@@ -1,7 +1,17 @@
 import type { Page } from 'puppeteer-core'
 import { recoveryMs, requireNoPieceTwice, sentBytes, sourcesOf } from './evidence.ts'
 import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
-import { allowSharing, dataChannelBytes, finish, hashAtPage, openPortal, startDownload, waitForController, type Finished } from './visit.ts'
+import {
+  allowSharing,
+  dataChannelBytes,
+  endingWords,
+  finish,
+  hashAtPage,
+  openPortal,
+  startDownload,
+  waitForController,
+  type Finished,
+} from './visit.ts'
 
 /** Whether the portal's own origin is there when the download starts. */
 type Portal = 'up' | 'down'
@@ -119,7 +129,7 @@ async function takeDown(room: DrillRoom, parts: readonly ('cdn-1' | 'cdn-2' | 'g
 /** The right bytes at the page, and a record that accounts for each piece. */
 async function requireDelivered(page: Page, room: DrillRoom, finished: Finished) {
   const { ending } = finished
-  if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${JSON.stringify(ending)}`)
+  if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
   const received = await hashAtPage(page, room.receiver.url)
   require(received.sha256 === room.agent.artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)
   require(received.sizeBytes === room.agent.artifact.sizeBytes, 'the page has every byte')

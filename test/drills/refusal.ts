@@ -6,7 +6,7 @@ import { toSha256 } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
 import { strangersAuthority, tamperedSite, type TamperedSite } from './tampered-site.ts'
-import { finish, openPortal, startDownload, waitForController } from './visit.ts'
+import { endingWords, finish, openPortal, startDownload, waitForController } from './visit.ts'
 
 const SOMEBODY_ELSE: Claims = {
   ...DEMO_CLAIMS,
@@ -142,7 +142,7 @@ async function refuse(room: DrillRoom, forgery: Forgery): Promise<Outcome> {
   await waitForController(page)
   await startDownload(page, small.name)
   const { ending } = await finish(page)
-  if (ending.kind !== 'refused') throw new Error(`not so: it is refused; it ended ${JSON.stringify(ending)}`)
+  if (ending.kind !== 'refused') throw new Error(`not so: it is refused; it ended ${endingWords(ending)}`)
   require(forgery.codes.includes(ending.code), `its code is ${forgery.codes.join(' or ')}, not ${ending.code}`)
   require(ending.nextStep.length > 10, 'it says what to do')
   const readable = await page.evaluate(readableBytes, [small.artifact.sha256, '5'.repeat(64)])

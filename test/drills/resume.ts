@@ -1,7 +1,17 @@
 import type { Browser, CDPSession, Page } from 'puppeteer-core'
 import { sentBytes, sourcesOf, verifiedAt } from './evidence.ts'
 import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
-import { finish, hashAtPage, openPortal, startDownload, waitForController, waitForPieces, waitForSealift, type Finished } from './visit.ts'
+import {
+  endingWords,
+  finish,
+  hashAtPage,
+  openPortal,
+  startDownload,
+  waitForController,
+  waitForPieces,
+  waitForSealift,
+  type Finished,
+} from './visit.ts'
 
 const MIB = 2 ** 20
 /** So that a download takes some seconds, and there is a middle to interrupt it in. */
@@ -62,7 +72,7 @@ async function goOn(room: DrillRoom, page: Page, faultMs: number): Promise<Outco
   await startDownload(page, agent.name)
   const finished = await finish(page)
   const { ending } = finished
-  if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${JSON.stringify(ending)}`)
+  if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
   require((await hashAtPage(page, room.receiver.url)).sha256 === agent.artifact.sha256, 'the page has the right SHA-256')
   const kept = keptPieces(finished)
   require(kept >= INTERRUPT_AFTER_PIECES, `at least ${INTERRUPT_AFTER_PIECES} pieces were kept, not ${kept}`)

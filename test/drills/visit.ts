@@ -11,8 +11,14 @@ export interface TimedEvent {
 
 export type Ending =
   | { readonly kind: 'delivered'; readonly artifact: ArtifactFacts; readonly record: AuditRecord; readonly sizeBytes: number }
-  | { readonly kind: 'refused'; readonly code: string; readonly nextStep: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly nextStep: string; readonly message: string }
   | { readonly kind: 'broken'; readonly message: string }
+
+/** How it ended, short enough for one line. */
+export function endingWords(ending: Ending): string {
+  if (ending.kind === 'delivered') return `delivered, ${ending.sizeBytes} bytes`
+  return ending.kind === 'refused' ? `refused, ${ending.code}: ${ending.message}` : ending.message
+}
 
 /** What the drill leaves in the page to look on. */
 interface Probe {
@@ -78,7 +84,7 @@ export async function startDownload(page: Page, name: string): Promise<void> {
       (error: unknown) => {
         const isOurs = error instanceof Error && 'code' in error && 'nextStep' in error
         probe.ending = isOurs
-          ? { kind: 'refused', code: String(error.code), nextStep: String(error.nextStep) }
+          ? { kind: 'refused', code: String(error.code), nextStep: String(error.nextStep), message: error.message }
           : { kind: 'broken', message: String(error) }
       },
     )
