@@ -1,23 +1,10 @@
+import { createClock } from '../core/clock.ts'
 import type { Clock } from '../core/ports.ts'
 
-/** The platform's clock. */
-export const systemClock: Clock = {
+/** The worker's clock. */
+export const systemClock: Clock = createClock({
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason)
-        return
-      }
-      const stop = (): void => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      }
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', stop)
-        resolve()
-      }, ms)
-      signal.addEventListener('abort', stop, { once: true })
-    }),
-}
+  start: (wake, ms) => setTimeout(wake, ms),
+  stop: (timer) => clearTimeout(timer),
+})

@@ -1,20 +1,10 @@
+import { createClock } from '../core/clock.ts'
 import type { Clock } from '../core/ports.ts'
 
 /** The window's clock. */
-export const pageClock: Clock = {
+export const pageClock: Clock = createClock({
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      signal.throwIfAborted()
-      const stop = (): void => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      }
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', stop)
-        resolve()
-      }, ms)
-      signal.addEventListener('abort', stop, { once: true })
-    }),
-}
+  start: (wake, ms) => setTimeout(wake, ms),
+  stop: (timer) => clearTimeout(timer),
+})
