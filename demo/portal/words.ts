@@ -21,28 +21,29 @@ export function sourceName(key: string): string {
   return NAMES[key] ?? key
 }
 
+/** What some failures mean, whatever their details. */
+const TROUBLES: Readonly<Partial<Record<Failure['code'], string>>> = {
+  'source-length': 'broke off',
+  'source-missing': 'does not have it',
+  'blob-mismatch': 'sent wrong bytes, which were thrown away',
+  'peer-timeout': 'fell silent',
+  'peer-closed': 'left',
+}
+
 /** What is wrong with a source, as the start of a sentence. */
 export function troubleWords(key: string, failure: Failure): string {
   const name = capital(key === 'mesh' ? 'a peer' : sourceName(key))
   switch (failure.code) {
     case 'source-unreachable':
-      return failure.phase === 'body' ? `${name} broke off` : `${name} does not answer`
+      return `${name} ${failure.phase === 'body' ? 'broke off' : 'does not answer'}`
     case 'source-timeout':
-      return failure.phase === 'slow' ? `${name} became too slow` : `${name} fell silent`
+      return `${name} ${failure.phase === 'slow' ? 'became too slow' : 'fell silent'}`
     case 'source-status':
       return `${name} answered with an error (${failure.status})`
     case 'digest-mismatch':
       return `${name} sent wrong bytes for piece ${failure.piece + 1}, which were thrown away`
-    case 'blob-mismatch':
-      return `${name} sent wrong bytes, which were thrown away`
-    case 'source-missing':
-      return `${name} does not have it`
-    case 'peer-timeout':
-      return `${name} fell silent`
-    case 'peer-closed':
-      return `${name} left`
     default:
-      return `${name} failed (${failure.code})`
+      return `${name} ${TROUBLES[failure.code] ?? `failed (${failure.code})`}`
   }
 }
 
