@@ -57,6 +57,15 @@ export function escalate(delivery: Delivery, from: SourceState): void {
   delivery.gate.open()
 }
 
+/** A source that is out of the game (banned in an earlier download, say) must not hold up those after it. */
+export function skipUnusable(delivery: Delivery): void {
+  const ranks = [...delivery.states.values()].filter((state) => isUsable(state, delivery.tools.reputation)).map((state) => state.rank)
+  const first = Math.min(...ranks)
+  if (first <= delivery.level || ranks.length === 0) return
+  delivery.level = first
+  wantTiers(delivery)
+}
+
 /**
  * Asks for the tiers up to the first that has a source in good standing. Once anything went wrong, for one tier more: joining a mesh takes
  * longer than a hedge, so it starts while the gateway is tried.

@@ -3,7 +3,15 @@ import type { SourceId } from '../core/model/ids.ts'
 import { timingFor } from '../core/plan/backoff.ts'
 import { rankSources } from '../core/plan/policy.ts'
 import { createAbort } from './abort.ts'
-import { isUsable, wantTiers, type Delivery, type DeliveryJob, type DeliveryTools, type SourceReport } from './delivery-state.ts'
+import {
+  isUsable,
+  skipUnusable,
+  wantTiers,
+  type Delivery,
+  type DeliveryJob,
+  type DeliveryTools,
+  type SourceReport,
+} from './delivery-state.ts'
 import { createGate } from './gate.ts'
 import { createLedger } from './ledger.ts'
 import { runLanes } from './piece-loop.ts'
@@ -88,6 +96,7 @@ async function superviseLanes(delivery: Delivery, signal: AbortSignal): Promise<
     if (failure !== undefined) throw failure.error
     const exhausted = exhaustion(delivery)
     if (exhausted !== undefined) throw exhausted
+    skipUnusable(delivery)
     for (const state of delivery.states.values()) {
       if (served.has(state)) continue
       served.add(state)

@@ -32,7 +32,9 @@ export interface MirrorOptions extends Partial<Pick<ArraySourceOptions, 'blobs' 
 
 export function createMirror(id: string, options: MirrorOptions): Mirror & CatalogueSource {
   const { catalogue, tier = 'cdn', blobs = [], ...rest } = options
-  const source = createArraySource({ id: toSourceId(id), tier, clock: systemClock, blobs, ...rest })
+  // Only a peer says beforehand what it has.
+  const offers = tier === 'mesh' ? {} : { isOffered: () => true }
+  const source = createArraySource({ id: toSourceId(id), tier, clock: systemClock, blobs, ...offers, ...rest })
   let reads = 0
   const mirror = {
     catalogue: catalogue ?? { code: 'source-missing' as const, source: source.id },

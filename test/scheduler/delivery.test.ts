@@ -81,6 +81,29 @@ test('a liar costs its one probe, is banned by name, and its bytes are nowhere',
   expect(reports.find((report) => report.source === 'cdn-1')?.failures[0]?.code).toBe('digest-mismatch')
 })
 
+test('a source that was banned before keeps nobody waiting: the next one starts at once', async () => {
+  const room = createRoom()
+  const liar = room.source('cdn-1', 'cdn')
+  room.reputation.note(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
+  room.set.replace([liar, room.source('cdn-2', 'cdn')])
+  const { stored } = await room.deliver()
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(liar.asked).toEqual([])
+  expect(room.clock.monotonicMs()).toBeLessThan(50)
+})
+
+test('a source that is banned elsewhere meanwhile keeps nobody waiting either', async () => {
+  const room = createRoom()
+  const liar = room.source('cdn-1', 'cdn', { bytesPerSecond: MIB, maxRunPieces: 1 })
+  room.set.replace([liar, room.source('cdn-2', 'cdn', { bytesPerSecond: MIB })])
+  const work = room.deliver()
+  await until(room, () => room.delivered.length >= 2)
+  room.reputation.note(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
+  const { stored } = await work
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(new Set(stored.origins().values())).toEqual(new Set(['cdn-1', 'cdn-2']))
+})
+
 test('refuses when every source lies, keeps nothing, and names them all', async () => {
   const room = createRoom()
   const sources = [
