@@ -1,6 +1,6 @@
 import type { Page } from 'puppeteer-core'
 import { recoveryMs, requireNoPieceTwice, sentBytes, sourcesOf } from './evidence.ts'
-import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
+import { NO_SOURCES, demand, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
 import {
   allowSharing,
   dataChannelBytes,
@@ -39,7 +39,7 @@ async function cdnHealthy(room: DrillRoom, portal: Portal): Promise<Outcome> {
   const page = await visit(room, portal)
   await startDownload(page, room.agent.name)
   const { sources } = await requireDelivered(page, room, await finish(page))
-  require(sources.cdn > 0, 'the CDN delivered')
+  demand(sources.cdn > 0, 'the CDN delivered')
   return { recoveryMs: null, sources }
 }
 
@@ -49,7 +49,7 @@ async function cdnDown(room: DrillRoom, portal: Portal): Promise<Outcome> {
   await startDownload(page, room.agent.name)
   const finished = await finish(page)
   const { sources } = await requireDelivered(page, room, finished)
-  require(sources.gateway > 0 && sources.cdn === 0, 'the gateway delivered, and the CDN nothing')
+  demand(sources.gateway > 0 && sources.cdn === 0, 'the gateway delivered, and the CDN nothing')
   return { recoveryMs: recoveryMs(finished, finished.startedMs, 'cdn'), sources }
 }
 
@@ -58,7 +58,7 @@ async function meshOnly(room: DrillRoom, portal: Portal): Promise<Outcome> {
   const seeder = await openPortal((await room.launch()).browser, stack.urls.portal)
   await allowSharing(seeder)
   await startDownload(seeder, agent.name)
-  require((await finish(seeder)).ending.kind === 'delivered', 'the first browser has the artifact')
+  demand((await finish(seeder)).ending.kind === 'delivered', 'the first browser has the artifact')
   const page = await visit(room, portal, allowSharing)
   await takeDown(room, ['cdn-1', 'cdn-2', 'gateway'])
   // Every session token is past its ten minutes then; the membership tickets of the earlier visits are not.
@@ -66,9 +66,9 @@ async function meshOnly(room: DrillRoom, portal: Portal): Promise<Outcome> {
   await startDownload(page, agent.name)
   const finished = await finish(page)
   const { sources } = await requireDelivered(page, room, finished)
-  require(sources.mesh > 0 && sources.cdn + sources.gateway === 0, 'peers delivered, and nobody else')
+  demand(sources.mesh > 0 && sources.cdn + sources.gateway === 0, 'peers delivered, and nobody else')
   const overWebRtc = await dataChannelBytes(page)
-  require(overWebRtc >= agent.artifact.sizeBytes, `WebRTC statistics show all of its bytes (${overWebRtc} of ${agent.artifact.sizeBytes})`)
+  demand(overWebRtc >= agent.artifact.sizeBytes, `WebRTC statistics show all of its bytes (${overWebRtc} of ${agent.artifact.sizeBytes})`)
   return { recoveryMs: recoveryMs(finished, finished.startedMs), sources }
 }
 
@@ -83,10 +83,10 @@ async function cdnDies(room: DrillRoom, portal: Portal): Promise<Outcome> {
   const { sources, pieceBytes } = await requireDelivered(page, room, finished)
   const faultMs = stack.cdn[0].downSinceMs
   if (faultMs === undefined) throw new Error('not so: CDN 1 died on the way')
-  require(sources.cdn > 0 && sources.gateway > 0, 'the CDN and the gateway delivered')
+  demand(sources.cdn > 0 && sources.gateway > 0, 'the CDN and the gateway delivered')
   const served = [...stack.cdn[0].requests, ...(await stack.gateway.requests())]
   requireNoPieceTwice(finished.events, served, pieceBytes)
-  require(sentBytes(served) <= sizeBytes * 1.1, `at most a tenth was sent in vain (${sentBytes(served)} bytes for ${sizeBytes})`)
+  demand(sentBytes(served) <= sizeBytes * 1.1, `at most a tenth was sent in vain (${sentBytes(served)} bytes for ${sizeBytes})`)
   return { recoveryMs: recoveryMs(finished, faultMs, 'cdn'), sources }
 }
 
@@ -96,14 +96,14 @@ async function wrongBytes(room: DrillRoom, portal: Portal): Promise<Outcome> {
   for (const part of ['cdn-1', 'cdn-2', 'gateway'] as const) await stack.set(part, 'wrong-bytes')
   await startDownload(page, agent.name)
   const { ending } = await finish(page)
-  require(ending.kind === 'refused', `the download is refused, not ${ending.kind}`)
+  demand(ending.kind === 'refused', `the download is refused, not ${ending.kind}`)
   if (ending.kind === 'refused') {
-    require(ending.code === 'sources-exhausted', `its code is sources-exhausted, not ${ending.code}`)
-    require(ending.nextStep.length > 10, 'it says what to do')
+    demand(ending.code === 'sources-exhausted', `its code is sources-exhausted, not ${ending.code}`)
+    demand(ending.nextStep.length > 10, 'it says what to do')
   }
   const kept = await page.evaluate(() => window.drill?.file?.size ?? 0)
-  require(kept === 0, 'the page got no byte')
-  require(sentBytes(stack.cdn[0].requests) > 0, 'wrong bytes were really sent')
+  demand(kept === 0, 'the page got no byte')
+  demand(sentBytes(stack.cdn[0].requests) > 0, 'wrong bytes were really sent')
   return { recoveryMs: null, sources: NO_SOURCES }
 }
 
@@ -118,7 +118,7 @@ async function visit(room: DrillRoom, portal: Portal, prepare?: (page: Page) => 
   await stack.set('portal', 'down')
   await page.close()
   const reopened = await openPortal(browser, stack.urls.portal)
-  require(stack.state().portal === 'down', 'the portal is down while its page opens')
+  demand(stack.state().portal === 'down', 'the portal is down while its page opens')
   return reopened
 }
 
@@ -131,8 +131,8 @@ async function requireDelivered(page: Page, room: DrillRoom, finished: Finished)
   const { ending } = finished
   if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
   const received = await hashAtPage(page, room.receiver.url)
-  require(received.sha256 === room.agent.artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)
-  require(received.sizeBytes === room.agent.artifact.sizeBytes, 'the page has every byte')
-  require(ending.record.outcome.kind === 'delivered', 'the record says so')
+  demand(received.sha256 === room.agent.artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)
+  demand(received.sizeBytes === room.agent.artifact.sizeBytes, 'the page has every byte')
+  demand(ending.record.outcome.kind === 'delivered', 'the record says so')
   return { sources: sourcesOf(ending.record), pieceBytes: ending.artifact.pieceLengthBytes }
 }

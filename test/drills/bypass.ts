@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, Page } from 'puppeteer-core'
-import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
+import { NO_SOURCES, demand, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
 import { openPortal, waitForController } from './visit.ts'
 
 /** Long enough for a browser to finish a download of a megabyte that it was going to finish. */
@@ -41,10 +41,13 @@ async function attempt(room: DrillRoom, way: (tour: Tour) => Promise<void>): Pro
     const sha256 = createHash('sha256')
       .update(await readFile(join(downloads, file)))
       .digest('hex')
-    require(sha256 === small.artifact.sha256, `no unverified byte is a finished file, but ${file} is`)
+    demand(sha256 === small.artifact.sha256, `no unverified byte is a finished file, but ${file} is`)
   }
   const asked = stack.portalRequests.filter(({ path }) => path.startsWith('/_sealift/'))
-  require(asked.every(({ status }) => status === 404), 'the origin answers 404 to every virtual URL')
+  demand(
+    asked.every(({ status }) => status === 404),
+    'the origin answers 404 to every virtual URL',
+  )
   return { recoveryMs: null, sources: NO_SOURCES }
 }
 
@@ -70,10 +73,10 @@ async function openInNewTab({ browser, page, url }: Tour): Promise<void> {
   const tab = await browser.newPage()
   const response = await tab.goto(new URL(url, page.url()).href, { waitUntil: 'domcontentloaded' }).catch(() => undefined)
   const type = response?.headers()['content-type'] ?? ''
-  require(response === undefined ||
-    response === null ||
-    type.startsWith('text/html') ||
-    response.status() >= 400, `a page or an error is shown, not ${type}`)
+  demand(
+    response === undefined || response === null || type.startsWith('text/html') || response.status() >= 400,
+    `a page or an error is shown, not ${type}`,
+  )
 }
 
 async function hardReload({ page, url }: Tour): Promise<void> {
@@ -82,7 +85,7 @@ async function hardReload({ page, url }: Tour): Promise<void> {
   await session.send('Page.reload', { ignoreCache: true })
   await loaded
   const status = await page.evaluate(async (href) => (await fetch(href)).status, url)
-  require(status >= 400, `a plain fetch is refused, not answered ${status}`)
+  demand(status >= 400, `a plain fetch is refused, not answered ${status}`)
   await clickDownloadLink({ page, browser: page.browser(), url })
 }
 

@@ -1,6 +1,6 @@
 import type { AuditRecord, DeliveryEvent, PieceSpan } from 'sealift/page'
 import type { ServedRequest } from '../../demo/stack/cdn-origin.ts'
-import { require, type SourceCounts } from './scenario.ts'
+import { demand, type SourceCounts } from './scenario.ts'
 import type { Finished, TimedEvent } from './visit.ts'
 
 /** What the record says each tier delivered. @throws {Error} when it does not name one source for every piece */
@@ -13,7 +13,10 @@ export function sourcesOf(record: AuditRecord): SourceCounts {
       for (let piece = start; piece < end; piece++) named[piece] = (named[piece] ?? 0) + 1
     }
   }
-  require(named.every((count) => count === 1), 'the record names one source for every piece')
+  demand(
+    named.every((count) => count === 1),
+    'the record names one source for every piece',
+  )
   return counts
 }
 
@@ -39,8 +42,10 @@ export function requireNoPieceTwice(events: readonly TimedEvent[], requests: rea
   for (const { atMs, start, end } of requests) {
     for (let piece = Math.floor(start / pieceBytes); piece * pieceBytes < end; piece++) {
       const verifiedMs = times.get(piece)
-      require(verifiedMs === undefined ||
-        verifiedMs > atMs, `piece ${piece} was asked for after it was verified (${atMs - (verifiedMs ?? 0)} ms later)`)
+      demand(
+        verifiedMs === undefined || verifiedMs > atMs,
+        `piece ${piece} was asked for after it was verified (${atMs - (verifiedMs ?? 0)} ms later)`,
+      )
     }
   }
 }

@@ -4,7 +4,7 @@ import type { BundleRef } from '../../src/core/model/artifact.ts'
 import { encodeCatalogueEnvelope, parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
-import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
+import { NO_SOURCES, demand, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
 import { strangersAuthority, tamperedSite, type TamperedSite } from './tampered-site.ts'
 import { endingWords, finish, openPortal, startDownload, waitForController } from './visit.ts'
 
@@ -143,10 +143,10 @@ async function refuse(room: DrillRoom, forgery: Forgery): Promise<Outcome> {
   await startDownload(page, small.name)
   const { ending } = await finish(page)
   if (ending.kind !== 'refused') throw new Error(`not so: it is refused; it ended ${endingWords(ending)}`)
-  require(forgery.codes.includes(ending.code), `its code is ${forgery.codes.join(' or ')}, not ${ending.code}`)
-  require(ending.nextStep.length > 10, 'it says what to do')
+  demand(forgery.codes.includes(ending.code), `its code is ${forgery.codes.join(' or ')}, not ${ending.code}`)
+  demand(ending.nextStep.length > 10, 'it says what to do')
   const readable = await page.evaluate(readableBytes, [small.artifact.sha256, '5'.repeat(64)])
-  require(readable.length === 0, `nothing of it stays readable, not ${readable.join(', ')}`)
+  demand(readable.length === 0, `nothing of it stays readable, not ${readable.join(', ')}`)
   return { recoveryMs: null, sources: NO_SOURCES }
 }
 

@@ -1,6 +1,7 @@
 import type { Browser, CDPSession, Page } from 'puppeteer-core'
 import { sentBytes, sourcesOf, verifiedAt } from './evidence.ts'
-import { NO_SOURCES, require, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
+import type { Received } from './receiver.ts'
+import { demand, type DrillRoom, type Outcome, type Scenario } from './scenario.ts'
 import {
   endingWords,
   finish,
@@ -73,12 +74,14 @@ async function goOn(room: DrillRoom, page: Page, faultMs: number): Promise<Outco
   const finished = await finish(page)
   const { ending } = finished
   if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
-  require((await hashAtPage(page, room.receiver.url)).sha256 === agent.artifact.sha256, 'the page has the right SHA-256')
+  demand((await hashAtPage(page, room.receiver.url)).sha256 === agent.artifact.sha256, 'the page has the right SHA-256')
   const kept = keptPieces(finished)
-  require(kept >= INTERRUPT_AFTER_PIECES, `at least ${INTERRUPT_AFTER_PIECES} pieces were kept, not ${kept}`)
+  demand(kept >= INTERRUPT_AFTER_PIECES, `at least ${INTERRUPT_AFTER_PIECES} pieces were kept, not ${kept}`)
   const sent = sentBytes(stack.cdn[0].requests)
-  require(sent <=
-    agent.artifact.sizeBytes + IN_FLIGHT_BYTES, `nothing verified was sent again (${sent} bytes for ${agent.artifact.sizeBytes})`)
+  demand(
+    sent <= agent.artifact.sizeBytes + IN_FLIGHT_BYTES,
+    `nothing verified was sent again (${sent} bytes for ${agent.artifact.sizeBytes})`,
+  )
   return { recoveryMs: firstNewPieceMs(finished) - faultMs, sources: sourcesOf(ending.record) }
 }
 
@@ -94,25 +97,34 @@ async function killWorker(room: DrillRoom): Promise<Outcome> {
   const faultMs = Date.now()
   await stopWorkers(devtools)
   const received = await page.evaluate(
-    async (url, deadlineMs) => {
+    async (url, receiverUrl, deadlineMs) => {
       const first = await window.drillFetch
       const startedMs = Date.now()
       // The very request is lost with its worker, or it survives; asked again, it has to be answered in full.
       for (let response = first; ; response = await fetch(url).catch(() => undefined)) {
-        if (response?.ok === true) return response.blob().then((blob) => blob.size)
+        if (response?.ok === true) {
+          const answeredMs = Date.now()
+          const answer = await fetch(receiverUrl, { method: 'POST', body: await response.blob() })
+          const got: Received = await answer.json()
+          return { ...got, answeredMs }
+        }
         if (Date.now() - startedMs > deadlineMs) throw new Error(`still no answer: ${response?.status ?? 'network error'}`)
         await new Promise((resolve) => setTimeout(resolve, 500))
       }
     },
     `/_sealift/name/${agent.name}/${agent.name}`,
+    room.receiver.url,
     RETRIES_MS,
   )
-  const recoveredMs = Date.now()
-  require(received === agent.artifact.sizeBytes, 'the page gets every byte')
+  demand(received.sha256 === agent.artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)
   const sent = sentBytes(stack.cdn[0].requests)
-  require(sent <=
-    agent.artifact.sizeBytes + IN_FLIGHT_BYTES, `nothing verified was sent again (${sent} bytes for ${agent.artifact.sizeBytes})`)
-  return { recoveryMs: recoveredMs - faultMs, sources: NO_SOURCES }
+  demand(
+    sent <= agent.artifact.sizeBytes + IN_FLIGHT_BYTES,
+    `nothing verified was sent again (${sent} bytes for ${agent.artifact.sizeBytes})`,
+  )
+  const [record] = (await page.evaluate(() => window.sealift?.audit() ?? [])).slice(-1)
+  demand(record !== undefined, 'there is a record of it')
+  return { recoveryMs: received.answeredMs - faultMs, sources: sourcesOf(JSON.parse(record ?? '{}')) }
 }
 
 async function slowSingleOrigin(room: DrillRoom): Promise<void> {
@@ -141,7 +153,7 @@ async function stopWorkers(devtools: CDPSession): Promise<void> {
 async function until(isTrue: () => boolean, claim: string): Promise<void> {
   const deadlineMs = Date.now() + 30_000
   while (!isTrue()) {
-    require(Date.now() < deadlineMs, `${claim} within 30 s`)
+    demand(Date.now() < deadlineMs, `${claim} within 30 s`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -37,6 +37,6 @@ export interface Scenario {
 export const NO_SOURCES: SourceCounts = { cdn: 0, gateway: 0, mesh: 0 }
 
 /** @throws {Error} with `claim` in it, when it does not hold */
-export function require(isTrue: boolean, claim: string): void {
+export function demand(isTrue: boolean, claim: string): void {
   if (!isTrue) throw new Error(`not so: ${claim}`)
 }
