@@ -1,4 +1,4 @@
-/** When to wait, hedge, give a piece to somebody else, abort, retry. Figures: docs/decisions/0002-timers.md. */
+/** When to wait, hedge, give a piece to somebody else, abort, retry. Figures: docs/decisions/0003-timers.md. */
 
 export interface Timing {
   /** No response head for this long: start the next source beside it. */
