@@ -60,16 +60,20 @@ export function inOrder(entries: readonly ShellEntry[]): readonly ShellEntry[] {
   return [...byUrl.values()].toSorted((a, b) => (a.url < b.url ? -1 : 1))
 }
 
-const FIRST_LINE = /^self\.sealiftShell=\[.*\];\n/
+const OPENING = /^\{self\.sealiftShell=\[.*\];\n/
+const CLOSING = '\n}'
 
-/** The service worker's script with the list as its first line, in place of one that is there. Its end, which proves it whole, stays. */
+/**
+ * The service worker's script with the list before it, in place of one that is there. Both stand in one block: cut short on its way, a block
+ * does not parse, whereas a list that arrived alone would install as a worker that answers nothing.
+ */
 export function withShell(script: string, entries: readonly ShellEntry[]): string {
-  return `self.sealiftShell=${JSON.stringify(inOrder(entries))};\n${withoutShell(script)}`
+  return `{self.sealiftShell=${JSON.stringify(inOrder(entries))};\n${withoutShell(script)}${CLOSING}`
 }
 
 /** The script as it was built. */
 export function withoutShell(script: string): string {
-  return script.replace(FIRST_LINE, '')
+  return OPENING.test(script) && script.endsWith(CLOSING) ? script.replace(OPENING, '').slice(0, -CLOSING.length) : script
 }
 
 /** One name of a pattern; `anything` is any number of folders. */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hasFirefox, launchChromium, launchFirefox, type LaunchedBrowser } from './launch.ts'
-import { FILES, javascript, piecesAsked, publishFiles, startSite, type Publication, type Site } from './site.ts'
+import { everyPieceOnce, FILES, javascript, piecesAsked, publishFiles, startSite, type Publication, type Site } from './site.ts'
 import {
   closePages,
   download,
@@ -165,7 +165,7 @@ describe('a download', () => {
     const [one, other] = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
     await Promise.all([startDownload(one, 'agent'), startDownload(other, 'agent')])
     expect(await Promise.all([endOf(one), endOf(other)])).toEqual([delivered('agent'), delivered('agent')])
-    expect(piecesAsked(site, publication, 'agent')).toEqual(new Array(FILES.agent.pieces).fill(1))
+    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
   })
 
   test('works where WebAssembly is forbidden', async () => {

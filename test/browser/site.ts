@@ -9,6 +9,7 @@ import { startSwitchableServer, type SwitchableServer } from '../../demo/stack/s
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { publish } from '../../src/node/publish/publish.ts'
 import { keySigner } from '../../src/node/publish/publish-signer.ts'
+import { shellEntry, withShell } from '../../src/node/shell-list.ts'
 import { generateSigningKey, readSigningKey } from '../../src/node/signing/signing-key.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 
@@ -119,9 +120,9 @@ export async function startSite(publication: Publication, choices: SiteChoices =
   const script = files.get('/sw.js')?.body ?? ''
   const shell = [...files]
     .filter(([path]) => !path.endsWith('sw.js'))
-    .map(([url, { body }]) => ({ url, revision: sha256Of(Buffer.from(body)) }))
+    .map(([path, { body }]) => shellEntry(path.slice(1), Buffer.from(body)))
   const workerScript = (edition: string): PortalFile =>
-    javascript(`self.sealiftShell=${JSON.stringify(shell)};\nself.edition=${JSON.stringify(edition)};${TELL_EDITION}\n${script}`)
+    javascript(withShell(`self.edition=${JSON.stringify(edition)};${TELL_EDITION}\n${script}`, shell))
   files.set('/sw.js', workerScript('1'))
   const { signer } = publication
   const trust = { catalogueSigners: [{ publicKey: signer }], artifactSigners: [{ publicKey: choices.artifactSigner ?? signer }] }
@@ -192,12 +193,17 @@ async function readScripts(): Promise<readonly (readonly [string, PortalFile])[]
 export function piecesAsked(site: Site, publication: Publication, name: Name): readonly number[] {
   const { sizeBytes, pieces } = FILES[name]
   const length = sizeBytes > MIB ? 256 * KIB : 64 * KIB
-  const asked = new Array<number>(pieces).fill(0)
+  const asked = Array.from({ length: pieces }, () => 0)
   for (const { path, start, end } of site.cdn.requests) {
     if (!path.endsWith(publication.digests[name])) continue
     for (let piece = Math.floor(start / length); piece * length < end; piece++) asked[piece] = (asked[piece] ?? 0) + 1
   }
   return asked
+}
+
+/** What `piecesAsked` tells when nothing was fetched in vain. */
+export function everyPieceOnce(name: Name): readonly number[] {
+  return Array.from({ length: FILES[name].pieces }, () => 1)
 }
 
 /** Hex SHA-256 of a file on disk. */

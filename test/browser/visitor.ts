@@ -201,8 +201,11 @@ export interface SavedFile {
 /** Downloads of the browser from now on, into `dir`. */
 export interface SavedFiles {
   readonly all: readonly SavedFile[]
+  /** How many have begun and not ended. */
+  readonly running: number
   /** The next one that ends, from the first on. */
   next(): Promise<SavedFile>
+  stop(): Promise<void>
 }
 
 export async function watchDownloads(browser: Browser, dir: string): Promise<SavedFiles> {
@@ -224,6 +227,10 @@ export async function watchDownloads(browser: Browser, dir: string): Promise<Sav
   })
   return {
     all,
+    get running() {
+      return names.size - all.length
+    },
+    stop: () => session.detach(),
     next() {
       const there = all[taken]
       if (there === undefined) return new Promise((resolve) => waiting.push(resolve))

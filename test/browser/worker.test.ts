@@ -1,7 +1,7 @@
 import type { Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { launchChromium, type LaunchedBrowser } from './launch.ts'
-import { ALIAS, FILES, piecesAsked, publishFiles, startSite, type Name, type Publication, type Site } from './site.ts'
+import { ALIAS, everyPieceOnce, FILES, piecesAsked, publishFiles, startSite, type Name, type Publication, type Site } from './site.ts'
 import { closePages, fetchIn, newPage, openPortal } from './visitor.ts'
 
 const MIB = 1024 * 1024
@@ -137,7 +137,7 @@ describe('where no page has the SDK', () => {
   test('the service worker composes a small artifact alone', async () => {
     const page = await plainPage()
     expect(await fetchIn(page, byName('agent'))).toMatchObject({ status: 200, sha256: publication.digests.agent })
-    expect(piecesAsked(site, publication, 'agent')).toEqual(new Array(FILES.agent.pieces).fill(1))
+    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
   })
 
   test('a large one is refused with a code, until a page kept it', async () => {
@@ -176,6 +176,6 @@ describe('a service worker that is killed while a request waits', () => {
     expect(site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)).toBeLessThan(FILES.agent.sizeBytes)
     // Chromium wakes the worker and asks again; the page is still at it.
     expect(await asked).toMatchObject({ status: 200, sha256: publication.digests.agent })
-    expect(piecesAsked(site, publication, 'agent')).toEqual(new Array(FILES.agent.pieces).fill(1))
+    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
   })
 })

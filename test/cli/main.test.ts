@@ -259,8 +259,8 @@ test('init lists the portal for its own outage, and a second run renews the list
     shell: expect.arrayContaining([{ url: 'index.html', revision: expect.any(String) }]),
   })
   const script = await readFile(join(publicDir, 'sw.js'), 'utf8')
-  expect(script).toMatch(/^self\.sealiftShell=\[\{"url":"assets\/app\.js"/)
-  expect(script).toMatch(/self\.sealiftComplete=(?:true|!0);\n(?:\/\/.*)?$/)
+  expect(script).toMatch(/^\{self\.sealiftShell=\[\{"url":"assets\/app\.js"/)
+  expect(script).toMatch(/self\.sealiftComplete=(?:true|!0);\n(?:\/\/.*)?\n\}$/)
   expect(await runCli(['init', publicDir, '--shell', '../**'])).toMatchObject({ exitCode: EXIT.usage, out: '' })
 })
 

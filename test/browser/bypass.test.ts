@@ -1,0 +1,172 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'puppeteer-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { launchChromium, type LaunchedBrowser } from './launch.ts'
+import { FILES, hashFile, publishFiles, startSite, type Publication, type Site } from './site.ts'
+import { closePages, fetchIn, hardReload, newPage, openPortal, watchDownloads, type SavedFiles } from './visitor.ts'
+
+const VIRTUAL = `/_sealift/name/agent/${FILES.agent.filename}`
+
+let publication: Publication
+let chromium: LaunchedBrowser
+let site: Site
+let downloadDir: string
+let saved: SavedFiles
+
+beforeAll(async () => {
+  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
+})
+
+afterAll(async () => {
+  await chromium.close()
+  await publication.remove()
+})
+
+beforeEach(async () => {
+  site = await startSite(publication)
+  downloadDir = await mkdtemp(join(tmpdir(), 'sealift-downloads-'))
+  saved = await watchDownloads(chromium.browser, downloadDir)
+})
+
+afterEach(async () => {
+  await saved.stop()
+  await closePages(chromium.browser)
+  await site.close()
+  await rm(downloadDir, { recursive: true, force: true })
+})
+
+/** What the portal's own origin answered below the virtual prefix. */
+const pastTheWorker = () => site.requests.filter(({ path }) => path.startsWith('/_sealift/')).map(({ status }) => status)
+
+async function expectVerifiedFile(): Promise<void> {
+  expect(await saved.next()).toEqual({ state: 'completed', suggestedName: FILES.agent.filename })
+  expect(await readdir(downloadDir)).toEqual([FILES.agent.filename])
+  expect(await hashFile(join(downloadDir, FILES.agent.filename))).toBe(publication.digests.agent)
+  expect(pastTheWorker()).toEqual([])
+}
+
+/** The request went past the worker; the origin had nothing, and no file was made. */
+async function expectNothing(): Promise<void> {
+  await expect.poll(pastTheWorker, { timeout: 10_000 }).not.toEqual([])
+  expect(new Set(pastTheWorker())).toEqual(new Set([404]))
+  await expect.poll(() => saved.running, { timeout: 10_000 }).toBe(0)
+  expect(saved.all.filter(({ state }) => state === 'completed')).toEqual([])
+  expect(await readdir(downloadDir)).toEqual([])
+}
+
+async function clickLink(page: Page, attributes: Readonly<Record<string, string>>): Promise<void> {
+  await page.evaluate(
+    (url, given) => {
+      const link = document.createElement('a')
+      link.href = url
+      link.textContent = 'agent'
+      for (const [name, value] of Object.entries(given)) link.setAttribute(name, value)
+      document.body.append(link)
+      link.click()
+    },
+    VIRTUAL,
+    attributes,
+  )
+}
+
+describe('a virtual URL ends in the verified file', () => {
+  test('when it is navigated to', async () => {
+    await openPortal(chromium.browser, site.url)
+    const page = await newPage(chromium.browser)
+    await page.goto(new URL(VIRTUAL, site.url).href)
+    await expectVerifiedFile()
+    await page.waitForFunction(() => document.querySelector('#sealift-state')?.textContent?.includes('is verified and saved'))
+  })
+
+  test('when a link opens it in a new tab', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    await clickLink(page, { target: '_blank', rel: 'noopener' })
+    await expectVerifiedFile()
+  })
+
+  test('when a plain link of the page is followed', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    await clickLink(page, {})
+    await expectVerifiedFile()
+  })
+
+  test('when a guarded link is clicked, which then does not go past the worker although it says download', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    await page.evaluate(() => window.sealift?.guardLinks())
+    await clickLink(page, { download: '' })
+    await expectVerifiedFile()
+    expect(page.url()).toBe(site.url)
+  })
+})
+
+test('a navigation to a name that nobody published says so, and saves nothing', async () => {
+  await openPortal(chromium.browser, site.url)
+  const page = await newPage(chromium.browser)
+  await page.goto(new URL('/_sealift/name/nothing/nothing.tar.gz', site.url).href)
+  await page.waitForFunction(() => document.querySelector('#sealift-state')?.textContent?.includes('artifact-unknown'))
+  expect(await readdir(downloadDir)).toEqual([])
+})
+
+describe('a virtual URL that gets past the service worker ends in nothing', () => {
+  test('by a link that says download, where nobody guards it', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    await clickLink(page, { download: '' })
+    expect(await saved.next()).toMatchObject({ state: 'canceled' })
+    await expectNothing()
+  })
+
+  test('in a sandboxed frame', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    await page.evaluate((url) => {
+      const frame = document.createElement('iframe')
+      frame.setAttribute('sandbox', 'allow-downloads allow-scripts')
+      frame.src = url
+      document.body.append(frame)
+    }, VIRTUAL)
+    await expectNothing()
+  })
+
+  test('by a hard reload', async () => {
+    await openPortal(chromium.browser, site.url)
+    const page = await newPage(chromium.browser)
+    await page.goto(new URL(VIRTUAL, site.url).href)
+    await expectVerifiedFile()
+    await rm(join(downloadDir, FILES.agent.filename))
+    await hardReload(page)
+    expect(pastTheWorker()).toEqual([404])
+    expect(await page.evaluate(() => document.body.textContent)).toBe('not found\n')
+    expect(await readdir(downloadDir)).toEqual([])
+  })
+
+  test('by the switch of the developer tools', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    const session = await page.createCDPSession()
+    await session.send('Network.enable')
+    await session.send('Network.setBypassServiceWorker', { bypass: true })
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 404, headers: { 'content-type': 'text/plain' } })
+    await page.goto(new URL(VIRTUAL, site.url).href)
+    await expectNothing()
+  })
+
+  test('after the worker was taken out and the page reloaded', async () => {
+    await openPortal(chromium.browser, site.url)
+    const page = await newPage(chromium.browser)
+    await page.goto(`${site.url}plain.html`)
+    await page.evaluate(async () => {
+      for (const registration of await navigator.serviceWorker.getRegistrations()) await registration.unregister()
+    })
+    await closeOthers(page)
+    await page.reload()
+    expect(await page.evaluate(() => navigator.serviceWorker.controller)).toBeNull()
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 404 })
+    await page.goto(new URL(VIRTUAL, site.url).href)
+    await expectNothing()
+  })
+})
+
+/** A registration ends with its last page. */
+async function closeOthers(page: Page): Promise<void> {
+  for (const other of await chromium.browser.pages()) if (other !== page && other.url() !== 'about:blank') await other.close()
+}

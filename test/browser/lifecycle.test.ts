@@ -1,0 +1,201 @@
+import type { Page } from 'puppeteer-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { launchChromium, type LaunchedBrowser } from './launch.ts'
+import { FILES, javascript, publishFiles, startSite, type PortalFile, type Publication, type Site } from './site.ts'
+import { closePages, download, endOf, fetchIn, openPortal, startDownload, waitForPieces, waitForSdk } from './visitor.ts'
+
+const MIB = 1024 * 1024
+const VIRTUAL = `/_sealift/name/notes/${FILES.notes.filename}`
+
+let publication: Publication
+let chromium: LaunchedBrowser
+let site: Site
+
+beforeAll(async () => {
+  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
+})
+
+afterAll(async () => {
+  await chromium.close()
+  await publication.remove()
+})
+
+beforeEach(async () => {
+  site = await startSite(publication)
+})
+
+afterEach(async () => {
+  await closePages(chromium.browser)
+  await site.close()
+})
+
+/** Which script answers this page; undefined: none does. */
+async function editionOf(page: Page): Promise<string | undefined> {
+  const answer = await fetchIn(page, '/edition')
+  return answer?.status === 200 ? answer.text : undefined
+}
+
+/** Has the browser look for a newer script, and waits for what becomes of it. */
+async function update(page: Page): Promise<'installed' | 'refused' | 'unchanged'> {
+  return await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.getRegistration('/')
+    if (registration === undefined) throw new Error('there is no service worker')
+    const before = registration.active
+    try {
+      await registration.update()
+    } catch {
+      return 'refused'
+    }
+    const { installing } = registration
+    if (installing !== null) {
+      return await new Promise<'installed' | 'refused'>((resolve) => {
+        installing.addEventListener('statechange', () => resolve(installing.state === 'redundant' ? 'refused' : 'installed'), {
+          once: true,
+        })
+      })
+    }
+    return registration.waiting !== null || registration.active !== before ? 'installed' : 'unchanged'
+  })
+}
+
+/**
+ * Waits until no worker is on its way in, and says which one is in charge. Looks at the registration and asks nothing through the worker:
+ * Chromium does not replace one that is kept busy.
+ */
+async function settledEdition(page: Page): Promise<string | undefined> {
+  await page.waitForFunction(
+    async () => {
+      const registration = await navigator.serviceWorker.getRegistration('/')
+      if (registration === undefined) return true
+      return registration.installing === null && registration.waiting === null && registration.active?.state === 'activated'
+    },
+    { polling: 50 },
+  )
+  return await editionOf(page)
+}
+
+describe('a newer service worker', () => {
+  test('takes over at once where no transfer runs, without a reload', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    site.files.set('/sw.js', site.workerScript('2'))
+    expect(await update(page)).toBe('installed')
+    expect(await settledEdition(page)).toBe('2')
+    expect(site.requests.filter(({ path }) => path === '/index.html').length).toBeLessThanOrEqual(3)
+    expect(await page.evaluate(() => performance.getEntriesByType('navigation').length)).toBe(1)
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+  })
+
+  test('waits while a transfer runs in any tab, and takes over after it', async () => {
+    await site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(chromium.browser, site.url)
+    const other = await openPortal(chromium.browser, site.url)
+    await startDownload(other, 'agent')
+    await waitForPieces(other, 1)
+    site.files.set('/sw.js', site.workerScript('2'))
+    expect(await update(page)).toBe('installed')
+    expect(await editionOf(page)).toBe('1')
+    await waitForPieces(other, 6)
+    expect(await editionOf(page)).toBe('1')
+    expect(await endOf(other)).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
+    expect(await settledEdition(page)).toBe('2')
+    expect(await editionOf(other)).toBe('2')
+  })
+
+  test('that arrives cut short does not replace the good one', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    const whole = site.workerScript('2')
+    const { length } = whole.body
+    const end = whole.body.lastIndexOf(',self.sealiftComplete')
+    const shell = whole.body.indexOf('\n') + 1
+    const cuts = [
+      1,
+      shell - 2,
+      shell - 1,
+      shell,
+      shell + 10,
+      ...[0.1, 0.5, 0.9, 0.99].map((part) => Math.floor(length * part)),
+      end - 1,
+      end,
+      end + 5,
+      end + 22,
+      length - 1,
+    ]
+    for (const cutAfterBytes of cuts) {
+      site.files.set('/sw.js', { ...whole, cutAfterBytes })
+      expect([cutAfterBytes, await update(page)]).toEqual([cutAfterBytes, 'refused'])
+    }
+    expect(await editionOf(page)).toBe('1')
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+    site.files.set('/sw.js', whole)
+    expect(await update(page)).toBe('installed')
+    expect(await settledEdition(page)).toBe('2')
+  })
+
+  test.each<[string, PortalFile | undefined]>([
+    ['is not there', undefined],
+    ['is a page of the portal instead', { type: 'text/html', body: '<!doctype html><title>Sign in</title>' }],
+    ['is an error of the server', { type: 'text/javascript', body: 'oops', status: 503 }],
+  ])('that %s does not replace the good one', async (_, file) => {
+    const page = await openPortal(chromium.browser, site.url)
+    if (file === undefined) site.files.delete('/sw.js')
+    else site.files.set('/sw.js', file)
+    expect(await update(page)).toBe('refused')
+    expect(await editionOf(page)).toBe('1')
+    await page.reload()
+    await waitForSdk(page)
+    expect(await editionOf(page)).toBe('1')
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+  })
+})
+
+describe('the kill switch', () => {
+  test('frees every open page without a reload, and the page goes on without a worker', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    const other = await openPortal(chromium.browser, site.url)
+    expect(await fetchIn(other, VIRTUAL)).toMatchObject({ status: 200 })
+    for (const one of [page, other]) await one.evaluate(() => (document.title = 'still here'))
+    const noop = site.files.get('/noop-sw.js')
+    site.files.set('/sw.js', javascript(noop?.body ?? ''))
+    expect(await update(page)).toBe('installed')
+    for (const one of [page, other]) {
+      expect(await settledEdition(one)).toBeUndefined()
+      expect(await fetchIn(one, VIRTUAL)).toMatchObject({ status: 404, headers: { 'content-type': 'text/plain' } })
+      expect(await one.title()).toBe('still here')
+      expect(await download(one, 'agent')).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
+    }
+  })
+
+  test('leaves nothing behind that a reload would load again and again', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    const noop = site.files.get('/noop-sw.js')
+    site.files.set('/sw.js', javascript(noop?.body ?? ''))
+    expect(await update(page)).toBe('installed')
+    await page.reload()
+    await waitForSdk(page)
+    expect(await editionOf(page)).toBeUndefined()
+    const loads = site.requests.filter(({ path }) => path === '/app.js').length
+    expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered', sha256: publication.digests.notes })
+    expect(site.requests.filter(({ path }) => path === '/app.js')).toHaveLength(loads)
+    await page.close()
+    const next = await openPortal(chromium.browser, site.url)
+    expect(await editionOf(next)).toBeUndefined()
+    expect(await download(next, 'notes')).toMatchObject({ kind: 'delivered', sha256: publication.digests.notes })
+  })
+})
+
+test('unregister() takes the worker out; stored artifacts stay', async () => {
+  const page = await openPortal(chromium.browser, site.url)
+  expect(await download(page, 'agent')).toMatchObject({ kind: 'delivered' })
+  await page.evaluate(() => window.sealift?.unregister())
+  site.files.set('/app.js', javascript('window.left = true'))
+  await page.reload()
+  expect(await page.evaluate(() => navigator.serviceWorker.controller)).toBeNull()
+  expect(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0)
+  expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 404 })
+  await page.close()
+  site.files.set('/app.js', javascript("import { register } from '/page.js'\nwindow.sealift = await register()\n"))
+  site.cdn.forgetRequests()
+  const again = await openPortal(chromium.browser, site.url)
+  expect(await download(again, 'agent')).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
+  expect(site.cdn.requests).toEqual([])
+})
