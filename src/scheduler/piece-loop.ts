@@ -1,4 +1,4 @@
-import { failureOf, type Failure } from '../core/errors.ts'
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
 import { pickRarest, pickRun, pickSteal, type PieceRun } from '../core/pieces/picker.ts'
 import { restMs } from '../core/plan/backoff.ts'
@@ -89,11 +89,13 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
   const { artifact, tools, observer } = delivery
   const { source } = transfer.by
   const cutter = createPieceCutter(artifact, transfer.run)
+  const range = runBytes(artifact, transfer.run)
+  const expectedBytes = range.end - range.start
   // One piece may be hashed and stored while the next arrives; a second one waits, which bounds what is held.
   let keeping: Promise<void> = Promise.resolve()
   const stop = transfer.abort.signal
   try {
-    for await (const chunk of source.read(artifact, runBytes(artifact, transfer.run), stop)) {
+    for await (const chunk of source.read(artifact, range, stop)) {
       const nowMs = tools.clock.monotonicMs()
       if (transfer.firstByteAtMs === undefined) transfer.by.firstByteMs = nowMs - transfer.startedAtMs
       noteBytes(transfer, chunk.length, nowMs)
@@ -105,10 +107,15 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
         // Observed at the next piece or at the end; until then a rejection must not count as unhandled.
         keeping.catch(() => undefined)
       }
+      if (transfer.receivedBytes > expectedBytes) break
     }
   } finally {
     await keeping
   }
+  stop.throwIfAborted()
+  // The end of a stream is not its success: without a failure here the same read would be tried again at once, for ever.
+  const actualBytes = transfer.receivedBytes
+  if (actualBytes !== expectedBytes) throw new DeliveryError({ code: 'source-length', source: source.id, expectedBytes, actualBytes })
 }
 
 async function keepPiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {

@@ -13,6 +13,10 @@ export type Fault =
   | { readonly kind: 'stalls'; readonly afterBytes: number }
   /** Serves `afterBytes` of each read, then fails. */
   | { readonly kind: 'dies'; readonly afterBytes: number; readonly failure: Failure }
+  /** Serves whole chunks up to `afterBytes` of each read or just past it, then ends as if that were all. */
+  | { readonly kind: 'ends'; readonly afterBytes: number }
+  /** Never ends: repeats its last chunk for ever. */
+  | { readonly kind: 'overflows' }
   /** Flips the first byte of every chunk. */
   | { readonly kind: 'lies' }
 
@@ -74,11 +78,16 @@ async function* serve(
   if (source.fault.kind === 'fails') throw new DeliveryError(source.fault.failure)
   for (let at = range.start; at < range.end; at += chunkBytes) {
     await misbehave(source.fault, at - range.start, signal)
+    if (source.fault.kind === 'ends' && at - range.start >= source.fault.afterBytes) return
     const chunk = bytes.slice(at, Math.min(at + chunkBytes, range.end))
     if (bytesPerSecond !== undefined) await clock.sleep((chunk.length / bytesPerSecond) * 1000, signal)
     if (source.fault.kind === 'lies') chunk[0] = (chunk[0] ?? 0) ^ 0xff
     signal.throwIfAborted()
     yield chunk
+    while (source.fault.kind === 'overflows' && at + chunk.length === range.end) {
+      await clock.sleep(1, signal)
+      yield chunk
+    }
   }
 }
 

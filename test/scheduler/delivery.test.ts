@@ -104,6 +104,32 @@ test('a source that is banned elsewhere meanwhile keeps nobody waiting either', 
   expect(new Set(stored.origins().values())).toEqual(new Set(['cdn-1', 'cdn-2']))
 })
 
+test('a source that ends early, as if that were all, has failed: it is told, and it rests like any other', async () => {
+  const room = createRoom()
+  const short = room.source('cdn-1', 'cdn', { maxRunPieces: 1 })
+  short.fault = { kind: 'ends', afterBytes: 1000 }
+  room.set.replace([short, room.source('cdn-2', 'cdn', { bytesPerSecond: MIB })])
+  const { stored, reports } = await room.deliver()
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(reports.find((report) => report.source === 'cdn-1')?.failures[0]).toEqual({
+    code: 'source-length',
+    source: 'cdn-1',
+    expectedBytes: room.artifact.pieces.lengthBytes,
+    actualBytes: 16 * 1024,
+  })
+  expect(short.asked.length).toBeLessThan(20)
+})
+
+test('a source that goes on past the end of what it was asked for is cut off, and what it sent within counts', async () => {
+  const room = createRoom()
+  const endless = room.source('cdn-1', 'cdn', { maxRunPieces: 1 })
+  endless.fault = { kind: 'overflows' }
+  room.set.replace([endless])
+  const { stored, reports } = await room.deliver()
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(reports[0]?.failures[0]).toMatchObject({ code: 'source-length', expectedBytes: room.artifact.pieces.lengthBytes })
+})
+
 test('refuses when every source lies, keeps nothing, and names them all', async () => {
   const room = createRoom()
   const sources = [
