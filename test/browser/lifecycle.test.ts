@@ -131,6 +131,18 @@ describe('a newer service worker', () => {
     expect(await settledEdition(page)).toBe('2')
   })
 
+  test('that lists no files and is cut short before its last words does not replace the good one either', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    const built = site.builtWorkerScript
+    site.files.set('/sw.js', { ...built, cutAfterBytes: built.body.lastIndexOf(',self.sealiftComplete') })
+    expect(await update(page)).toBe('refused')
+    expect(await editionOf(page)).toBe('1')
+    site.files.set('/sw.js', built)
+    expect(await update(page)).toBe('installed')
+    expect(await settledEdition(page)).toBeUndefined()
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+  })
+
   test.each<[string, PortalFile | undefined]>([
     ['is not there', undefined],
     ['is a page of the portal instead', { type: 'text/html', body: '<!doctype html><title>Sign in</title>' }],

@@ -99,6 +99,8 @@ export interface Site {
   readonly cdn: CdnOrigin
   /** The service worker's script as it is served; `edition` is what it answers at `/edition`. */
   workerScript(edition: string): PortalFile
+  /** The same script as it was built, without a list of files to keep. */
+  readonly builtWorkerScript: PortalFile
   close(): Promise<void>
 }
 
@@ -145,6 +147,7 @@ export async function startSite(publication: Publication, choices: SiteChoices =
     portal,
     cdn,
     workerScript,
+    builtWorkerScript: javascript(script),
     close: async () => {
       await portal.stop()
       await cdn.close()
