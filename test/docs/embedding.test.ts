@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
@@ -27,14 +27,12 @@ interface Outcome {
 /** Compiles modules as a site with strict options would, against the sources of the public entries. */
 async function compile(label: string, modules: readonly string[]): Promise<Outcome> {
   const dir = await temporaryFolder()
-  const base: unknown = JSON.parse(await readFile(join(ROOT, 'tsconfig.base.json'), 'utf8'))
-  const options = base instanceof Object && 'compilerOptions' in base && base.compilerOptions instanceof Object ? base.compilerOptions : {}
   const entry = (name: string): readonly string[] => [join(ROOT, 'src', name, 'index.ts')]
   await writeFile(
     join(dir, 'tsconfig.json'),
     JSON.stringify({
+      extends: join(ROOT, 'tsconfig.base.json'),
       compilerOptions: {
-        ...options,
         composite: false,
         declaration: false,
         noEmit: true,
