@@ -41,7 +41,8 @@ test('serves one range as 206, and counts what it sent', async () => {
 })
 
 test('serves nothing outside of the published layout', async () => {
-  expect((await get('../package.json')).status).toBe(404)
+  await writeFile(join(dir, 'notes.txt'), 'not published')
+  expect((await get('notes.txt')).status).toBe(404)
   expect((await get('by-hash/sha256/..%2f..%2fcatalogue.json')).status).toBe(404)
 })
 

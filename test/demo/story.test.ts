@@ -77,6 +77,8 @@ test('several that fail at the same time are told as one story', () => {
   story.tell(cut, 100)
   const failure = { code: 'source-unreachable', source: GATEWAY, phase: 'connect', elapsedMs: 1 } as const
   story.tell({ kind: 'trouble', source: GATEWAY, tier: 'gateway', failure, isBanned: false }, 200)
+  expect(story.tell(served(1, 2), 300)).toEqual([])
+  expect(story.news?.isOver).toBe(false)
   story.tell(
     {
       kind: 'progress',
