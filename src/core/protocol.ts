@@ -4,7 +4,7 @@ export { DeliveryError, describeFailure, failureOf, type Failure } from './error
 export { LIMITS } from './limits.ts'
 export { isPeerId, isSha256, isSwarmId, toPeerId, toSha256, toSwarmId, type PeerId, type Sha256, type SwarmId } from './model/ids.ts'
 export type { Clock } from './ports.ts'
-export { fromBase64Url, toBase64Url } from './wire/base64url.ts'
+export { fromBase64Url, toBase64Url } from './base64.ts'
 export {
   CLOSE_CODES,
   encodeClientSignal,

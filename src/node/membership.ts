@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeliveryError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
-import { fromBase64Url, toBase64Url } from '../core/wire/base64url.ts'
+import { fromBase64Url, toBase64Url } from '../core/base64.ts'
 import { mintTicket, TICKET_MAX_SECONDS, type TicketKey } from '../core/wire/ticket.ts'
 import { createFileDurably, errorCode } from './durable-file.ts'
 

@@ -1,6 +1,6 @@
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DeliveryError } from '../../src/core/errors.ts'
 import { LIMITS } from '../../src/core/limits.ts'
 import { toPeerId, toSwarmId } from '../../src/core/model/ids.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type Negotiation,
   type ServerSignal,
 } from '../../src/core/wire/signal-message.ts'
+import { errorFrom } from './manifest/outcome.ts'
 
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.split('')
 const key = (minLength: number, maxLength: number) => fc.string({ unit: fc.constantFrom(...base64url), minLength, maxLength })
@@ -77,16 +78,7 @@ const serverSignal: fc.Arbitrary<ServerSignal> = fc.oneof(
   fc.record({ type: fc.constant('drain' as const), retryMs: fc.nat(3_600_000) }),
 )
 
-/** The code of what is thrown; undefined when nothing is. Anything but a `DeliveryError` passes through. */
-function refusal(run: () => unknown): string | undefined {
-  try {
-    run()
-    return undefined
-  } catch (error) {
-    if (error instanceof DeliveryError) return error.code
-    throw error
-  }
-}
+const refusal = (run: () => unknown): string | undefined => errorFrom(run)?.code
 
 const SWARM = 'A'.repeat(43)
 const sig = (rest: object) => JSON.stringify({ type: 'sig', to: 'peer-0001', swarm: SWARM, sid: '1', ...rest })
@@ -197,6 +189,42 @@ describe('signaling messages', () => {
     const sdp = { type: 'offer' as const, sdp: '\r'.repeat(LIMITS.sdpBytes) }
     const message = { type: 'sig', swarm: toSwarmId(SWARM), sid: '1', to: toPeerId('peer-0001'), kind: 'offer', sdp } as const
     expect(refusal(() => encodeClientSignal(message))).toBe('signal-invalid')
+  })
+
+  test('that cannot be read are refused without a word of what was sent, which may be a ticket', () => {
+    const key = 'k3y'.repeat(15)
+    for (const text of [
+      `${key}`,
+      `{"type":"hello","v":1,"ticket":${key}}`,
+      `{"type":"hello","v":1,"ticket":"claims.mac.${key}"}`,
+      `{"type":"hello","v":1,"resume":"${key.repeat(2)}"}`,
+      `{"type":"${key}"}`,
+    ]) {
+      const error = errorFrom(() => parseClientSignal(text))
+      expect(error).toMatchObject({ code: 'signal-invalid' })
+      expect(inspect(error)).not.toContain('k3y')
+    }
+  })
+
+  test('say where they are wrong', () => {
+    const peers = { type: 'peers', swarm: SWARM, peers: [{ id: 'peer-0001', role: 'seed', lan: true }, { id: 'peer-0002' }] }
+    expect(errorFrom(() => parseServerSignal(JSON.stringify(peers)))?.failure).toEqual({
+      code: 'signal-invalid',
+      path: 'peers[1].role',
+      detail: 'expected one of leech, seed',
+    })
+    expect(errorFrom(() => parseClientSignal(sig({ kind: 'offer', sdp: { type: 'offer' } })))?.failure).toEqual({
+      code: 'signal-invalid',
+      path: 'sdp.sdp',
+      detail: 'expected text',
+    })
+  })
+
+  test('from a later version are refused when they say that they must not be read without what it added', () => {
+    expect(parseClientSignal('{"type":"bye","colour":"red"}')).toEqual({ type: 'bye' })
+    expect(parseClientSignal('{"type":"bye","critical":["type"]}')).toEqual({ type: 'bye' })
+    expect(refusal(() => parseClientSignal('{"type":"bye","colour":"red","critical":["colour"]}'))).toBe('signal-invalid')
+    expect(refusal(() => parseServerSignal('{"type":"drain","retryMs":1,"critical":["colour"]}'))).toBe('signal-invalid')
   })
 
   test('never carry the swarm key of a ticket', () => {

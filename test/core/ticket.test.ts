@@ -1,8 +1,9 @@
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DeliveryError } from '../../src/core/errors.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
-import { fromBase64Url, toBase64Url } from '../../src/core/wire/base64url.ts'
+import { fromBase64Url, toBase64Url } from '../../src/core/base64.ts'
 import {
   catalogueSwarmOf,
   credentialOf,
@@ -19,6 +20,7 @@ import {
   type NewTicket,
   type TicketKey,
 } from '../../src/core/wire/ticket.ts'
+import { errorFrom } from './manifest/outcome.ts'
 
 const NOW = 1_790_000_000
 const DAY = 86_400
@@ -111,6 +113,33 @@ describe('a membership ticket', () => {
 
   test('whose key does not belong to its claims is refused by its holder', () => {
     expect(() => parseTicket(`${credential()}.${toBase64Url(new Uint8Array(32))}`)).toThrow(/ticket-invalid/)
+  })
+
+  test('that cannot be read is refused without a word of it', () => {
+    const part = (text: string): string => toBase64Url(new TextEncoder().encode(text))
+    const rest = `${toBase64Url(new Uint8Array(32))}.${toBase64Url(SWARM_KEY)}`
+    for (const claims of [
+      's3cret',
+      '{"v":1,"kid":s3cret}',
+      '{"v":1,"kid":"s3cret!"}',
+      '{"v":"s3cret"}',
+      '{"v":1,"kid":"a","site":"s3cret"}',
+    ]) {
+      const error = errorFrom(() => parseTicket(`${part(claims)}.${rest}`))
+      expect(error).toMatchObject({ code: 'ticket-invalid' })
+      const told = inspect(error)
+      for (const secret of ['s3cret', part(claims), toBase64Url(SWARM_KEY)]) expect(told).not.toContain(secret)
+    }
+  })
+
+  test('that must not be read without what a later version added is refused', () => {
+    const claims = { v: 1, kid: 'new', site: TICKET.site, role: 'leech', scope: 'A'.repeat(43), iat: NOW, exp: NOW + 60, jti: 'ticket-1' }
+    const failureOf = (more: object) => {
+      const part = toBase64Url(new TextEncoder().encode(JSON.stringify({ ...claims, ...more })))
+      return errorFrom(() => parseTicket(`${part}.${'A'.repeat(43)}.${toBase64Url(SWARM_KEY)}`))?.failure
+    }
+    expect(failureOf({ once: true })).toMatchObject({ code: 'ticket-invalid', detail: expect.stringContaining('swarm key') })
+    expect(failureOf({ once: true, critical: ['once'] })).toMatchObject({ code: 'ticket-invalid', detail: expect.stringContaining('once') })
   })
 
   test.each([

@@ -1,5 +1,5 @@
 import type { Sha256 } from '../model/ids.ts'
-import { encodeJson } from '../manifest/json.ts'
+import { encodeJson } from '../json/json.ts'
 import { sha256Of } from '../verify/digest.ts'
 import type { SignatureVerdict, Signer } from '../verify/identity-policy.ts'
 import type { AuditRecord, SourceTally } from './record.ts'

@@ -1,7 +1,7 @@
 import { HANDLING, type DocumentKind, type Failure } from '../errors.ts'
 import { isArtifactName, toPieceIndex, toSourceId, type ArtifactName, type PieceIndex, type Sha256, type SourceId } from '../model/ids.ts'
 import { readSha256 } from '../manifest/blob-field.ts'
-import type { JsonField, MemberReader } from '../manifest/json-field.ts'
+import type { JsonField, MemberReader } from '../json/json-field.ts'
 import { AUDIT_LIMITS } from './audit-limits.ts'
 
 type Code = Failure['code']

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts'
 import { toSourceId } from '../model/ids.ts'
-import { encodeJson, openJson } from '../manifest/json.ts'
+import { encodeJson, openJson } from '../json/json.ts'
 import { AUDIT_LIMITS } from './audit-limits.ts'
 import { readFailure } from './failure-field.ts'
 import type { AuditRecord, SourceTally } from './record.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../limits.ts'
-import type { JsonField } from '../manifest/json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 import type { SignatureVerdict, Signer } from '../verify/identity-policy.ts'
 
 /** What a verified bundle said, as a record keeps it. */

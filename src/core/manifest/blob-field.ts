@@ -1,6 +1,6 @@
 import type { BlobRef } from '../model/artifact.ts'
 import { isSha256, type Sha256 } from '../model/ids.ts'
-import type { JsonField } from './json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 
 /** `{ sha256, size }`; `limits` in bytes, both ends allowed. */
 export function readBlob(field: JsonField, limits: { readonly min: number; readonly max: number }): BlobRef {

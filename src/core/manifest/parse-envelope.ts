@@ -1,8 +1,8 @@
 import { LIMITS } from '../limits.ts'
-import { decodeBase64, encodeBase64 } from './base64.ts'
+import { decodeBase64, encodeBase64 } from '../base64.ts'
 import { CATALOGUE_MEDIA_TYPE, type CatalogueEnvelope } from './catalogue.ts'
-import { encodeJson, openJson } from './json.ts'
-import type { JsonField } from './json-field.ts'
+import { encodeJson, openJson } from '../json/json.ts'
+import type { JsonField } from '../json/json-field.ts'
 
 /**
  * Opens `/catalogue.json` as served. Nothing in it is believed yet: the caller verifies a bundle over `payload`.

@@ -2,8 +2,8 @@ import { DeliveryError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { isLabel } from '../model/names.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer, type Thresholds } from '../verify/identity-policy.ts'
-import { openJson } from './json.ts'
-import type { JsonField } from './json-field.ts'
+import { openJson } from '../json/json.ts'
+import type { JsonField } from '../json/json-field.ts'
 import type { GatewayConfig, MeshConfig, SiteConfig, TrustConfig } from './site-config.ts'
 import { readTiers } from './tier-field.ts'
 import { readBaseUrl, readSocketUrl, readWebUrl } from './url-field.ts'
@@ -126,6 +126,6 @@ function readThresholds(field: JsonField): Thresholds {
   }
 }
 
-function invalid(path: string, detail: string, cause?: unknown): DeliveryError {
-  return new DeliveryError({ code: 'config-invalid', path, detail }, cause === undefined ? undefined : { cause })
+function invalid(path: string, detail: string): DeliveryError {
+  return new DeliveryError({ code: 'config-invalid', path, detail })
 }

@@ -1,5 +1,5 @@
 import type { Tier } from '../ports.ts'
-import type { JsonField } from './json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 
 const TIERS = ['cdn', 'gateway', 'mesh'] as const
 

@@ -1,4 +1,4 @@
-import type { JsonField } from './json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 
 /**
  * A base URL that the published layout hangs under: http or https, ending in `/`, without credentials, query or fragment.

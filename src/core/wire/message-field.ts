@@ -1,5 +1,5 @@
-import { DeliveryError } from '../errors.ts'
-import { JsonField } from '../manifest/json-field.ts'
+import { documentComplaints } from '../json/json.ts'
+import { JsonField } from '../json/json-field.ts'
 import type { BlobRef } from '../model/artifact.ts'
 import { isSha256 } from '../model/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -7,10 +7,10 @@ import type { Tier } from '../ports.ts'
 
 /** Opens a message that came over a port. It is structured data, not text, but just as foreign. */
 export function openMessage(value: unknown): JsonField {
-  const refuse = (path: string, detail: string, cause?: unknown): DeliveryError =>
-    new DeliveryError({ code: 'format-invalid', document: 'bridge-message', path, detail }, cause === undefined ? undefined : { cause })
-  return new JsonField(value, { path: '$', document: 'bridge-message', refuse })
+  return new JsonField(value, COMPLAINTS)
 }
+
+const COMPLAINTS = documentComplaints('bridge-message')
 
 /** At most `limit` bytes. */
 export function readBytes(field: JsonField, limit: number): Uint8Array {

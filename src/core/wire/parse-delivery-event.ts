@@ -1,7 +1,7 @@
 import { readFailure, readSource } from '../audit/failure-field.ts'
 import { readVerdict } from '../audit/verdict-field.ts'
 import { LIMITS } from '../limits.ts'
-import type { JsonField } from '../manifest/json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 import { isArtifactName, isSha256 } from '../model/ids.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveryEvent, PieceSpan } from './delivery-event.ts'
 import { readTier } from './message-field.ts'

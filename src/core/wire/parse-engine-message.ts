@@ -1,6 +1,6 @@
 import { readFailure, readSource } from '../audit/failure-field.ts'
 import { LIMITS } from '../limits.ts'
-import type { JsonField } from '../manifest/json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 import { isSha256 } from '../model/ids.ts'
 import type { EngineMessage, ListedArtifact, Seedable } from './bridge-message.ts'
 import { openMessage, readBlobRef, readBytes, readNumber, readTier } from './message-field.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../limits.ts'
-import type { JsonField } from '../manifest/json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 import type { GatewayConfig, MeshConfig } from '../manifest/site-config.ts'
 import type { SiteFacts } from './bridge-message.ts'
 

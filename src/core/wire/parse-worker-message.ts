@@ -1,6 +1,6 @@
 import { readFailure } from '../audit/failure-field.ts'
 import { failureOf } from '../errors.ts'
-import type { JsonField } from '../manifest/json-field.ts'
+import type { JsonField } from '../json/json-field.ts'
 import { isSha256 } from '../model/ids.ts'
 import { openMessage } from './message-field.ts'
 import { readArtifactRequest } from './parse-delivery-event.ts'

@@ -1,9 +1,11 @@
 /** What goes over the one WebSocket to a signaling server: JSON, one object per message. Described in docs/signaling-protocol.md. */
 
 import { DeliveryError } from '../errors.ts'
+import { openJsonText } from '../json/json.ts'
+import type { JsonField, MemberReader } from '../json/json-field.ts'
+import { fitsUtf8 } from '../json/utf8-size.ts'
 import { LIMITS } from '../limits.ts'
 import { isPeerId, isSwarmId, type PeerId, type SwarmId } from '../model/ids.ts'
-import { fits, parseJsonFields, type JsonFields } from './json-fields.ts'
 import { credentialOf } from './ticket.ts'
 
 export const SIGNALING_VERSION = 1
@@ -143,26 +145,32 @@ const KINDS = ['offer', 'answer', 'candidate', 'end'] as const
 const MAX_SECONDS = 2 ** 40
 const MAX_RETRY_MS = 3_600_000
 
+const RULES = { limitBytes: LIMITS.signalBytes, refuse }
+
+const SIG = ['type', 'swarm', 'sid', 'kind', 'sdp', 'candidate'] as const
+const CLIENT = [...SIG, 'to', 'v', 'token', 'ticket', 'resume', 'role', 'peer', 'reason'] as const
+const WELCOME = ['type', 'id', 'resume', 'token', 'tokenExpiresAtSeconds', 'ice', 'serverTime'] as const
+const SERVER = [...SIG, ...WELCOME, 'from', 'peers', 'peer', 'code', 'fatal', 'retryMs'] as const
+
+type SigReader = MemberReader<(typeof SIG)[number]>
+type ClientReader = MemberReader<(typeof CLIENT)[number]>
+type ServerReader = MemberReader<(typeof SERVER)[number]>
+
 /** @throws {DeliveryError} `signal-invalid`, and nothing else, for any text */
 export function parseClientSignal(text: string): ClientSignal {
-  const fields = parseJsonFields(text, LIMITS.signalBytes, refuse)
-  const type = fields.oneOf('type', CLIENT_TYPES)
+  const get = openJsonText(text, RULES).object(CLIENT)
+  const type = get('type').oneOf(CLIENT_TYPES)
   switch (type) {
     case 'hello':
-      return readHello(fields)
+      return readHello(get)
     case 'join':
-      return { type, swarm: fields.checked('swarm', isSwarmId), role: fields.oneOf('role', ROLES) }
+      return { type, swarm: readSwarm(get('swarm')), role: get('role').oneOf(ROLES) }
     case 'leave':
-      return { type, swarm: fields.checked('swarm', isSwarmId) }
+      return { type, swarm: readSwarm(get('swarm')) }
     case 'sig':
-      return { ...readSig(fields), to: fields.checked('to', isPeerId) }
+      return { ...readSig(get), to: readPeerId(get('to')) }
     case 'report':
-      return {
-        type,
-        peer: fields.checked('peer', isPeerId),
-        swarm: fields.checked('swarm', isSwarmId),
-        reason: fields.oneOf('reason', REPORT_REASONS),
-      }
+      return { type, peer: readPeerId(get('peer')), swarm: readSwarm(get('swarm')), reason: get('reason').oneOf(REPORT_REASONS) }
     case 'bye':
       return { type }
   }
@@ -170,37 +178,25 @@ export function parseClientSignal(text: string): ClientSignal {
 
 /** @throws {DeliveryError} `signal-invalid`, and nothing else, for any text */
 export function parseServerSignal(text: string): ServerSignal {
-  const fields = parseJsonFields(text, LIMITS.signalBytes, refuse)
-  const type = fields.oneOf('type', SERVER_TYPES)
+  const get = openJsonText(text, RULES).object(SERVER)
+  const type = get('type').oneOf(SERVER_TYPES)
   switch (type) {
     case 'welcome':
-      return readWelcome(fields)
+      return readWelcome(get)
     case 'peers':
-      return {
-        type,
-        swarm: fields.checked('swarm', isSwarmId),
-        peers: fields.objects('peers', LIMITS.peersPerSignal, readPeer),
-      }
+      return { type, swarm: readSwarm(get('swarm')), peers: get('peers').list(LIMITS.peersPerSignal).map(readPeer) }
     case 'peer-joined':
-      return {
-        type,
-        swarm: fields.checked('swarm', isSwarmId),
-        peer: readPeer(fields.object('peer')),
-      }
+      return { type, swarm: readSwarm(get('swarm')), peer: readPeer(get('peer')) }
     case 'peer-left':
-      return {
-        type,
-        swarm: fields.checked('swarm', isSwarmId),
-        id: fields.checked('id', isPeerId),
-      }
+      return { type, swarm: readSwarm(get('swarm')), id: readPeerId(get('id')) }
     case 'sig':
-      return { ...readSig(fields), from: fields.checked('from', isPeerId) }
+      return { ...readSig(get), from: readPeerId(get('from')) }
     case 'error': {
-      const swarm = fields.optional('swarm', (name) => fields.checked(name, isSwarmId))
-      return { type, code: fields.oneOf('code', ERROR_CODES), fatal: fields.flag('fatal'), swarm }
+      const swarm = unlessLeftOut(get('swarm'), readSwarm)
+      return { type, code: get('code').oneOf(ERROR_CODES), fatal: get('fatal').boolean(), swarm }
     }
     case 'drain':
-      return { type, retryMs: fields.integer('retryMs', 0, MAX_RETRY_MS) }
+      return { type, retryMs: get('retryMs').integer(0, MAX_RETRY_MS) }
   }
 }
 
@@ -232,71 +228,88 @@ export function encodeServerSignal(signal: ServerSignal): string {
   return encode(signal.type === 'sig' ? { ...sigFields(signal), from: signal.from } : signal)
 }
 
-function readHello(fields: JsonFields): HelloSignal {
-  const credential = (name: string): string => fields.checked(name, isCredential)
-  if (fields.integer('v', 0, MAX_SECONDS) !== SIGNALING_VERSION) throw refuse('v', `expected ${SIGNALING_VERSION}`)
+function readHello(get: ClientReader): HelloSignal {
+  if (get('v').integer(0) !== SIGNALING_VERSION) throw get('v').unsupported(`expected ${SIGNALING_VERSION}`)
   return {
     type: 'hello',
     v: SIGNALING_VERSION,
-    token: fields.optional('token', credential),
-    ticket: fields.optional('ticket', credential),
-    resume: fields.optional('resume', (name) => fields.checked(name, isShortKey)),
+    token: unlessLeftOut(get('token'), readCredential),
+    ticket: unlessLeftOut(get('ticket'), readCredential),
+    resume: unlessLeftOut(get('resume'), readShortKey),
   }
 }
 
-function readWelcome(fields: JsonFields): WelcomeSignal {
+function readWelcome(get: ServerReader): WelcomeSignal {
   return {
     type: 'welcome',
-    id: fields.checked('id', isPeerId),
-    resume: fields.checked('resume', isShortKey),
-    token: fields.optional('token', (name) => fields.checked(name, isCredential)),
-    tokenExpiresAtSeconds: fields.optional('tokenExpiresAtSeconds', (name) => fields.integer(name, 0, MAX_SECONDS)),
-    ice: fields.objects('ice', LIMITS.iceServers, readIceServer),
-    serverTime: fields.integer('serverTime', 0, MAX_SECONDS),
+    id: readPeerId(get('id')),
+    resume: readShortKey(get('resume')),
+    token: unlessLeftOut(get('token'), readCredential),
+    tokenExpiresAtSeconds: unlessLeftOut(get('tokenExpiresAtSeconds'), readSeconds),
+    ice: get('ice').list(LIMITS.iceServers).map(readIceServer),
+    serverTime: readSeconds(get('serverTime')),
   }
 }
 
-function readIceServer(fields: JsonFields): IceServer {
-  const text = (name: string): string => fields.text(name, 512)
+function readIceServer(field: JsonField): IceServer {
+  const get = field.object(['urls', 'username', 'credential'])
   return {
-    urls: fields.checked('urls', isIceUrl),
-    username: fields.optional('username', text),
-    credential: fields.optional('credential', text),
+    urls: get('urls').checked(isIceUrl, 'a URL that starts with stun: or turn:'),
+    username: unlessLeftOut(get('username'), readIceSecret),
+    credential: unlessLeftOut(get('credential'), readIceSecret),
   }
 }
 
-function readPeer(fields: JsonFields): PeerInfo {
-  return {
-    id: fields.checked('id', isPeerId),
-    role: fields.oneOf('role', ROLES),
-    lan: fields.flag('lan'),
-  }
+function readPeer(field: JsonField): PeerInfo {
+  const get = field.object(['id', 'role', 'lan'])
+  return { id: readPeerId(get('id')), role: get('role').oneOf(ROLES), lan: get('lan').boolean() }
 }
 
-function readSig(fields: JsonFields): SigBody {
-  const head = {
-    type: 'sig',
-    swarm: fields.checked('swarm', isSwarmId),
-    sid: fields.checked('sid', isShortKey),
-  } as const
-  const kind = fields.oneOf('kind', KINDS)
+function readSig(get: SigReader): SigBody {
+  const head = { type: 'sig', swarm: readSwarm(get('swarm')), sid: readShortKey(get('sid')) } as const
+  const kind = get('kind').oneOf(KINDS)
   if (kind === 'end') return { ...head, kind }
-  if (kind === 'candidate') return { ...head, kind, candidate: readCandidate(fields.object('candidate')) }
-  const sdp = fields.object('sdp')
+  if (kind === 'candidate') return { ...head, kind, candidate: readCandidate(get('candidate')) }
+  const sdp = get('sdp').object(['type', 'sdp'])
+  return { ...head, kind, sdp: { type: sdp('type').oneOf([kind]), sdp: sdp('sdp').textOfBytes(LIMITS.sdpBytes) } }
+}
+
+function readCandidate(field: JsonField): IceCandidate {
+  const get = field.object(['candidate', 'sdpMid', 'sdpMLineIndex'])
   return {
-    ...head,
-    kind,
-    sdp: { type: sdp.oneOf('type', [kind]), sdp: sdp.text('sdp', LIMITS.sdpBytes) },
+    candidate: get('candidate').textOfBytes(LIMITS.candidateBytes),
+    sdpMid: get('sdpMid').optional((item) => item.textOfBytes(32)) ?? null,
+    sdpMLineIndex: get('sdpMLineIndex').optional((item) => item.integer(0, 255)) ?? null,
   }
 }
 
-function readCandidate(fields: JsonFields): IceCandidate {
-  const orNull = <T>(name: string, read: () => T): T | null => (fields.has(name) && !fields.isNull(name) ? read() : null)
-  return {
-    candidate: fields.text('candidate', LIMITS.candidateBytes),
-    sdpMid: orNull('sdpMid', () => fields.text('sdpMid', 32)),
-    sdpMLineIndex: orNull('sdpMLineIndex', () => fields.integer('sdpMLineIndex', 0, 255)),
-  }
+/** Undefined when it is not there. `null` is not the same here: whoever has no token sends none. */
+function unlessLeftOut<T>(field: JsonField, read: (field: JsonField) => T): T | undefined {
+  return field.peek() === undefined ? undefined : read(field)
+}
+
+function readSwarm(field: JsonField): SwarmId {
+  return field.checked(isSwarmId, 'a swarm id')
+}
+
+function readPeerId(field: JsonField): PeerId {
+  return field.checked(isPeerId, 'a peer id')
+}
+
+function readCredential(field: JsonField): string {
+  return field.checked(isCredential, 'a ticket without its key, or a token')
+}
+
+function readShortKey(field: JsonField): string {
+  return field.checked(isShortKey, '1 to 64 base64url characters')
+}
+
+function readIceSecret(field: JsonField): string {
+  return field.textOfBytes(512)
+}
+
+function readSeconds(field: JsonField): number {
+  return field.integer(0, MAX_SECONDS)
 }
 
 /** Rebuilt field by field, since WebRTC libraries hand over objects that carry more than what may pass. */
@@ -317,7 +330,7 @@ function sigFields(signal: SigBody): SigBody {
 
 function encode(message: unknown): string {
   const text = JSON.stringify(message)
-  if (!fits(text, LIMITS.signalBytes)) throw refuse('', `longer than ${LIMITS.signalBytes} bytes`)
+  if (!fitsUtf8(text, LIMITS.signalBytes)) throw refuse('$', `expected at most ${LIMITS.signalBytes} bytes`)
   return text
 }
 

@@ -8,11 +8,12 @@
 
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
+import { fromBase64Url, toBase64Url } from '../base64.ts'
 import { DeliveryError } from '../errors.ts'
+import { openJsonText } from '../json/json.ts'
+import type { JsonField } from '../json/json-field.ts'
 import { LIMITS } from '../limits.ts'
 import { toSwarmId, type Sha256, type SwarmId } from '../model/ids.ts'
-import { fromBase64Url, toBase64Url } from './base64url.ts'
-import { parseJsonFields, type JsonFields } from './json-fields.ts'
 
 /** The longest a membership ticket may live: how long a mesh outlives its portal. */
 export const TICKET_MAX_SECONDS = 30 * 86_400
@@ -110,12 +111,12 @@ export function mintSessionToken(member: MemberClaims, key: TicketKey, nowSecond
  */
 export function parseTicket(text: string): Ticket {
   const [claimsPart, mac, keyPart, ...more] = text.length > LIMITS.ticketBytes ? [] : text.split('.')
-  if (claimsPart === undefined || mac === undefined || keyPart === undefined || more.length > 0) throw refuse('', 'expected three parts')
+  if (claimsPart === undefined || mac === undefined || keyPart === undefined || more.length > 0) throw refuse('$', 'expected three parts')
   const claims = readClaims(claimsPart)
   const swarmKey = fromBase64Url(keyPart)
   if (swarmKey?.length !== 32 || scopeOf(swarmKey) !== claims.scope)
-    throw refuse('', 'the swarm key is not the one the ticket was made for')
-  if (fromBase64Url(mac)?.length !== 32) throw refuse('', 'expected a MAC of 32 bytes')
+    throw refuse('$', 'the swarm key is not the one the ticket was made for')
+  if (fromBase64Url(mac)?.length !== 32) throw refuse('$', 'expected a MAC of 32 bytes')
   return { ...claims, swarmKey, credential: `${claimsPart}.${mac}` }
 }
 
@@ -227,24 +228,26 @@ function tryReadClaims(part: string): MemberClaims | undefined {
   }
 }
 
+const CLAIMS = ['v', 'kid', 'site', 'role', 'scope', 'iat', 'exp', 'jti'] as const
+
 function readClaims(part: string): MemberClaims {
   const bytes = fromBase64Url(part)
-  if (bytes === undefined) throw refuse('', 'not base64url')
-  const fields = parseJsonFields(new TextDecoder().decode(bytes), LIMITS.ticketBytes, refuse)
-  fields.integer('v', 1, 1)
+  if (bytes === undefined) throw refuse('$', 'expected base64url')
+  const get = openJsonText(new TextDecoder().decode(bytes), { limitBytes: LIMITS.ticketBytes, refuse }).object(CLAIMS)
+  get('v').integer(1, 1)
   return {
-    kid: fields.checked('kid', isKid),
-    site: fields.checked('site', isOrigin),
-    role: fields.oneOf('role', ['leech', 'seed']),
-    scope: fields.checked('scope', isScope),
-    issuedAtSeconds: readSeconds(fields, 'iat'),
-    expiresAtSeconds: readSeconds(fields, 'exp'),
-    jti: fields.checked('jti', isJti),
+    kid: get('kid').checked(isKid, '1 to 32 base64url characters'),
+    site: get('site').checked(isOrigin, 'an origin'),
+    role: get('role').oneOf(['leech', 'seed']),
+    scope: get('scope').checked(isScope, '43 base64url characters'),
+    issuedAtSeconds: readSeconds(get('iat')),
+    expiresAtSeconds: readSeconds(get('exp')),
+    jti: get('jti').checked(isJti, '8 to 64 base64url characters'),
   }
 }
 
-function readSeconds(fields: JsonFields, name: string): number {
-  return fields.integer(name, 0, 2 ** 40)
+function readSeconds(field: JsonField): number {
+  return field.integer(0, 2 ** 40)
 }
 
 function scopeOf(swarmKey: Uint8Array): string {
@@ -281,6 +284,6 @@ function isOrigin(value: unknown): value is string {
 function refuse(path: string, detail: string): DeliveryError {
   return new DeliveryError({
     code: 'ticket-invalid',
-    detail: path === '' ? detail : `${path}: ${detail}`,
+    detail: path === '$' ? detail : `${path}: ${detail}`,
   })
 }

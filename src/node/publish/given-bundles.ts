@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import { openJson } from '../../core/manifest/json.ts'
+import { openJson } from '../../core/json/json.ts'
 import type { BundleRef } from '../../core/model/artifact.ts'
 
 /** A bundle with what it is: over the bytes themselves, or over a statement about them. */
@@ -28,8 +28,7 @@ async function readBundleFile(path: string): Promise<readonly KindedBundle[]> {
 }
 
 function toKinded(bytes: Uint8Array, path: string): KindedBundle {
-  const refuse = (at: string, detail: string, cause?: unknown) =>
-    new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail }, { cause })
+  const refuse = (at: string, detail: string) => new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail })
   const get = openJson(bytes, {
     document: 'bundle',
     limitBytes: LIMITS.bundleBytes,

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import { openJson } from '../../core/manifest/json.ts'
-import type { JsonField } from '../../core/manifest/json-field.ts'
+import { openJson } from '../../core/json/json.ts'
+import type { JsonField } from '../../core/json/json-field.ts'
 import { errorCode } from '../durable-file.ts'
 import type { FileSettings } from './publish-file.ts'
 
@@ -34,8 +34,7 @@ export async function readPublishSettings(dir: string): Promise<PublishSettings>
 
 /** @param path named in errors */
 export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSettings {
-  const refuse = (at: string, detail: string, cause?: unknown) =>
-    new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail }, { cause })
+  const refuse = (at: string, detail: string) => new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail })
   const root = openJson(bytes, { document: 'manifest', limitBytes: SETTINGS_BYTES, refuse })
   requireMembers(root, ['schema', 'defaults', 'files'])
   const get = root.object(['schema', 'defaults', 'files'])

@@ -1,7 +1,7 @@
 import { failureOf, HANDLING, type Failure } from '../../core/errors.ts'
 import type { PeerId, Sha256, SourceId, SwarmId } from '../../core/model/ids.ts'
 import type { CatalogueSource, Clock, Source } from '../../core/ports.ts'
-import { toBase64Url } from '../../core/wire/base64url.ts'
+import { toBase64Url } from '../../core/base64.ts'
 import type { Negotiation, ReportReason } from '../../core/wire/signal-message.ts'
 import { createMeshCatalogueSource, createMeshSource, peerSourceId } from './mesh-source.ts'
 import type { CreateLink, PeerLink, PendingLink } from './peer-link.ts'

@@ -189,7 +189,7 @@ class Client implements SignalingClient {
   #take(data: unknown, socket: WebSocket): ServerSignal | undefined {
     if (this.#over.signal.aborted) return undefined
     try {
-      if (typeof data !== 'string') throw new DeliveryError({ code: 'signal-invalid', path: '', detail: 'expected text' })
+      if (typeof data !== 'string') throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'expected text' })
       const signal = parseServerSignal(data)
       this.#note(signal)
       this.#options.onSignal(signal)

@@ -2,11 +2,16 @@ import { DeliveryError, type Failure } from '../../../src/core/errors.ts'
 
 /** The failure that `act` ends in, or undefined when it succeeds. Anything but a `DeliveryError` is thrown on. */
 export function failureFrom(act: () => unknown): Failure | undefined {
+  return errorFrom(act)?.failure
+}
+
+/** As `failureFrom`, whole: with what it was caused by. */
+export function errorFrom(act: () => unknown): DeliveryError | undefined {
   try {
     act()
     return undefined
   } catch (error) {
-    if (error instanceof DeliveryError) return error.failure
+    if (error instanceof DeliveryError) return error
     throw error
   }
 }

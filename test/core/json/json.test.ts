@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
-import { openJson } from '../../../src/core/manifest/json.ts'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { DeliveryError } from '../../../src/core/errors.ts'
+import { openJson, openJsonText } from '../../../src/core/json/json.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
-import { failureFrom } from './outcome.ts'
-import { utf8 } from './samples.ts'
+import { errorFrom, failureFrom } from '../manifest/outcome.ts'
+import { utf8 } from '../manifest/samples.ts'
 
 const open = (bytes: Uint8Array) => openJson(bytes, { document: 'manifest', limitBytes: 1000 })
 const nested = (levels: number): Uint8Array => utf8('['.repeat(levels) + ']'.repeat(levels))
@@ -99,9 +101,56 @@ test('a schema below zero is a broken file, one above ours a newer one', () => {
   expect(failureFrom(() => open(utf8('0')).schema(1))).toMatchObject({ code: 'format-unsupported' })
 })
 
-test('keeps what the JSON parser said as the cause', () => {
-  expect(() => open(utf8('{'))).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }))
-  expect(() => open(utf8('1')).text()).toThrow(expect.not.objectContaining({ cause: expect.anything() }))
+test.each(['s3cret', '{"key":s3cret}', '["s3cret",]'])('says of %s that it is no JSON, and quotes nothing of it', (text) => {
+  const error = errorFrom(() => open(utf8(text)))
+  expect(error).toMatchObject({ failure: { path: '$', detail: 'expected JSON' } })
+  expect(inspect(error)).not.toContain('s3cret')
+})
+
+test('a value that is not what was expected is not quoted', () => {
+  const get = open(utf8('{"a":"s3cret"}')).object(['a'])
+  for (const read of [
+    () => get('a').integer(0),
+    () => get('a').number(),
+    () => get('a').boolean(),
+    () => get('a').text(3),
+    () => get('a').textOfBytes(3),
+    () => get('a').oneOf(['b', 'c']),
+    () => get('a').checked((value): value is 'b' => value === 'b', 'b'),
+    () => get('a').list(1),
+    () => get('a').object(['b']),
+    () => get('a').foreignObject(),
+  ]) {
+    const error = errorFrom(read)
+    expect(error).toMatchObject({ failure: { code: 'format-invalid', path: 'a' } })
+    expect(inspect(error)).not.toContain('s3cret')
+  }
+})
+
+describe('a message that is text already', () => {
+  const refuse = (path: string, detail: string) => new DeliveryError({ code: 'signal-invalid', path, detail })
+  const openText = (text: string) => openJsonText(text, { limitBytes: 20, refuse })
+
+  test('is measured as UTF-8', () => {
+    expect(failureFrom(() => openText(`"${'x'.repeat(18)}"`))).toBeUndefined()
+    expect(failureFrom(() => openText(`"${'x'.repeat(19)}"`))).toMatchObject({ path: '$', detail: 'expected at most 20 bytes' })
+    expect(failureFrom(() => openText(`"${'é'.repeat(9)}"`))).toBeUndefined()
+    expect(failureFrom(() => openText(`"${'é'.repeat(9)}x"`))).toMatchObject({ path: '$', detail: 'expected at most 20 bytes' })
+  })
+
+  test.each([
+    ['a member that may not be ignored', () => openText('{"critical":["x"]}').object(['a']), 'critical'],
+    ['another schema', () => openText('{"a":2}').object(['a'])('a').schema(1), 'a'],
+    ['what is no JSON', () => openText('{'), '$'],
+  ])('has one error for everything: %s', (_what, read, path) => {
+    expect(failureFrom(read)).toMatchObject({ code: 'signal-invalid', path })
+  })
+})
+
+test('text may have its limit in bytes', () => {
+  expect(open(utf8('"éé"')).textOfBytes(4)).toBe('éé')
+  expect(failureFrom(() => open(utf8('"éé"')).textOfBytes(3))).toMatchObject({ detail: 'expected at most 3 bytes' })
+  expect(failureFrom(() => open(utf8('1')).textOfBytes(3))).toMatchObject({ detail: 'expected text' })
 })
 
 test('a number that overflows to infinity is refused', () => {

@@ -1,11 +1,12 @@
-import { DeliveryError, type DocumentKind } from '../errors.ts'
+import type { DeliveryError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { fitsUtf8 } from './utf8-size.ts'
 
-export interface JsonPlace {
-  /** `$` for the document, then `artifacts[3].manifest.sha256`. */
-  readonly path: string
-  readonly document: DocumentKind
-  readonly refuse: (path: string, detail: string, cause?: unknown) => DeliveryError
+/** Makes the errors of one kind of document. A path is `$` for the whole, then `artifacts[3].manifest.sha256`. */
+export interface Complaints {
+  readonly refuse: (path: string, detail: string) => DeliveryError
+  /** For what a later version may allow. */
+  readonly unsupported: (path: string, detail: string) => DeliveryError
 }
 
 /** Reads a member of an object by its name. An absent member is a field too; it complains when it is read as something. */
@@ -13,15 +14,21 @@ export type MemberReader<Name extends string> = (name: Name) => JsonField
 
 /**
  * One value of a foreign document, and where it stands. Each method looks and returns typed data, or throws with the path.
- * A class, because a full catalogue holds some 100,000 of them.
+ * A class, because a full catalogue holds some 100,000 of them. The path is put together when something is wrong, since
+ * a signaling server reads thousands of good messages in a second.
  */
 export class JsonField {
   readonly #value: unknown
-  readonly #place: JsonPlace
+  readonly #complaints: Complaints
+  readonly #parent: JsonField | undefined
+  readonly #key: string | number
 
-  constructor(value: unknown, place: JsonPlace) {
+  /** @param key name in `parent`, or place in its list; a field without a parent is the document */
+  constructor(value: unknown, complaints: Complaints, parent?: JsonField, key: string | number = '$') {
     this.#value = value
-    this.#place = place
+    this.#complaints = complaints
+    this.#parent = parent
+    this.#key = key
   }
 
   /** `null` counts as absent. */
@@ -32,16 +39,13 @@ export class JsonField {
   /**
    * Opens an object. Members not named in `known` are ignored, unless the object's own `critical` list names them:
    * that is how a later version says that it must not be read without them.
-   * @throws {DeliveryError} `format-unsupported`, naming the member
+   * @throws {DeliveryError} as `unsupported`, naming the member
    */
   object<Name extends string>(known: readonly Name[]): MemberReader<Name> {
     const value = this.#value
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.refuse('expected an object')
-    const member = (name: string): JsonField => {
-      const path = this.#place.path === '$' ? name : `${this.#place.path}.${name}`
-      const own: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
-      return new JsonField(own, { ...this.#place, path })
-    }
+    if (!isRecord(value)) throw this.refuse('expected an object')
+    const member = (name: string): JsonField =>
+      new JsonField(Object.hasOwn(value, name) ? value[name] : undefined, this.#complaints, this, name)
     if (Object.hasOwn(value, 'critical')) requireKnown(member('critical'), known)
     return member
   }
@@ -51,8 +55,10 @@ export class JsonField {
     const value: unknown = this.#value
     if (!Array.isArray(value)) throw this.refuse('expected a list')
     if (value.length > limit) throw this.refuse(`expected at most ${limit} items, got ${value.length}`)
+    const fields: JsonField[] = []
     // Not `map`: a list that came over a port may have holes, which `map` leaves unread.
-    return Array.from(value, (item: unknown, i) => new JsonField(item, { ...this.#place, path: `${this.#place.path}[${i}]` }))
+    for (let i = 0; i < value.length; i++) fields.push(new JsonField(value[i], this.#complaints, this, i))
+    return fields
   }
 
   /** Undefined when absent, else what `read` makes of it. */
@@ -64,6 +70,14 @@ export class JsonField {
     const value = this.#value
     if (typeof value !== 'string') throw this.refuse('expected text')
     if (value.length > limitCharacters) throw this.refuse(`expected at most ${limitCharacters} characters, got ${value.length}`)
+    return value
+  }
+
+  /** Text that takes at most so many bytes as UTF-8. */
+  textOfBytes(limitBytes: number): string {
+    const value = this.#value
+    if (typeof value !== 'string') throw this.refuse('expected text')
+    if (!fitsUtf8(value, limitBytes)) throw this.refuse(`expected at most ${limitBytes} bytes`)
     return value
   }
 
@@ -110,11 +124,11 @@ export class JsonField {
   /** The value unread, for a document that another parser knows (a Sigstore bundle, a trusted root). Always an object. */
   foreignObject(): object {
     const value = this.#value
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.refuse('expected an object')
+    if (!isRecord(value)) throw this.refuse('expected an object')
     return value
   }
 
-  /** `schema` of a document. @throws {DeliveryError} `format-unsupported` for any whole number but `supported` */
+  /** `schema` of a document. @throws {DeliveryError} as `unsupported` for any whole number but `supported` */
   schema<const T extends number>(supported: T): T {
     const found = this.integer(0)
     if (found !== supported) throw this.unsupported(`schema ${found}, and this version reads schema ${supported}`)
@@ -122,14 +136,25 @@ export class JsonField {
   }
 
   /** The error that says what is wrong with this value. The caller throws it. */
-  refuse(detail: string, cause?: unknown): DeliveryError {
-    return this.#place.refuse(this.#place.path, detail, cause)
+  refuse(detail: string): DeliveryError {
+    return this.#complaints.refuse(this.#path(), detail)
   }
 
   /** The error for what a later version may allow. The caller throws it. */
   unsupported(detail: string): DeliveryError {
-    return new DeliveryError({ code: 'format-unsupported', document: this.#place.document, detail: `${this.#place.path}: ${detail}` })
+    return this.#complaints.unsupported(this.#path(), detail)
   }
+
+  #path(): string {
+    if (this.#parent === undefined) return '$'
+    const above = this.#parent.#path()
+    if (typeof this.#key === 'number') return `${above}[${this.#key}]`
+    return above === '$' ? this.#key : `${above}.${this.#key}`
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const CRITICAL_MEMBERS_MAX = 64

@@ -1,4 +1,5 @@
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+const BASE64_URL = /^[A-Za-z0-9_-]*$/
 const CHUNK = 0x8000
 
 /** Standard alphabet, padded. */
@@ -21,4 +22,19 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
   const bytes = new Uint8Array(binary.length)
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
   return bytes
+}
+
+/** Base64 with `-` and `_`, without padding (RFC 4648 section 5). */
+export function toBase64Url(bytes: Uint8Array): string {
+  return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/**
+ * Undefined unless `text` is exactly what `toBase64Url` writes: no padding, no spare bits.
+ * A second spelling of the same bytes would let one secret pass as two.
+ */
+export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (!BASE64_URL.test(text)) return undefined
+  const standard = text.replaceAll('-', '+').replaceAll('_', '/')
+  return decodeBase64(standard.padEnd(Math.ceil(text.length / 4) * 4, '='))
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeBase64, encodeBase64 } from '../../../src/core/manifest/base64.ts'
+import { decodeBase64, encodeBase64 } from '../../src/core/base64.ts'
 
 test('agrees with another implementation, and reads back what it wrote', () => {
   fc.assert(
