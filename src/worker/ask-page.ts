@@ -10,6 +10,8 @@ const ACCEPT_MS = 2000
 /** Longest that a request waits. Chromium ends an event after 300 s (measured). */
 const READY_MS = 240_000
 const RETRY_AFTER_SECONDS = 5
+/** A tab that is closed or crashes tells nobody; the list of windows forgets it in less than a second (measured). */
+const ALIVE_MS = 500
 
 export type PageAnswer =
   | { readonly kind: 'ready'; readonly sha256: Sha256 }
@@ -21,7 +23,7 @@ export async function askPage(scope: WorkerScope, request: ArtifactRequest, pref
   const windows = await scope.clients.matchAll({ type: 'window' })
   const inOrder = [...windows].sort((a, b) => rank(a, preferred) - rank(b, preferred))
   for (const client of inOrder) {
-    const answer = await askOne(client, request)
+    const answer = await askOne(scope, client, request)
     if (answer.kind !== 'nobody') return answer
   }
   return { kind: 'nobody' }
@@ -32,9 +34,10 @@ function rank(client: WindowClient, preferred: string): number {
   return client.visibilityState === 'visible' ? 1 : 2
 }
 
-async function askOne(client: WindowClient, request: ArtifactRequest): Promise<PageAnswer> {
+async function askOne(scope: WorkerScope, client: WindowClient, request: ArtifactRequest): Promise<PageAnswer> {
   const channel = new MessageChannel()
   const message: ToPageMessage = { sealift: WORKER_VERSION, type: 'need', request }
+  let watch: ReturnType<typeof setInterval> | undefined
   try {
     return await new Promise<PageAnswer>((resolve) => {
       let timer = setTimeout(() => resolve({ kind: 'nobody' }), ACCEPT_MS)
@@ -42,6 +45,11 @@ async function askOne(client: WindowClient, request: ArtifactRequest): Promise<P
         clearTimeout(timer)
         resolve(answer)
       }
+      watch = setInterval(() => {
+        void scope.clients.get(client.id).then((found) => {
+          if (found === undefined) end({ kind: 'nobody' })
+        })
+      }, ALIVE_MS)
       channel.port1.addEventListener('message', (event) => {
         const answer = parseNeedAnswer(event.data)
         switch (answer?.type) {
@@ -65,6 +73,7 @@ async function askOne(client: WindowClient, request: ArtifactRequest): Promise<P
       client.postMessage(message, [channel.port2])
     })
   } finally {
+    clearInterval(watch)
     channel.port1.close()
   }
 }

@@ -1,5 +1,5 @@
 import type { Page } from 'puppeteer-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { launchChromium, type LaunchedBrowser } from './launch.ts'
 import { ALIAS, everyPieceOnce, FILES, piecesAsked, publishFiles, startSite, type Name, type Publication, type Site } from './site.ts'
 import { closePages, fetchIn, newPage, openPortal } from './visitor.ts'
@@ -156,6 +156,25 @@ describe('where no page has the SDK', () => {
     await openPortal(chromium.browser, site.url)
     expect(await fetchIn(page, byName('image'))).toMatchObject({ status: 200, sha256: publication.digests.image })
   })
+})
+
+test('a page that goes away while it fetches for another is replaced, and what it kept is not fetched again', async () => {
+  await site.cdn.set({ rateBytesPerSecond: MIB })
+  const portal = await openPortal(chromium.browser, site.url)
+  const page = await plainPage()
+  const asked = fetchIn(page, byName('agent'))
+  const isAnswered = vi.fn()
+  void asked.then(isAnswered)
+  const sentBytes = () => site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)
+  await expect.poll(sentBytes, { timeout: 10_000 }).toBeGreaterThan(1.5 * MIB)
+  expect(isAnswered).not.toHaveBeenCalled()
+  await portal.close()
+  site.cdn.forgetRequests()
+  await site.cdn.set('up')
+  expect(await asked).toMatchObject({ status: 200, sha256: publication.digests.agent })
+  const again = piecesAsked(site, publication, 'agent')
+  expect(again.filter((times) => times === 0).length).toBeGreaterThan(1)
+  expect(Math.max(...again)).toBe(1)
 })
 
 describe('a service worker that is killed while a request waits', () => {
