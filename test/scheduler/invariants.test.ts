@@ -6,7 +6,7 @@ import { pieceRange, type Artifact } from '../../src/core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex, type SourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
-import type { Hasher, StoredArtifact } from '../../src/core/ports.ts'
+import type { Clock, Hasher, StoredArtifact } from '../../src/core/ports.ts'
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
 import type { SourceReport } from '../../src/scheduler/delivery-state.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
@@ -66,6 +66,7 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
     sources.filter(({ plan: { joinsAtMs, leavesAtMs = Infinity } }) => clock.monotonicMs() >= joinsAtMs && clock.monotonicMs() < leavesAtMs)
   set.replace(present())
   const caught = new Set<SourceId>()
+  const hasher = watchedHasher({ artifact, bytes, sources }, { caught, hashMs: plan.hashMs, clock })
   const reputation = createReputation()
   const kept: { index: PieceIndex; source: SourceId; bytes: number }[] = []
   let reports: readonly SourceReport[] = []
@@ -82,7 +83,7 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
       reputation,
       clock,
       random: createSeededRandom(plan.seed),
-      hasher: watchedHasher({ artifact, bytes, sources }, caught),
+      hasher,
     },
     (told) => {
       reports = told
@@ -109,8 +110,8 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
   const elapsedMs = clock.monotonicMs()
   changes.abort(new Error('over'))
   await settle()
-  const leftOver = clock.sleeping + sources.reduce((sum, source) => sum + source.running, 0)
-  const banned = new Set(reputation.banned().keys())
+  const leftOver = clock.sleeping - hasher.running + sources.reduce((sum, source) => sum + source.running, 0)
+  const banned = new Set(sources.map((source) => source.id).filter((id) => reputation.isBanned(id)))
   return { artifact, bytes, sources, stored, reports, banned, caught, askedInVain, kept, error, elapsedMs, leftOver }
 }
 
@@ -118,20 +119,35 @@ function moments(plan: NetworkPlan): readonly number[] {
   return [...new Set(plan.sources.flatMap(({ joinsAtMs, leavesAtMs }) => [joinsAtMs, leavesAtMs ?? 0]))].filter((atMs) => atMs > 0)
 }
 
-/** Tells by the spoiled byte whose piece is being looked at. */
-function watchedHasher({ artifact, bytes, sources }: Pick<Story, 'artifact' | 'bytes' | 'sources'>, caught: Set<SourceId>): Hasher {
+interface WatchedHasher extends Hasher {
+  /** Pieces that are being hashed: nobody can stop that. */
+  readonly running: number
+}
+
+/** Takes its time, and tells by the spoiled byte whose piece it looked at. */
+function watchedHasher(
+  { artifact, bytes, sources }: Pick<Story, 'artifact' | 'bytes' | 'sources'>,
+  { caught, hashMs, clock }: { readonly caught: Set<SourceId>; readonly hashMs: number; readonly clock: Clock },
+): WatchedHasher {
+  const truth = Array.from({ length: artifact.pieces.count }, (_, at) => pieceBytes(artifact, bytes, toPieceIndex(at)))
+  const isFrom = (order: number, piece: Uint8Array): boolean =>
+    truth.some(
+      (right) =>
+        right.length === piece.length &&
+        spoil(right[0] ?? 0, order) === piece[0] &&
+        right.every((byte, at) => at === 0 || byte === piece[at]),
+    )
+  let running = 0
   return {
     ...instantHasher,
+    get running() {
+      return running
+    },
     digest: async (piece) => {
-      for (const [order, source] of sources.entries()) {
-        const isHis = Array.from({ length: artifact.pieces.count }, (_, at) => pieceBytes(artifact, bytes, toPieceIndex(at))).some(
-          (right) =>
-            right.length === piece.length &&
-            spoil(right[0] ?? 0, order) === piece[0] &&
-            right.every((byte, at) => at === 0 || byte === piece[at]),
-        )
-        if (isHis) caught.add(source.id)
-      }
+      running++
+      if (hashMs > 0) await clock.sleep(hashMs, never)
+      running--
+      for (const [order, source] of sources.entries()) if (isFrom(order, piece)) caught.add(source.id)
       return await instantHasher.digest(piece)
     },
   }

@@ -36,6 +36,8 @@ export interface SourcePlan {
 export interface NetworkPlan {
   readonly sizeBytes: number
   readonly seed: number
+  /** How long it takes to hash a piece. */
+  readonly hashMs: number
   readonly sources: readonly SourcePlan[]
 }
 
@@ -68,6 +70,7 @@ const sourcePlan: fc.Arbitrary<SourcePlan> = fc
 export const network: fc.Arbitrary<NetworkPlan> = fc.record({
   sizeBytes: fc.constantFrom(0, 1, PIECE_BYTES, 5 * PIECE_BYTES - 1, 8 * PIECE_BYTES, 12 * PIECE_BYTES + 1),
   seed: fc.nat(1000),
+  hashMs: fc.constantFrom(0, 3, 60),
   sources: fc.array(sourcePlan, { maxLength: 6, size: 'max' }),
 })
 
