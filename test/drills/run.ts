@@ -27,6 +27,8 @@ export interface DrillReport {
 const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
+/** Longer than any scenario takes on a busy machine. */
+const SCENARIO_MS = 240_000
 const AGENT = 'edge-agent'
 const SMALL = 'sealift'
 
@@ -76,7 +78,7 @@ async function drill(
     for (const scenario of scenarios) {
       if (stop.signal.aborted) break
       const startedMs = performance.now()
-      const row = await runScenario(scenario, { stack, receiver, found })
+      const row = await runScenario(scenario, { stack, receiver, found }, AbortSignal.any([stop.signal, AbortSignal.timeout(SCENARIO_MS)]))
       rows.push(row)
       onRow(row, performance.now() - startedMs)
     }
@@ -93,31 +95,46 @@ async function drill(
 async function runScenario(
   scenario: Scenario,
   { stack, receiver, found }: { readonly stack: Stack; readonly receiver: Receiver; readonly found: FoundBrowser },
+  signal: AbortSignal,
 ): Promise<DrillRow> {
   const { group, name } = scenario
   const launched: DrillBrowser[] = []
   let browser = 'chromium'
   const launch: DrillRoom['launch'] = async (profileDir) => {
+    signal.throwIfAborted()
     const one = await launchBrowser(found, profileDir)
     launched.push(one)
+    if (signal.aborted) await one.close()
     browser = (await one.browser.version()).replace(/^Headless/, '').toLowerCase()
     return one
   }
   try {
     await restoreStack(stack)
-    const { recoveryMs, sources } = await scenario.run({
-      stack,
-      receiver,
-      agent: entryOf(stack, AGENT),
-      small: entryOf(stack, SMALL),
-      launch,
-    })
+    const { recoveryMs, sources } = await orAborted(
+      scenario.run({ stack, receiver, agent: entryOf(stack, AGENT), small: entryOf(stack, SMALL), launch }),
+      signal,
+    )
     return { group, name, browser, passed: true, recoveryMs, sources, error: null }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     return { group, name, browser, passed: false, recoveryMs: null, sources: NO_SOURCES, error: message }
   } finally {
     for (const one of launched) await one.close()
+  }
+}
+
+/** `work`, or the abort, whichever comes first; what is left of the work ends with its browsers. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stopListening = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    stopListening = () => signal.removeEventListener('abort', onAbort)
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    stopListening()
   }
 }
 
