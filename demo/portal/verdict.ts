@@ -48,6 +48,8 @@ export function catalogueWords(catalogue: CatalogueFacts): string {
       return `${signed}. It is past its date (${formatTime(catalogue.expiresAtSeconds)}), accepted for the time of the outage.`
     case 'pinned':
       return `${signed}. It is past its date; the file was asked for by its digest.`
+    case 'expired':
+      return `${signed}. It is past its date: nothing is found by name until the publisher is reachable again.`
   }
 }
 

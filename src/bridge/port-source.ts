@@ -2,7 +2,7 @@ import { DeliveryError, type Failure } from '../core/errors.ts'
 import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
 import { parseBitfield, type Bitfield } from '../core/model/bitfield.ts'
 import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
-import type { CatalogueSource, Source, Tier, WindowSources } from '../core/ports.ts'
+import type { CatalogueSource, Source, WindowNeeds, WindowSources } from '../core/ports.ts'
 import type { EngineMessage, PageMessage, WindowSource } from '../core/wire/bridge-message.ts'
 import { createReadQueue, type ReadQueue } from './read-queue.ts'
 
@@ -17,9 +17,8 @@ export interface PortSources extends WindowSources {
 export function createPortSources(send: (message: EngineMessage) => void): PortSources {
   const book: Book = { send, reads: new Map(), members: new Map(), offers: new Map(), nextRead: 1 }
   const listeners = new Set<() => void>()
-  const wanted = new Set<Tier>()
+  let needs: WindowNeeds = { arePeersWanted: false, artifacts: [] }
   let isGrowing = false
-  let interests = 0
   const changed = (): void => {
     for (const listener of listeners) listener()
   }
@@ -32,23 +31,13 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
       return () => void listeners.delete(listener)
     },
     isGrowing: () => isGrowing,
-    want(tier) {
-      if (tier === 'cdn' || wanted.has(tier)) return
-      wanted.add(tier)
+    setNeeds(next) {
       // Until the window has answered, its sources may still appear.
-      isGrowing ||= tier === 'mesh'
-      send({ type: 'want', tier })
+      isGrowing ||= next.arePeersWanted && !needs.arePeersWanted
+      needs = next
+      send({ type: 'needs', ...next })
     },
-    interest(blob) {
-      interests++
-      send({ type: 'want-blob', blob, isWanted: true })
-      return () => {
-        interests--
-        // The next download says anew what it needs: this window shall not meet peers for one that the CDN serves.
-        if (interests === 0) wanted.clear()
-        send({ type: 'want-blob', blob, isWanted: false })
-      }
-    },
+    ban: (source) => send({ type: 'banned', source }),
     receive(message) {
       if (message.type === 'sources') {
         isGrowing = message.isGrowing

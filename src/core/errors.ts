@@ -100,15 +100,30 @@ export interface Handling {
   readonly tryNextSource: boolean
   /** This source lied: it is not asked again in this session. */
   readonly banSource: boolean
+  /** The publisher's word, or the lack of it, is against these bytes: nothing of them is kept. */
+  readonly isRefusal: boolean
   /** What an intercepted request is answered with. */
   readonly httpStatus: number
   /** What the person in front of the page can do. */
   readonly nextStep: string
 }
 
-const retryable = (httpStatus: number, nextStep: string): Handling => ({ tryNextSource: true, banSource: false, httpStatus, nextStep })
-const lying = (nextStep: string): Handling => ({ tryNextSource: true, banSource: true, httpStatus: 502, nextStep })
-const final = (httpStatus: number, nextStep: string): Handling => ({ tryNextSource: false, banSource: false, httpStatus, nextStep })
+const retryable = (httpStatus: number, nextStep: string): Handling => ({
+  tryNextSource: true,
+  banSource: false,
+  isRefusal: false,
+  httpStatus,
+  nextStep,
+})
+const lying = (nextStep: string): Handling => ({ tryNextSource: true, banSource: true, isRefusal: false, httpStatus: 502, nextStep })
+const final = (httpStatus: number, nextStep: string): Handling => ({
+  tryNextSource: false,
+  banSource: false,
+  isRefusal: false,
+  httpStatus,
+  nextStep,
+})
+const refused = (httpStatus: number, nextStep: string): Handling => ({ ...final(httpStatus, nextStep), isRefusal: true })
 
 const OTHER_SOURCE = 'Nothing to do: the next source is being tried. If all fail, check the network of this machine.'
 const REPORT = 'Do not install from elsewhere. Tell the publisher, with the audit record.'
@@ -125,24 +140,24 @@ export const HANDLING: Readonly<Record<Failure['code'], Handling>> = {
   'digest-mismatch': lying('Nothing to do: the source sent wrong bytes and is not asked again. The record names it.'),
   'blob-mismatch': lying('Nothing to do: the source sent wrong bytes and is not asked again. The record names it.'),
   'gateway-permission': retryable(504, 'Allow this page to reach the local network, then try again.'),
-  'format-invalid': final(502, PUBLISH_AGAIN),
-  'format-oversized': final(502, PUBLISH_AGAIN),
-  'format-unsupported': final(502, 'Update this page: the publisher uses a newer format.'),
-  'bundle-invalid': final(502, REPORT),
-  'signature-invalid': final(502, REPORT),
-  'identity-mismatch': final(502, REPORT),
-  'subject-mismatch': final(502, REPORT),
-  'provenance-refused': final(502, REPORT),
-  'signature-missing': final(502, 'Tell the publisher: the signature has to be published beside the file.'),
-  'catalogue-rollback': final(502, 'Wait for an up-to-date source, or tell the publisher that one serves an old catalogue.'),
-  'catalogue-equivocation': final(502, REPORT),
+  'format-invalid': refused(502, PUBLISH_AGAIN),
+  'format-oversized': refused(502, PUBLISH_AGAIN),
+  'format-unsupported': refused(502, 'Update this page: the publisher uses a newer format.'),
+  'bundle-invalid': refused(502, REPORT),
+  'signature-invalid': refused(502, REPORT),
+  'identity-mismatch': refused(502, REPORT),
+  'subject-mismatch': refused(502, REPORT),
+  'provenance-refused': refused(502, REPORT),
+  'signature-missing': refused(502, 'Tell the publisher: the signature has to be published beside the file.'),
+  'catalogue-rollback': refused(502, 'Wait for an up-to-date source, or tell the publisher that one serves an old catalogue.'),
+  'catalogue-equivocation': refused(502, REPORT),
   'catalogue-expired': final(502, 'Wait until the publisher is reachable again, or ask for the file by its digest.'),
-  'catalogue-future': final(502, 'Check the clock of this machine. If it is right, tell the publisher.'),
-  'catalogue-repository': final(502, REPORT),
-  'artifact-denied': final(410, 'This file was withdrawn. Ask for a newer version.'),
-  'artifact-digest': final(502, REPORT),
-  'artifact-size': final(502, REPORT),
-  'manifest-mismatch': final(502, PUBLISH_AGAIN),
+  'catalogue-future': refused(502, 'Check the clock of this machine. If it is right, tell the publisher.'),
+  'catalogue-repository': refused(502, REPORT),
+  'artifact-denied': refused(410, 'This file was withdrawn. Ask for a newer version.'),
+  'artifact-digest': refused(502, REPORT),
+  'artifact-size': refused(502, REPORT),
+  'manifest-mismatch': refused(502, PUBLISH_AGAIN),
   'catalogue-unavailable': final(504, 'Check the network of this machine. The catalogue is asked for again when it is back.'),
   'artifact-unknown': final(404, 'Check the name and the version against the list of what is published.'),
   'artifact-ambiguous': final(400, 'Say which platform you want.'),

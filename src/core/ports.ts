@@ -37,10 +37,20 @@ export interface SourceSet {
   isGrowing(): boolean
 }
 
-/** Sources that live in a window: peers, and gateways that only a window may reach. They meet around artifacts. */
-export interface WindowSources extends SourceSet {
-  /** Says that this artifact is being fetched, until the returned function is called. */
-  interest(blob: BlobRef): () => void
+/** What all tasks of an engine need of a window, taken together. */
+export interface WindowNeeds {
+  /** Some task has run out of better sources. */
+  readonly arePeersWanted: boolean
+  /** Artifacts that are being fetched: peers meet around them. */
+  readonly artifacts: readonly Sha256[]
+}
+
+/** Sources that live in a window: peers, and gateways that only a window may reach. */
+export interface WindowSources extends Omit<SourceSet, 'want'> {
+  /** Replaces what was said before. */
+  setNeeds(needs: WindowNeeds): void
+  /** This source sent wrong bytes: it is not to be met again. */
+  ban(source: SourceId): void
 }
 
 /** Where the signed catalogue can be had. Apart from `Source`, since it is the one mutable file. */

@@ -1,4 +1,4 @@
-import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { Catalogue } from '../core/manifest/catalogue.ts'
 import { acceptCatalogue, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
 import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
@@ -6,10 +6,9 @@ import { deliveryPolicy } from '../core/plan/policy.ts'
 import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
 import { trustOfConfig } from '../core/verify/site-trust.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
-import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
-import { deliveryTools } from './tools.ts'
+import { openTask } from './task.ts'
 
 /** A catalogue whose signature was verified here, and which did not go back in time. */
 export interface AcceptedCatalogue {
@@ -41,10 +40,7 @@ const KEPT = toSourceId('kept')
 /** Floor and catalogue are written together, by one tab at a time. */
 const CATALOGUE_LOCK = 'sealift-catalogue'
 
-export function createCatalogueDesk(
-  parts: EngineParts,
-  onAccepted: (accepted: AcceptedCatalogue, signal: AbortSignal) => Promise<void>,
-): CatalogueDesk {
+export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: AcceptedCatalogue) => void): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
     if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal)))
@@ -56,7 +52,7 @@ export function createCatalogueDesk(
     newest = await parts.withLock(CATALOGUE_LOCK, () => keepNewest(parts, accepted, signal), signal)
     if (newest === undefined) return
     parts.hub.addOrigins(newest.catalogue.origins)
-    await onAccepted(newest, signal)
+    onAccepted(newest)
   }
   return {
     recall,
@@ -89,18 +85,13 @@ async function askAll(
   signal: AbortSignal,
 ): Promise<{ best: AcceptedCatalogue | undefined; failures: readonly Failure[] }> {
   const floor = await loadFloor(parts, signal)
-  const tools: DeliveryTools = deliveryTools(
-    parts,
-    deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers),
-  )
-  const haul = await collectCatalogues(
-    {
-      accept: (file, source) => accept(parts, { file, source, floor }),
-      isNeeded: newest === undefined || answer(parts, newest).freshness !== 'fresh',
-    },
-    tools,
-    signal,
-  )
+  const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers)
+  const task = openTask(parts, { policy, artifact: undefined })
+  const job = {
+    accept: (file: Uint8Array, source: SourceId) => accept(parts, { file, source, floor }),
+    isNeeded: newest === undefined || answer(parts, newest).freshness !== 'fresh',
+  }
+  const haul = await collectCatalogues(job, task.tools, signal).finally(() => task.close())
   const candidates = [...(newest === undefined ? [] : [newest]), ...haul.accepted.map((one) => one.value)]
   const best = candidates.reduce<AcceptedCatalogue | undefined>(
     (high, one) => (high === undefined || one.catalogue.version > high.catalogue.version ? one : high),
@@ -195,23 +186,8 @@ async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: Abo
   )
 }
 
-const TRUST_CODES: ReadonlySet<Failure['code']> = new Set([
-  'bundle-invalid',
-  'catalogue-equivocation',
-  'catalogue-future',
-  'catalogue-repository',
-  'catalogue-rollback',
-  'format-invalid',
-  'format-oversized',
-  'format-unsupported',
-  'identity-mismatch',
-  'signature-invalid',
-  'signature-missing',
-  'subject-mismatch',
-])
-
 /** A catalogue that was there and was refused says more than the sources that were not. */
 function refusal(reasons: readonly Failure[]): DeliveryError {
-  const told = reasons.find((reason) => TRUST_CODES.has(reason.code))
+  const told = reasons.find((reason) => HANDLING[reason.code].isRefusal)
   return new DeliveryError(told ?? { code: 'catalogue-unavailable', reasons })
 }

@@ -8,9 +8,10 @@ import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wir
 import type { StoreView } from '../stores/store-view.ts'
 import { createVolatileMemory, type Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
-import { createCatalogueDesk, type AcceptedCatalogue } from './catalogue-desk.ts'
+import { createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, WithLock } from './parts.ts'
+import { createWithdrawals } from './withdrawals.ts'
 import { listSeedable, readSeed } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
 
@@ -60,14 +61,19 @@ export function createEngine(options: EngineOptions): Engine {
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }
-  const desk = createCatalogueDesk(parts, (accepted, signal) => purgeDenied(parts, accepted, signal))
+  const withdrawals = createWithdrawals()
+  const desk = createCatalogueDesk(parts, ({ catalogue }) => {
+    withdrawals.deny(catalogue.denied)
+    // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
+    void purgeDenied(parts, catalogue.denied)
+  })
   return {
-    deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit }, request, signal),
+    deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
     async list(signal) {
       const { catalogue, verdict, source, freshness } = await desk.current(signal)
       const facts: CatalogueFacts = {
         version: catalogue.version,
-        freshness: freshness === 'expired' ? 'stale' : freshness,
+        freshness,
         source,
         signedBy: verdict,
         expiresAtSeconds: catalogue.expiresAtSeconds,
@@ -96,10 +102,18 @@ export function createEngine(options: EngineOptions): Engine {
   }
 }
 
+/** A tab that holds a withdrawn artifact lets go of it at once; this is for one that hangs. */
+const PURGE_MS = 30_000
+
 /** Withdrawn copies go as soon as the catalogue says so, offline or not. */
-async function purgeDenied({ stores, withLock }: EngineParts, { catalogue }: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
-  const kept = new Set(((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256))
-  for (const sha256 of catalogue.denied) {
-    if (kept.has(sha256)) await withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal)
+async function purgeDenied({ stores, withLock }: EngineParts, denied: readonly Sha256[]): Promise<void> {
+  const signal = AbortSignal.timeout(PURGE_MS)
+  try {
+    const kept = new Set(((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256))
+    for (const sha256 of denied) {
+      if (kept.has(sha256)) await withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal)
+    }
+  } catch {
+    // The store cannot be read now. What is denied is refused all the same, and purged with the next catalogue.
   }
 }

@@ -11,7 +11,9 @@ import { judgeArtifact } from './judge.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import { createProgress, spansOf } from './progress.ts'
 import { writeRecord, type Ending } from './record.ts'
-import { chooseArtifact, openArtifact, type Chosen, type Resolved } from './resolve.ts'
+import { chooseArtifact, openArtifact, policyFor, type Chosen, type Resolved } from './resolve.ts'
+import { openTask, type Task } from './task.ts'
+import type { Withdrawals } from './withdrawals.ts'
 
 export interface Delivered extends DeliveredArtifact {
   /** Verified, whole, held by the browser. */
@@ -22,6 +24,7 @@ export interface DeliverRooms {
   readonly parts: EngineParts
   readonly desk: CatalogueDesk
   readonly emit: (event: DeliveryEvent) => void
+  readonly withdrawals: Withdrawals
 }
 
 /** An altered piece is fetched again; a disk that alters more than this is broken. */
@@ -36,21 +39,25 @@ export async function deliverArtifact(rooms: DeliverRooms, request: ArtifactRequ
   const startedAtSeconds = nowSeconds(parts.clock)
   emit({ kind: 'phase', phase: 'resolving' })
   const chosen = await chooseArtifact(parts, rooms.desk, request, signal)
-  const loseInterest = chosen.entry.mesh ? parts.hub.interest(chosen.entry.artifact) : (): void => undefined
+  const task = openTask(parts, { policy: policyFor(parts, chosen), artifact: chosen.entry.mesh ? chosen.entry.artifact.sha256 : undefined })
+  const withdrawal = rooms.withdrawals.watch(chosen.entry.artifact.sha256, signal)
   try {
-    return await deliverChosen({ ...rooms, startedAtSeconds }, chosen, signal)
+    return await deliverChosen({ ...rooms, startedAtSeconds, task, chosen }, withdrawal.signal)
   } finally {
-    loseInterest()
+    withdrawal.stop()
+    task.close()
   }
 }
 
-async function deliverChosen(
-  rooms: DeliverRooms & { readonly startedAtSeconds: number },
-  chosen: Chosen,
-  signal: AbortSignal,
-): Promise<Delivered> {
-  const { parts } = rooms
-  const resolved = await openArtifact(parts, chosen, signal)
+interface Started extends DeliverRooms {
+  readonly startedAtSeconds: number
+  readonly task: Task
+  readonly chosen: Chosen
+}
+
+async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Delivered> {
+  const { parts, task, chosen } = rooms
+  const resolved = await openArtifact(parts, { chosen, tools: task.tools }, signal)
   const { artifact } = resolved
   // One writer for each artifact over all tabs; who waits here finds the pieces kept when its turn comes.
   return await parts.withLock(
@@ -71,10 +78,9 @@ async function deliverChosen(
   )
 }
 
-interface Attempt extends DeliverRooms {
+interface Attempt extends Started {
   readonly resolved: Resolved
   readonly file: ArtifactFile
-  readonly startedAtSeconds: number
   verdicts: readonly BundleVerdict[]
   reports: readonly SourceReport[]
 }
@@ -173,7 +179,7 @@ async function endBadly(attempt: Attempt, error: unknown, signal: AbortSignal): 
   const origins = file.origins()
   // The caller's signal may be the very reason; cleaning up has its own deadline.
   const cleanUp = AbortSignal.timeout(5000)
-  const isRefused = failure !== undefined && isRefusal(failure)
+  const isRefused = failure !== undefined && HANDLING[failure.code].isRefusal
   if (isRefused) {
     await file.close()
     await parts.stores.store.remove(resolved.artifact.sha256, cleanUp)
@@ -196,30 +202,9 @@ function outcomeOf(end: {
   return { kind: end.isRefused ? 'refused' : 'failed', failure }
 }
 
-const REFUSALS: ReadonlySet<Failure['code']> = new Set([
-  'artifact-denied',
-  'artifact-digest',
-  'artifact-size',
-  'bundle-invalid',
-  'format-invalid',
-  'format-oversized',
-  'format-unsupported',
-  'identity-mismatch',
-  'manifest-mismatch',
-  'provenance-refused',
-  'signature-invalid',
-  'signature-missing',
-  'subject-mismatch',
-])
-
-/** True when the publisher's word is against these bytes, as opposed to a source or the machine failing. */
-function isRefusal(failure: Failure): boolean {
-  return REFUSALS.has(failure.code) && !HANDLING[failure.code].tryNextSource
-}
-
 function endingOf(attempt: Attempt, outcome: Ending['outcome']): Ending {
   const { resolved, startedAtSeconds, verdicts, reports, file } = attempt
-  return { resolved, startedAtSeconds, outcome, verdicts, origins: file.origins(), reports }
+  return { resolved, startedAtSeconds, outcome, verdicts, origins: file.origins(), reports, troubles: attempt.task.troubles }
 }
 
 export function artifactFacts({ artifact }: Pick<Resolved, 'artifact'>): ArtifactFacts {

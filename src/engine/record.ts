@@ -1,6 +1,7 @@
 import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import type { AuditRecord } from '../core/audit/record.ts'
-import { tallySources } from '../core/audit/tally.ts'
+import { tallySources, type SourceTraffic } from '../core/audit/tally.ts'
+import type { Failure } from '../core/errors.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { BundleVerdict } from '../core/verify/vouch.ts'
@@ -16,6 +17,8 @@ export interface Ending {
   readonly verdicts: readonly BundleVerdict[]
   readonly origins: ReadonlyMap<PieceIndex, SourceId>
   readonly reports: readonly SourceReport[]
+  /** Of pieces and documents. */
+  readonly troubles: ReadonlyMap<SourceId, readonly Failure[]>
 }
 
 /** Writes the audit record of a delivery, chained to the one before it. */
@@ -35,7 +38,7 @@ export async function writeRecord(parts: EngineParts, ending: Ending, signal: Ab
 
 function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undefined): AuditRecord {
   const { artifact, answer, freshness } = ending.resolved
-  const reports = new Map(ending.reports.map((report) => [report.source, report]))
+  const traffic = trafficOf(ending)
   return {
     schema: 1,
     id: crypto.randomUUID(),
@@ -58,8 +61,15 @@ function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undef
       verdict: answer.verdict,
     },
     verdicts: ending.verdicts,
-    sources: tallySources(artifact, { origins: ending.origins, traffic: reports, tierOf: (source) => parts.hub.tierOf(source) }),
+    sources: tallySources(artifact, { origins: ending.origins, traffic, tierOf: (source) => parts.hub.tierOf(source) }),
     policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(parts.config.trust))),
     previous: before === undefined ? undefined : sha256Of(before),
   }
+}
+
+/** Every source that did anything, with all that it did wrong. */
+function trafficOf({ reports, troubles }: Ending): ReadonlyMap<SourceId, SourceTraffic> {
+  const received = new Map(reports.map((report) => [report.source, report.receivedBytes]))
+  const sources = new Set([...received.keys(), ...troubles.keys()])
+  return new Map([...sources].map((source) => [source, { receivedBytes: received.get(source) ?? 0, failures: troubles.get(source) ?? [] }]))
 }

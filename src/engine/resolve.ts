@@ -6,14 +6,13 @@ import { toArtifact, type Manifest } from '../core/manifest/manifest.ts'
 import { checkManifest, parseManifest, parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { Artifact, BlobRef } from '../core/model/artifact.ts'
 import type { DocumentKind } from '../core/errors.ts'
-import { deliveryPolicy } from '../core/plan/policy.ts'
+import { deliveryPolicy, type DeliveryPolicy } from '../core/plan/policy.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import { fetchBlob } from '../scheduler/fetch-blob.ts'
 import type { CatalogueAnswer, CatalogueDesk } from './catalogue-desk.ts'
 import type { EngineParts } from './parts.ts'
-import { deliveryTools } from './tools.ts'
 
 /** A request that has become a thing to fetch. */
 export interface Resolved {
@@ -40,9 +39,12 @@ export async function chooseArtifact(
 }
 
 /** From a line of the catalogue to the artifact, by way of its manifest. @throws {DeliveryError} what the documents say */
-export async function openArtifact(parts: EngineParts, { answer, freshness, entry }: Chosen, signal: AbortSignal): Promise<Resolved> {
-  const all = deliveryTools(parts, deliveryPolicy(parts.config.preset, parts.config.tiers, answer.catalogue.delivery.tiers))
-  const tools = entry.mesh ? all : withoutMesh(all)
+export async function openArtifact(
+  parts: EngineParts,
+  { chosen, tools }: { readonly chosen: Chosen; readonly tools: DeliveryTools },
+  signal: AbortSignal,
+): Promise<Resolved> {
+  const { answer, freshness, entry } = chosen
   const documents = { parts, tools }
   const manifest = parseManifest(
     await readDocument(documents, { ref: entry.manifest, kind: 'manifest', limitBytes: LIMITS.manifestBytes }, signal),
@@ -53,10 +55,12 @@ export async function openArtifact(parts: EngineParts, { answer, freshness, entr
   return { answer, freshness, entry, artifact, tools }
 }
 
-/** Only what the publisher marked may be asked of strangers. */
-function withoutMesh(tools: DeliveryTools): DeliveryTools {
-  const [first, ...rest] = tools.policy.tiers.filter((tier) => tier !== 'mesh')
-  return first === undefined ? tools : { ...tools, policy: { tiers: [first, ...rest] } }
+/** Tiers and their order for a chosen entry. Only what the publisher marked may be asked of strangers. */
+export function policyFor(parts: EngineParts, { answer, entry }: Chosen): DeliveryPolicy {
+  const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, answer.catalogue.delivery.tiers)
+  if (entry.mesh) return policy
+  const [first, ...rest] = policy.tiers.filter((tier) => tier !== 'mesh')
+  return first === undefined ? policy : { tiers: [first, ...rest] }
 }
 
 function freshnessFor(answer: CatalogueAnswer, request: ArtifactRequest, nowMs: number): Resolved['freshness'] {

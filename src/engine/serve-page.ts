@@ -1,7 +1,6 @@
 import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
-import type { DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { parsePageMessage } from '../core/wire/parse-page-message.ts'
 import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wire/bridge-message.ts'
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
@@ -114,7 +113,7 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
   const { call } = message
   switch (message.type) {
     case 'deliver': {
-      const delivered = await engine.deliver(message.request, (event) => tell(room, call, event), signal)
+      const delivered = await engine.deliver(message.request, (event) => room.send({ type: 'event', call, event }), signal)
       room.send({
         type: 'delivered',
         call,
@@ -145,11 +144,6 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
       return
     case 'cancel':
   }
-}
-
-function tell(room: Room, call: number, event: DeliveryEvent): void {
-  room.send({ type: 'event', call, event })
-  if (event.kind === 'trouble' && event.isBanned && event.tier === 'mesh') room.send({ type: 'banned', source: event.source })
 }
 
 function sendSeed(room: Room, call: number, bytes: Uint8Array | undefined): void {

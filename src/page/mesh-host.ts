@@ -93,15 +93,15 @@ interface Room extends MeshHostOptions {
 function follow(room: Room): void {
   const { needs, mesh } = room
   give(room)
-  const wanted = needs.isWanted ? needs.interests : new Set<Sha256>()
+  const wanted = new Set(needs.arePeersWanted ? needs.artifacts : [])
   for (const sha256 of room.taking) {
     if (wanted.has(sha256)) continue
     room.taking.delete(sha256)
     if (room.giving.has(sha256)) mesh.join(sha256, 'seed')
     else mesh.leave(sha256)
   }
-  if (needs.isWanted && !room.isAsking) mesh.joinCatalogue(needs.seeds.length > 0 ? 'seed' : 'leech')
-  room.isAsking = needs.isWanted
+  if (needs.arePeersWanted && !room.isAsking) mesh.joinCatalogue(needs.seeds.length > 0 ? 'seed' : 'leech')
+  room.isAsking = needs.arePeersWanted
   for (const sha256 of wanted) {
     if (room.taking.has(sha256)) continue
     room.taking.add(sha256)

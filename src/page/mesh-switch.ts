@@ -53,7 +53,7 @@ export function createMeshSwitch(options: {
   readonly clock: Clock
 }): MeshSwitch {
   const room: Room = { ...options, needs: trackMeshNeeds(options.engine), consent: openConsent(), listeners: new Set(), host: undefined }
-  const leadership = createLeadership({ lead: (signal) => lead(room, signal), mayHandOver: () => !room.needs.isWanted })
+  const leadership = createLeadership({ lead: (signal) => lead(room, signal), mayHandOver: () => !room.needs.arePeersWanted })
   const apply = (): void => {
     if (!isAllowed(room)) leadership.resign()
     else {
@@ -107,7 +107,7 @@ function isAllowed({ engine, consent }: Room): boolean {
 /** The engine asks for peers and waits for an answer: a tab that leads gives it, one that may lead asks to, any other says at once that there are none. */
 function askWhileWanted(room: Room, leadership: Leadership): () => void {
   const look = (): void => {
-    if (room.host !== undefined || !room.needs.isWanted) return
+    if (room.host !== undefined || !room.needs.arePeersWanted) return
     if (!isAllowed(room)) room.lending.server.announce()
     else {
       room.lending.expectPeers(START_MS)

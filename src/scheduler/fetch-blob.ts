@@ -13,6 +13,8 @@ import { createGate, waitAtMost, type Gate } from './gate.ts'
 const DEADLINE_MS = 20_000
 /** One source's whole answer. Documents are at most 2 MiB. */
 const ATTEMPT_MS = 8_000
+/** Every other source was asked, and none has answered for this long: peers are met too. */
+const PEERS_AFTER_MS = 1_500
 
 /**
  * Fetches a small content-addressed document (manifest, piece list, bundle) from the first source with the right bytes.
@@ -28,6 +30,7 @@ export async function fetchBlob(ref: BlobRef, tools: DeliveryTools, signal: Abor
     asked: new Set(),
     failures: [],
     running: 0,
+    broken: undefined,
     found: undefined,
     gate: createGate(),
   }
@@ -47,6 +50,8 @@ interface Hunt {
   readonly failures: Failure[]
   readonly gate: Gate
   running: number
+  /** A mistake of ours, not of a source: it ends the hunt. */
+  broken: { readonly error: unknown } | undefined
   found: Uint8Array | undefined
 }
 
@@ -56,12 +61,14 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
   for (;;) {
     const next = nextSource(hunt)
     if (next !== undefined) void ask(hunt, next, signal)
-    else {
+    else if (hunt.running === 0 || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
+      // Asking is not failing: a slow answer of the CDN is no reason to meet strangers yet.
       for (const tier of tools.policy.tiers) tools.sources.want(tier)
       if (hunt.running === 0 && !tools.sources.isGrowing()) break
     }
     await waitAtMost(hunt.gate, { clock: tools.clock, ms: TIMING.hedgeMs }, signal)
     if (hunt.found !== undefined) return hunt.found
+    if (hunt.broken !== undefined) throw hunt.broken.error
     if (tools.clock.monotonicMs() - startedMs > DEADLINE_MS) break
   }
   throw new DeliveryError({
@@ -102,10 +109,10 @@ async function ask(hunt: Hunt, source: Source, signal: AbortSignal): Promise<voi
 }
 
 function noteFailure(hunt: Hunt, source: Source, error: unknown): void {
-  const failure = failureOf(error) ?? {
-    code: 'source-refused',
-    source: source.id,
-    detail: String(error),
+  const failure = failureOf(error)
+  if (failure === undefined) {
+    hunt.broken ??= { error }
+    return
   }
   hunt.failures.push(failure)
   hunt.tools.reputation.note(source.id, failure)

@@ -44,6 +44,7 @@ export async function collectCatalogues<T>(job: CatalogueJob<T>, tools: Delivery
     accepted: [],
     failures: [],
     running: 0,
+    broken: undefined,
     gate: createGate(),
   }
   const stopListening = tools.sources.onChange(() => hunt.gate.open())
@@ -68,6 +69,8 @@ interface Hunt<T> extends CatalogueJob<T> {
   readonly failures: Failure[]
   readonly gate: Gate
   running: number
+  /** A mistake of ours, not of a source: it ends the hunt. */
+  broken: { readonly error: unknown } | undefined
 }
 
 async function collecting<T>(hunt: Hunt<T>, signal: AbortSignal): Promise<void> {
@@ -76,6 +79,7 @@ async function collecting<T>(hunt: Hunt<T>, signal: AbortSignal): Promise<void> 
   let firstMs: number | undefined
   for (;;) {
     for (const source of newSources(hunt)) void ask(hunt, source, signal)
+    if (hunt.broken !== undefined) throw hunt.broken.error
     const nowMs = tools.clock.monotonicMs()
     if (hunt.accepted.length > 0) firstMs ??= nowMs
     else if (hunt.isNeeded && (hunt.running === 0 || nowMs - startedMs >= MESH_AFTER_MS)) wantAll(tools)
@@ -120,9 +124,20 @@ async function ask<T>(hunt: Hunt<T>, source: CatalogueSource, signal: AbortSigna
     )
     hunt.accepted.push({ source: source.id, value: await hunt.accept(bytes, source.id) })
   } catch (error) {
-    if (!signal.aborted) hunt.failures.push(failureOf(error) ?? { code: 'source-refused', source: source.id, detail: String(error) })
+    if (!signal.aborted) noteFailure(hunt, source, error)
   } finally {
     hunt.running--
     hunt.gate.open()
   }
+}
+
+/** A document that is refused is held against nobody's pieces: a mirror that lags is no liar. But the record names it. */
+function noteFailure<T>(hunt: Hunt<T>, source: CatalogueSource, error: unknown): void {
+  const failure = failureOf(error)
+  if (failure === undefined) {
+    hunt.broken ??= { error }
+    return
+  }
+  hunt.failures.push(failure)
+  hunt.tools.reputation.note(source.id, failure)
 }

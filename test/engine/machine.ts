@@ -90,7 +90,7 @@ export function createMachine(publisher: Publisher): Machine {
   }
 }
 
-function configOf({ trust }: Publisher): SiteConfig {
+export function configOf({ trust }: Publisher): SiteConfig {
   return {
     ...{ schema: 1, repository: REPOSITORY_NAME, origins: [], gateways: [], preset: 'cdn-first', tiers: undefined },
     mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
@@ -104,9 +104,9 @@ function windowOf(mirrors: readonly (Mirror & CatalogueSource)[]): WindowSources
     current: () => mirrors,
     catalogues: () => mirrors,
     onChange: () => () => undefined,
-    want: () => undefined,
+    setNeeds: () => undefined,
+    ban: () => undefined,
     isGrowing: () => false,
-    interest: () => () => undefined,
   }
 }
 

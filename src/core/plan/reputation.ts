@@ -6,20 +6,17 @@ export interface Reputation {
   isBanned(source: SourceId): boolean
   /** Notes a failure of this source; true when it bans it. */
   note(source: SourceId, failure: Failure): boolean
-  /** Banned sources with what they did. */
-  banned(): ReadonlyMap<SourceId, Failure>
 }
 
 /** Lives as long as an engine: a ban holds for every artifact of the session. */
 export function createReputation(): Reputation {
-  const banned = new Map<SourceId, Failure>()
+  const banned = new Set<SourceId>()
   return {
     isBanned: (source) => banned.has(source),
     note(source, failure) {
       if (!HANDLING[failure.code].banSource) return false
-      if (!banned.has(source)) banned.set(source, failure)
+      banned.add(source)
       return true
     },
-    banned: () => banned,
   }
 }

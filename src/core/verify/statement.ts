@@ -90,8 +90,9 @@ function sha256OfSubject(subject: unknown): readonly Sha256[] {
 function parseJson(payload: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
-  } catch (error) {
-    throw refused('the statement is not JSON', error)
+  } catch {
+    // No cause: the parser's message quotes what was sent.
+    throw refused('the statement is not JSON')
   }
 }
 
@@ -113,6 +114,6 @@ function requireText(value: unknown, path: string): string {
   return text
 }
 
-function refused(detail: string, cause?: unknown): DeliveryError {
-  return new DeliveryError({ code: 'provenance-refused', detail }, { cause })
+function refused(detail: string): DeliveryError {
+  return new DeliveryError({ code: 'provenance-refused', detail })
 }

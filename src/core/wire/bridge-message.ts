@@ -92,10 +92,8 @@ export type EngineMessage =
   | { readonly type: 'audited'; readonly call: number; readonly lines: readonly string[] }
   /** Any call may end so. `cancelled` when the page asked for it. */
   | { readonly type: 'failed'; readonly call: number; readonly failure: Failure | 'cancelled' }
-  /** A tier of the window is needed soon. */
-  | { readonly type: 'want'; readonly tier: Tier }
-  /** An artifact that is being fetched, or no longer: the mesh meets around artifacts. */
-  | { readonly type: 'want-blob'; readonly blob: BlobRef; readonly isWanted: boolean }
+  /** What all tasks of the engine need of the window now, whenever that changes. */
+  | { readonly type: 'needs'; readonly arePeersWanted: boolean; readonly artifacts: readonly Sha256[] }
   | {
       readonly type: 'read'
       readonly read: number

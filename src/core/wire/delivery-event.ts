@@ -32,7 +32,8 @@ export interface ArtifactFacts {
 /** Which catalogue the artifact was found in. */
 export interface CatalogueFacts {
   readonly version: number
-  readonly freshness: 'fresh' | 'stale' | 'pinned'
+  /** `pinned`: expired, and asked for by digest. `expired`: names in it are no longer resolved. */
+  readonly freshness: 'fresh' | 'stale' | 'pinned' | 'expired'
   readonly source: SourceId
   readonly signedBy: SignatureVerdict
   readonly expiresAtSeconds: number

@@ -58,7 +58,7 @@ export function readCatalogueFacts(field: JsonField): CatalogueFacts {
   const read = field.object(['version', 'freshness', 'source', 'signedBy', 'expiresAtSeconds'])
   return {
     version: read('version').integer(1),
-    freshness: read('freshness').oneOf(['fresh', 'stale', 'pinned']),
+    freshness: read('freshness').oneOf(['fresh', 'stale', 'pinned', 'expired']),
     source: readSource(read('source')),
     signedBy: readVerdict(read('signedBy')),
     expiresAtSeconds: read('expiresAtSeconds').integer(0),

@@ -3,7 +3,7 @@ import { LIMITS } from '../limits.ts'
 import type { JsonField } from '../json/json-field.ts'
 import { isSha256 } from '../model/ids.ts'
 import type { EngineMessage, ListedArtifact, Seedable } from './bridge-message.ts'
-import { openMessage, readBlobRef, readBytes, readNumber, readTier } from './message-field.ts'
+import { openMessage, readBlobRef, readBytes, readNumber } from './message-field.ts'
 import { readSiteFacts } from './parse-site-facts.ts'
 import { readArtifactFacts, readCatalogueFacts, readDeliveryEvent } from './parse-delivery-event.ts'
 
@@ -16,8 +16,7 @@ const TYPES = [
   'done',
   'audited',
   'failed',
-  'want',
-  'want-blob',
+  'needs',
   'read',
   'read-catalogue',
   'read-cancel',
@@ -78,10 +77,14 @@ const PARSERS: Parsers = {
       .map((line) => line.text(RECORD_BYTES)),
   }),
   failed: (field) => ({ type: 'failed', call: call(field), failure: readEnd(field.object(['failure'])('failure')) }),
-  want: (field) => ({ type: 'want', tier: readTier(field.object(['tier'])('tier')) }),
-  'want-blob'(field) {
-    const get = field.object(['blob', 'isWanted'])
-    return { type: 'want-blob', blob: readBlobRef(get('blob')), isWanted: get('isWanted').boolean() }
+  needs(field) {
+    const get = field.object(['arePeersWanted', 'artifacts'])
+    const artifacts = get('artifacts').list(LIMITS.artifactsInCatalogue)
+    return {
+      type: 'needs',
+      arePeersWanted: get('arePeersWanted').boolean(),
+      artifacts: artifacts.map((item) => item.checked(isSha256, DIGEST)),
+    }
   },
   read(field) {
     const get = field.object(['read', 'source', 'blob', 'range'])

@@ -136,7 +136,7 @@ const artifactFacts: fc.Arbitrary<ArtifactFacts> = fc.record({
 
 const catalogueFacts: fc.Arbitrary<CatalogueFacts> = fc.record({
   version: fc.integer({ min: 1 }),
-  freshness: fc.constantFrom('fresh', 'stale', 'pinned'),
+  freshness: fc.constantFrom('fresh', 'stale', 'pinned', 'expired'),
   source,
   signedBy: verdict,
   expiresAtSeconds: number,
@@ -224,8 +224,7 @@ const engineMessages: ByType<EngineMessage> = {
   done: fc.record({ type: is('done'), call: count }),
   audited: fc.record({ type: is('audited'), call: count, lines: fc.array(text, { maxLength: 3 }) }),
   failed: fc.record({ type: is('failed'), call: count, failure: fc.oneof(failure, is('cancelled')) }),
-  want: fc.record({ type: is('want'), tier }),
-  'want-blob': fc.record({ type: is('want-blob'), blob, isWanted: flag }),
+  needs: fc.record({ type: is('needs'), arePeersWanted: flag, artifacts: fc.array(sha256, { maxLength: 3 }) }),
   read: blob.chain((wanted) => fc.record({ type: is('read'), read: count, source, blob: is(wanted), range: range(wanted.sizeBytes) })),
   'read-catalogue': fc.record({ type: is('read-catalogue'), read: count, source, limitBytes: fc.nat(2 * 1024 * 1024) }),
   'read-cancel': fc.record({ type: is('read-cancel'), read: count }),

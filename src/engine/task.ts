@@ -1,0 +1,42 @@
+import type { Failure } from '../core/errors.ts'
+import type { Sha256, SourceId } from '../core/model/ids.ts'
+import type { DeliveryPolicy } from '../core/plan/policy.ts'
+import type { DeliveryTools } from '../scheduler/delivery-state.ts'
+import type { EngineParts } from './parts.ts'
+
+/** One piece of work for the scheduler: what it is given, and what went wrong meanwhile. */
+export interface Task {
+  readonly tools: DeliveryTools
+  /** What each source did wrong in this task, pieces and documents alike. */
+  readonly troubles: ReadonlyMap<SourceId, readonly Failure[]>
+  /** Takes its wishes back. */
+  close(): void
+}
+
+/** A failing source can fail thousands of times; a record needs the kinds, not each one. */
+const TROUBLES_KEPT = 20
+
+export interface TaskOptions {
+  readonly policy: DeliveryPolicy
+  /** What is fetched, where peers may have it. */
+  readonly artifact: Sha256 | undefined
+}
+
+/** Whatever a source does in any task is held against it in all of them, and the window hears of a ban. */
+export function openTask(parts: EngineParts, { policy, artifact }: TaskOptions): Task {
+  const { hub, reputation, clock, random, hasher } = parts
+  const sources = hub.openTask(artifact)
+  const troubles = new Map<SourceId, Failure[]>()
+  const note = (source: SourceId, failure: Failure): boolean => {
+    const known = troubles.get(source) ?? []
+    if (known.length < TROUBLES_KEPT) troubles.set(source, [...known, failure])
+    const isBanned = reputation.note(source, failure)
+    if (isBanned) hub.ban(source)
+    return isBanned
+  }
+  return {
+    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, note }, clock, random, hasher },
+    troubles,
+    close: () => sources.close(),
+  }
+}
