@@ -66,7 +66,8 @@ export async function readText(path: string): Promise<string> {
 function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not JSON' }, { cause: error })
+  } catch {
+    // No cause: the parser's message quotes the file, and a person may have named the one with the key.
+    throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not JSON' })
   }
 }

@@ -67,7 +67,8 @@ function isJson(text: string): boolean {
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw bundleInvalid('not JSON', error)
+  } catch {
+    // No cause: the parser's message quotes the file, and a person may have named the wrong one.
+    throw bundleInvalid('not JSON')
   }
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import type { Clock } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
@@ -109,6 +110,14 @@ describe('between starts', () => {
     await writeFile(join(dir, 'authority.json'), '{"schema":2}')
     await expect(start(dir)).rejects.toMatchObject({ code: 'input-invalid' })
     expect(await readFile(join(dir, 'authority.json'), 'utf8')).toBe('{"schema":2}')
+  })
+
+  test('a file of keys that is damaged is refused without a word of the keys', async () => {
+    const dir = await temporaryFolder()
+    await writeFile(join(dir, 'authority.json'), '{"keys":s3cret}')
+    const refusal: unknown = await start(dir).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({ code: 'input-invalid' })
+    expect(inspect(refusal)).not.toContain('s3cret')
   })
 })
 

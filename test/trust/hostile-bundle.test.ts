@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { failureOf } from '../../src/core/errors.ts'
@@ -47,6 +48,12 @@ test('a bundle with any bit of its bytes flipped is refused, or says what it sai
     }),
     { numRuns: 300 },
   )
+})
+
+test('a file that is no bundle is not quoted, since a person may have named the one with the key', async () => {
+  const refusal: unknown = await verifier.verify(Buffer.from('s3cret'), subject, policy).catch((error: unknown) => error)
+  expect(failureOf(refusal)).toMatchObject({ code: 'bundle-invalid', detail: 'not JSON' })
+  expect(inspect(refusal)).not.toContain('s3cret')
 })
 
 test('a bundle cut anywhere is refused', async () => {

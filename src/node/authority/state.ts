@@ -47,9 +47,9 @@ export async function loadGenerations(dir: string): Promise<readonly Generation[
   }
   try {
     return parseGenerations(JSON.parse(text))
-  } catch (error) {
-    const detail = 'is not the state of an authority; move it away to start a new one'
-    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
+  } catch {
+    // No cause: the parser's message quotes the file, and private keys are in it.
+    throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not the state of an authority; move it away to start a new one' })
   }
 }
 

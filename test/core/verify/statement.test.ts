@@ -1,7 +1,9 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { failureOf } from '../../../src/core/errors.ts'
 import { IN_TOTO_PAYLOAD_TYPE, parseStatement, provenanceOf, type Statement } from '../../../src/core/verify/statement.ts'
+import { errorFrom } from '../manifest/outcome.ts'
 
 const DIGEST = 'ab'.repeat(32)
 const STATEMENT = {
@@ -53,6 +55,12 @@ test.each([
 test('refuses a payload of another type, and bytes that are not UTF-8', () => {
   expect(codeOf(() => parseStatement('application/json', encode(STATEMENT)))).toBe('provenance-refused')
   expect(codeOf(() => parseStatement(IN_TOTO_PAYLOAD_TYPE, Uint8Array.of(0xff)))).toBe('provenance-refused')
+})
+
+test('quotes nothing of a statement that is no JSON', () => {
+  const refusal = errorFrom(() => parseStatement(IN_TOTO_PAYLOAD_TYPE, new TextEncoder().encode('s3cret')))
+  expect(refusal?.failure).toEqual({ code: 'provenance-refused', detail: 'the statement is not JSON' })
+  expect(inspect(refusal)).not.toContain('s3cret')
 })
 
 test('refuses any other JSON with a typed failure', () => {
