@@ -1,3 +1,4 @@
+import { redactFailure } from '../core/audit/redact.ts'
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import type { Bitfield } from '../core/model/bitfield.ts'
 import type { Sha256, SourceId } from '../core/model/ids.ts'
@@ -33,7 +34,7 @@ export function serveSources(lent: LentSources, send: (message: PageMessage, tra
       for await (const chunk of chunks(stop.signal)) sendChunk(send, read, chunk)
       send({ type: 'read-end', read })
     } catch (error) {
-      if (!stop.signal.aborted) send({ type: 'read-failed', read, failure: failureOf(error) ?? unexpected(error) })
+      if (!stop.signal.aborted) send({ type: 'read-failed', read, failure: redactFailure(failureOf(error) ?? unexpected(error)) })
     } finally {
       running.delete(read)
     }

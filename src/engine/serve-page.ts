@@ -1,4 +1,5 @@
 import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
+import { redactFailure } from '../core/audit/redact.ts'
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
 import { parsePageMessage } from '../core/wire/parse-page-message.ts'
@@ -160,6 +161,9 @@ async function tellSeedable(room: Room, engine: Engine): Promise<void> {
   }
 }
 
+/** Cut to what a message may hold: one that the page cannot read would leave its call open for ever. */
 function toFailure(error: unknown): Failure {
-  return failureOf(error) ?? { code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
+  return redactFailure(
+    failureOf(error) ?? { code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) },
+  )
 }

@@ -1,11 +1,12 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import fc from 'fast-check'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { encodeSiteConfig } from '../../src/core/manifest/encode-site-config.ts'
 import type { CdnOriginConfig } from '../../src/core/manifest/site-config.ts'
 import type { EngineMessage, PageMessage } from '../../src/core/wire/bridge-message.ts'
 import { parseEngineMessage } from '../../src/core/wire/parse-engine-message.ts'
 import { servePage, type PageServer } from '../../src/engine/serve-page.ts'
+import { createProcessLocks } from '../fakes/process-lock.ts'
 import { configOf } from './machine.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 
@@ -16,9 +17,16 @@ beforeAll(async () => {
   publisher = await createPublisher()
 })
 beforeEach(async () => {
+  // Node 20 has no Web Locks.
+  const withLock = createProcessLocks()
+  const request = (name: string, { signal }: { readonly signal: AbortSignal }, work: () => Promise<unknown>) => withLock(name, work, signal)
+  vi.stubGlobal('navigator', { locks: { request } })
   portal = await startPortal()
 })
-afterEach(() => portal.stop())
+afterEach(() => {
+  portal.stop()
+  vi.unstubAllGlobals()
+})
 
 /** The origin of a page: its configuration, and an origin that accepts and says nothing. */
 interface Portal {
