@@ -5,13 +5,10 @@ import { failureOf } from '../../src/core/errors.ts'
 import { LIMITS } from '../../src/core/limits.ts'
 import { createBitfield, type Bitfield } from '../../src/core/model/bitfield.ts'
 import { toPieceIndex, toSha256 } from '../../src/core/model/ids.ts'
-import {
-  encodePeerMessage,
-  FRAME_PAYLOAD_BYTES,
-  HEADER_BYTES,
-  parsePeerMessage,
-  type PeerMessage,
-} from '../../src/core/wire/peer-message.ts'
+import { encodePeerMessage } from '../../src/core/wire/encode-peer-message.ts'
+import { parsePeerMessage } from '../../src/core/wire/parse-peer-message.ts'
+import { FRAME_PAYLOAD_BYTES, HEADER_BYTES } from '../../src/core/wire/peer-frame.ts'
+import type { PeerMessage } from '../../src/core/wire/peer-message.ts'
 import { createSeededRandom } from '../fakes/seeded-random.ts'
 
 function bits(length: number, has: (index: number) => boolean): Bitfield {
