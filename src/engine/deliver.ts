@@ -1,10 +1,12 @@
-import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
+import { failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { BundleVerdict } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
 import { deliverPieces } from '../scheduler/delivery.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
 import { createPrefixHash } from '../scheduler/prefix-hash.ts'
+import type { DeliveryObserver } from '../scheduler/observer.ts'
+import { requireWhole } from './whole-digest.ts'
 import type { ArtifactFile } from '../stores/artifact-file.ts'
 import type { CatalogueDesk } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
@@ -68,7 +70,8 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
       try {
         return await fetchAndJudge(attempt, signal)
       } catch (error) {
-        await endBadly(attempt, error, signal)
+        await endBadly(attempt, error, signal).catch(() => undefined)
+        // Cleaning up may fail too, a full disk say; why the download failed is what counts.
         throw error
       } finally {
         await file.close()
@@ -89,12 +92,8 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
   const { parts, emit, file, resolved } = attempt
   const { artifact, tools } = resolved
   const facts = artifactFacts(resolved)
-  emit({
-    kind: 'resolved',
-    artifact: facts,
-    catalogue: catalogueFacts(resolved),
-    kept: spansOf(file.origins(), (id) => parts.hub.tierOf(id)),
-  })
+  const kept = spansOf(file.origins(), (id) => parts.hub.tierOf(id))
+  emit({ kind: 'resolved', artifact: facts, catalogue: catalogueFacts(resolved), kept })
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
@@ -102,9 +101,10 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
     attempt.verdicts = verdicts
     emit({ kind: 'signed', verdicts: verdicts.map((one) => one.verdict) })
   })
-  const fetching = fetchPieces(attempt, either.signal)
+  const fetching = fetchWhole(attempt, either.signal)
+  let blob: Blob
   try {
-    await Promise.all([judging, fetching])
+    ;[blob] = await Promise.all([fetching, judging])
   } catch (error) {
     either.cut(error)
     // Both must have let go of the file before it is closed or removed.
@@ -112,26 +112,32 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
     throw error
   }
   emit({ kind: 'phase', phase: 'checking' })
-  const blob = await file.complete(signal)
-  if (blob.size !== artifact.sizeBytes)
-    throw new DeliveryError({ code: 'artifact-size', expectedBytes: artifact.sizeBytes, actualBytes: blob.size })
+  signal.throwIfAborted()
   await file.markVerified(signal)
   const record = await writeRecord(parts, endingOf(attempt, { kind: 'delivered' }), signal)
   return { blob, artifact: facts, record }
 }
 
-/** Until every piece is kept and the whole, read back from the store, has the right digest. */
-async function fetchPieces(attempt: Attempt, signal: AbortSignal): Promise<void> {
+/** The whole artifact as one blob, whose digest was taken from that very blob, or under the lock that it was made under. */
+async function fetchWhole(attempt: Attempt, signal: AbortSignal): Promise<Blob> {
+  const { file, parts, resolved } = attempt
   for (let repairs = 0; ; repairs++) {
     try {
-      await fetchOnce(attempt, signal)
-      return
+      const isFetched = !file.stored.isFull()
+      if (isFetched) await fetchOnce(attempt, signal)
+      const blob = await file.complete(signal)
+      // A file that this worker had locked since before its first byte was hashed is the one that was hashed. Whatever was not locked all the
+      // time (kept from an earlier visit, or blobs of the index) could have been written to since, by any script of this origin.
+      if (!(isFetched && blob instanceof File))
+        await requireWhole({ artifact: resolved.artifact, stored: file, hasher: parts.hasher, blob }, signal)
+      return blob
     } catch (error) {
       if (failureOf(error)?.code !== 'store-tampered' || repairs === MOST_REPAIRS) throw error
     }
   }
 }
 
+/** Until every piece is kept and the whole, read back behind the download, has the right digest. */
 async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   const { parts, emit, file, resolved } = attempt
   const { artifact, tools } = resolved
@@ -140,17 +146,17 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   const keptBytes = Math.min(artifact.sizeBytes, file.stored.size * lengthBytes)
   const progress = createProgress({ sizeBytes: artifact.sizeBytes, keptBytes, clock: parts.clock }, emit)
   const whole = createPrefixHash({ artifact, stored: file, hasher: parts.hasher }, own.signal)
-  const observer = {
+  const observer: DeliveryObserver = {
     ...progress,
-    onPiece: (piece: Parameters<typeof progress.onPiece>[0]) => {
+    onPiece: (piece) => {
       progress.onPiece(piece)
       whole.advance()
     },
   }
+  const report = (reports: readonly SourceReport[]): void => {
+    attempt.reports = mergeReports(attempt.reports, reports)
+  }
   try {
-    const report = (reports: readonly SourceReport[]): void => {
-      attempt.reports = mergeReports(attempt.reports, reports)
-    }
     // The hash may refuse before the last piece is in: a piece that changed on disk, say.
     await Promise.all([deliverPieces({ artifact, stored: file, observer }, tools, report, own.signal), whole.finish()])
   } finally {

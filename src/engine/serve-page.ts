@@ -2,6 +2,7 @@ import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import { redactFailure } from '../core/audit/redact.ts'
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
+import type { DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { parsePageMessage } from '../core/wire/parse-page-message.ts'
 import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wire/bridge-message.ts'
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
@@ -114,7 +115,7 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
   const { call } = message
   switch (message.type) {
     case 'deliver': {
-      const delivered = await engine.deliver(message.request, (event) => room.send({ type: 'event', call, event }), signal)
+      const delivered = await engine.deliver(message.request, (event) => room.send({ type: 'event', call, event: bounded(event) }), signal)
       room.send({
         type: 'delivered',
         call,
@@ -162,8 +163,12 @@ async function tellSeedable(room: Room, engine: Engine): Promise<void> {
 }
 
 /** Cut to what a message may hold: one that the page cannot read would leave its call open for ever. */
+/** A failure as a message may carry it: what a hostile file made long is cut here, or the page would refuse the whole message. */
 function toFailure(error: unknown): Failure {
-  return redactFailure(
-    failureOf(error) ?? { code: 'engine-lost', detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) },
-  )
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return redactFailure(failureOf(error) ?? { code: 'engine-lost', detail })
+}
+
+function bounded(event: DeliveryEvent): DeliveryEvent {
+  return event.kind === 'trouble' ? { ...event, failure: redactFailure(event.failure) } : event
 }

@@ -83,9 +83,23 @@ function createLine(worker: Worker): Line {
     onLost: () => undefined,
     send: (message, transfer = []) => worker.postMessage(message, [...transfer]),
   }
-  worker.addEventListener('message', (event) => dispatch(line, parseEngineMessage(event.data)))
+  worker.addEventListener('message', (event) => receive(line, event.data))
   worker.addEventListener('error', (event) => loseAll(line, event.message || 'the engine script did not load'))
   return line
+}
+
+/** Whatever comes, no call is left waiting: one whose answer cannot be read has failed. */
+function receive(line: Line, data: unknown): void {
+  try {
+    dispatch(line, parseEngineMessage(data))
+  } catch (error) {
+    if (failureOf(error)?.code !== 'format-invalid') throw error
+    const call = typeof data === 'object' && data !== null && 'call' in data ? data.call : undefined
+    const waiting = typeof call === 'number' ? line.calls.get(call) : undefined
+    waiting?.reject(
+      new DeliveryError({ code: 'engine-lost', detail: 'the engine sent an answer that this page cannot read' }, { cause: error }),
+    )
+  }
 }
 
 function dispatch(line: Line, message: EngineMessage): void {
@@ -134,17 +148,18 @@ function toClient(line: Line, opened: Extract<EngineMessage, { type: 'opened' }>
 async function startCall(line: Line, request: CallRequest, { signal, onEvent }: CallOptions): Promise<EngineMessage> {
   signal.throwIfAborted()
   const call = line.nextCall++
-  const cancel = (): void => line.send({ type: 'cancel', call })
+  let cancel: () => void = () => undefined
   try {
     return await new Promise<EngineMessage>((resolve, reject) => {
+      cancel = (): void => {
+        line.send({ type: 'cancel', call })
+        // The caller's own reason, at once: an engine that is stuck would never answer.
+        reject(signal.reason)
+      }
       line.calls.set(call, { resolve, reject, onEvent })
       signal.addEventListener('abort', cancel, { once: true })
       line.send({ ...request, call })
     })
-  } catch (error) {
-    // The caller's own reason, not our wording of it.
-    if (signal.aborted && failureOf(error) === undefined) throw signal.reason
-    throw error
   } finally {
     signal.removeEventListener('abort', cancel)
     line.calls.delete(call)
