@@ -17,6 +17,7 @@ const PIECES = 8
 const BYTES = seededBytes(1, (PIECES - 1) * PIECE_BYTES + 5)
 const OTHER_BYTES = seededBytes(2, BYTES.length)
 const KIB = 1024
+const FAILED_TEST = { predicateType: 'https://in-toto.io/attestation/test-result/v0.1', predicate: { result: 'FAILED' } }
 
 let publisher: Publisher
 let release: Release
@@ -48,6 +49,16 @@ describe('an artifact is refused and nothing of it kept when', () => {
       'somebody else signed it',
       'identity-mismatch',
       async () => ({ bundles: [await publisher.sign(BYTES, { identity: `${IDENTITY}.evil` })] }),
+    ],
+    [
+      'its signer attests that its test failed',
+      'provenance-refused',
+      async () => ({ bundles: [await publisher.attest(BYTES, {}, FAILED_TEST)] }),
+    ],
+    [
+      'its provenance is empty, and the site requires one',
+      'provenance-refused',
+      async () => ({ bundles: [await publisher.sign(BYTES), await publisher.attest(BYTES, {}, { predicate: {} })] }),
     ],
     ['nobody signed it', 'signature-missing', async () => ({ bundles: [] })],
     ['it has no provenance, which the site requires', 'provenance-refused', async () => ({ bundles: [await publisher.sign(BYTES)] })],

@@ -45,6 +45,7 @@ describe('a catalogue is refused and nothing of it kept when', () => {
       'identity-mismatch',
       () => publisher.catalogue([release], {}, { issuer: 'https://issuer.evil.test' }),
     ],
+    ['its signer attests something about it instead of signing it', 'bundle-invalid', () => withAttestation(good)],
     ['nobody signed it', 'signature-missing', () => publisher.catalogue([release], {}, 'unsigned')],
     ['its payload was changed after it was signed', 'subject-mismatch', async () => withOtherPayload(good)],
     ['its signature was changed', 'signature-invalid', async () => withOtherSignature(good)],
@@ -240,6 +241,12 @@ function withOtherPayload(file: Uint8Array): Uint8Array {
       'base64',
     )
   })
+}
+
+async function withAttestation(file: Uint8Array): Promise<Uint8Array> {
+  const envelope: Envelope = JSON.parse(new TextDecoder().decode(file))
+  const bundle = await publisher.attest(Buffer.from(envelope.payload, 'base64'))
+  return utf8(JSON.stringify({ ...envelope, signatures: [{ bundle }] }))
 }
 
 function withOtherSignature(file: Uint8Array): Uint8Array {

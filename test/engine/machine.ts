@@ -61,7 +61,7 @@ export interface Machine {
   start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>): Engine
 }
 
-export function createMachine(publisher: Publisher): Machine {
+export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>): Machine {
   const clock = {
     ...systemClock,
     nowSeconds: publisher.nowSeconds + 120,
@@ -83,14 +83,14 @@ export function createMachine(publisher: Publisher): Machine {
         memory: index,
         clock,
         withLock,
-        isSecurePage: true,
+        isSecurePage: false,
         windowSources: windowOf(mirrors),
         hasher: createHasher(),
       }),
   }
 }
 
-export function configOf({ trust }: Publisher): SiteConfig {
+export function configOf({ trust }: Pick<Publisher, 'trust'>): SiteConfig {
   return {
     ...{ schema: 1, repository: REPOSITORY_NAME, origins: [], gateways: [], preset: 'cdn-first', tiers: undefined },
     mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },

@@ -39,7 +39,8 @@ export interface Publisher {
   readonly nowSeconds: number
   readonly trust: TrustConfig
   sign(bytes: Uint8Array, options?: SignOptions): Promise<BundleJson>
-  attest(bytes: Uint8Array, options?: SignOptions): Promise<BundleJson>
+  /** A provenance about the bytes, or what `changed` makes of it. */
+  attest(bytes: Uint8Array, options?: SignOptions, changed?: object): Promise<BundleJson>
   release(bytes: Uint8Array, options?: ReleaseOptions): Promise<Release>
   /** The file as served. `sign` undefined: without a signature. */
   catalogue(releases: readonly Release[], over?: Partial<Catalogue>, sign?: SignOptions | 'unsigned'): Promise<Uint8Array>
@@ -50,7 +51,7 @@ export async function createPublisher(): Promise<Publisher> {
   const nowSeconds = sigstore.signedAtSeconds
   const signers = [{ kind: 'certificate', identity: IDENTITY, issuer: ISSUER }] as const
   const sign: Publisher['sign'] = (bytes, options) => sigstore.signBlob(bytes, options)
-  const attest: Publisher['attest'] = (bytes, options) => sigstore.attest(provenanceAbout(bytes), options)
+  const attest: Publisher['attest'] = (bytes, options, changed) => sigstore.attest({ ...provenanceAbout(bytes), ...changed }, options)
   return {
     nowSeconds,
     trust: {
