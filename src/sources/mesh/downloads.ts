@@ -4,7 +4,7 @@ import type { Clock } from '../../core/ports.ts'
 import { FRAME_PAYLOAD_BYTES } from '../../core/wire/peer-frame.ts'
 import type { PeerMessage } from '../../core/wire/peer-message.ts'
 import { createCreditWindow, type CreditWindow } from './credit-window.ts'
-import { OPEN_REQUESTS } from './uploads.ts'
+import { OPEN_REQUESTS } from './session-limits.ts'
 import { createSettled, type Settled } from './wait.ts'
 
 /** Silence that costs a peer the request. */

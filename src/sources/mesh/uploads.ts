@@ -5,10 +5,9 @@ import { FRAME_PAYLOAD_BYTES } from '../../core/wire/peer-frame.ts'
 import { TOPIC_PIECES, type PeerMessage, type RejectReason } from '../../core/wire/peer-message.ts'
 import { HIGH_WATER_BYTES } from './peer-link.ts'
 import type { SeedStore } from './seed-store.ts'
+import { OPEN_REQUESTS } from './session-limits.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
-/** Requests of one peer that are open at the same time. */
-export const OPEN_REQUESTS = 4
 /** Topics that one peer may have open: a page that fetches everything in a small catalogue. */
 const OPEN_TOPICS = 256
 /** A peer that takes nothing for this long loses its request. */
