@@ -5,7 +5,7 @@ import { DeliveryError } from '../core/errors.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { SignatureVerifier } from '../core/ports.ts'
 import type { KeySigner, SignaturePolicy, SignatureVerdict, Signer, Thresholds } from '../core/verify/identity-policy.ts'
-import { parseStatement } from '../core/verify/statement.ts'
+import { parseStatement, requireProvenance } from '../core/verify/statement.ts'
 import { parseBundle, splitBundles } from './bundle-json.ts'
 import { readCertificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import { digestSignature } from './digest-signature.ts'
@@ -35,7 +35,8 @@ const NO_WITNESS: Thresholds = { log: 0, sct: 0, timestamp: 0 }
 
 /**
  * Verifies Sigstore bundles of version 0.1 to 0.3 by the digest of what was signed, in browsers and in Node.
- * Nothing is fetched and no clock is read: all trust comes from the policy.
+ * Nothing is fetched and no clock is read: all trust comes from the policy. Of attestations only SLSA provenance passes:
+ * a good signature under "the test failed" is no word in favour of the file.
  *
  * `verify` takes one bundle, or JSON Lines of which any one may pass. Besides the failures that the port names it throws
  * `format-oversized` for a file that is too large, `format-invalid` or `format-unsupported` for the policy's trusted root,
@@ -117,22 +118,23 @@ function verdictOf(signed: Signed, signer: Signer, facts: CertificateFacts | und
   return {
     signer,
     form: signed.bundle.content.$case === 'dsseEnvelope' ? 'attestation' : 'message',
-    predicateType: predicateTypeOf(signed),
+    ...claimOf(signed),
     sourceRepository: facts?.sourceRepository,
     sourceRef: facts?.sourceRef,
     signedAtSeconds: signedAtSeconds(signed.entity),
   }
 }
 
-/** Upstream never compares an attestation's subject with the artifact. */
-function predicateTypeOf({ bundle, subject }: Signed): string | undefined {
-  if (bundle.content.$case !== 'dsseEnvelope') return undefined
+/** Upstream never compares an attestation's subject with the artifact, nor does it ask what the attestation says of it. */
+function claimOf({ bundle, subject }: Signed): Pick<SignatureVerdict, 'predicateType' | 'provenance'> {
+  if (bundle.content.$case !== 'dsseEnvelope') return { predicateType: undefined, provenance: undefined }
   const { payloadType, payload } = bundle.content.dsseEnvelope
   const statement = parseStatement(payloadType, payload)
   if (!statement.subjects.includes(subject)) {
     throw new DeliveryError({ code: 'subject-mismatch', expected: subject, detail: 'the attestation is about another file' })
   }
-  return statement.predicateType
+  const { builderId, buildType } = requireProvenance(statement)
+  return { predicateType: statement.predicateType, provenance: { builderId, buildType } }
 }
 
 /** The earliest of the verified times: each proves that the signature existed by then. */

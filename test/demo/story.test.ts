@@ -26,6 +26,7 @@ const catalogue: CatalogueFacts = {
     signer: { kind: 'key', publicKeyPem: 'pem' },
     form: 'message',
     predicateType: undefined,
+    provenance: undefined,
     sourceRepository: undefined,
     sourceRef: undefined,
     signedAtSeconds: undefined,

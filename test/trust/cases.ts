@@ -199,6 +199,18 @@ async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[
       bundle: await attest({ subject: [...subject(hex(OTHER)).subject, ...subject(hex(ARTIFACT)).subject] }),
       expected: 'accepted',
     },
+    ...(await Promise.all(
+      Object.entries(statementsThatDoNotVouch(about)).map(async ([name, changed]): Promise<Row> => ({
+        name,
+        bundle: await attest(changed),
+        expected: 'provenance-refused',
+      })),
+    )),
+    {
+      name: 'JSON Lines of a failed verification and of a provenance',
+      bundle: `${JSON.stringify(await attest({ predicateType: 'https://slsa.dev/verification_summary/v1' }))}\n${JSON.stringify(bundle)}`,
+      expected: 'accepted',
+    },
     { name: 'an attestation about another file', bundle: await attest(subject(hex(OTHER))), expected: 'subject-mismatch' },
     {
       name: 'an attestation with a subject without a digest',
@@ -225,6 +237,21 @@ async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[
       expected: 'signature-invalid',
     },
   ]
+}
+
+/** Good signatures of the right signer over statements about the right file, which all say something else than where it came from. */
+function statementsThatDoNotVouch(about: Readonly<Record<string, unknown>>): Readonly<Record<string, object>> {
+  const slsa = 'https://slsa.dev/'
+  return {
+    'a test result that says FAILED': { predicateType: 'https://in-toto.io/attestation/test-result/v0.1', predicate: { result: 'FAILED' } },
+    'a report of vulnerabilities': { predicateType: 'https://in-toto.io/attestation/vulns/v0.1', predicate: {} },
+    'a verification that FAILED': { predicateType: `${slsa}verification_summary/v1`, predicate: { verificationResult: 'FAILED' } },
+    'a provenance of no known version': { predicateType: `${slsa}provenance/nonsense` },
+    'a provenance of no known version that says nothing': { predicateType: `${slsa}provenance/nonsense`, predicate: {} },
+    'a provenance that says nothing': { predicate: {} },
+    'a provenance without a builder': { predicate: { ...Object(about['predicate']), runDetails: {} } },
+    'an older provenance without a build type': { predicateType: `${slsa}provenance/v0.2`, predicate: { builder: { id: IDENTITY } } },
+  }
 }
 
 async function keyRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {

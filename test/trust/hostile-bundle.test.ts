@@ -1,11 +1,14 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { failureOf } from '../../src/core/errors.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER } from './cases.ts'
 import { createOfflineSigstore, newKey, provenanceAbout, publicPem, sha256 } from './offline-sigstore.ts'
+
+// Hundreds of signatures: a starved machine takes its time over them.
+vi.setConfig({ testTimeout: 60_000 })
 
 const REFUSALS = ['bundle-invalid', 'signature-invalid', 'identity-mismatch', 'subject-mismatch', 'provenance-refused']
 const HOSTILE = [null, true, 0, -1, 1e99, '', 'AAAA', '%', '18446744073709551616', [], [null], {}, { length: 1e9 }, { __proto__: null }]

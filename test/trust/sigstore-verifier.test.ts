@@ -4,6 +4,7 @@ import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
 import {
   createOfflineSigstore,
+  IDENTITY,
   newKey,
   provenanceAbout,
   publicPem,
@@ -44,6 +45,7 @@ describe('the verdict', () => {
       signer: CERTIFICATE_SIGNER,
       form: 'message',
       predicateType: undefined,
+      provenance: undefined,
       sourceRepository: REPOSITORY,
       sourceRef: REF,
       signedAtSeconds: sigstore.signedAtSeconds,
@@ -59,10 +61,14 @@ describe('the verdict', () => {
     expect(verdict.signedAtSeconds).toBe(sigstore.signedAtSeconds + TIMESTAMP_DELAY_SECONDS)
   })
 
-  test('tells what kind of attestation it is', async () => {
+  test('tells what kind of attestation it is, and which builder it names', async () => {
     const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
     const verdict = await verifier.verify(encode(await sigstore.attest(provenanceAbout(ARTIFACT))), subject, policy)
-    expect(verdict).toMatchObject({ form: 'attestation', predicateType: 'https://slsa.dev/provenance/v1' })
+    expect(verdict).toMatchObject({
+      form: 'attestation',
+      predicateType: 'https://slsa.dev/provenance/v1',
+      provenance: { builderId: IDENTITY, buildType: 'https://actions.github.io/buildtypes/workflow/v1' },
+    })
   })
 
   test('has no time for a key signature whose witnesses could not be checked', async () => {

@@ -84,7 +84,8 @@ function describeVerdict(verdict: SignatureVerdict): readonly string[] {
       ? []
       : [`           built from ${verdict.sourceRepository} at ${verdict.sourceRef ?? 'an unnamed ref'}`]
   const predicate = verdict.predicateType === undefined ? [] : [`           as ${verdict.predicateType}`]
-  return [`${what} ${signerOf(verdict)}${when}`, ...predicate, ...built]
+  const builder = verdict.provenance === undefined ? [] : [`           by the builder ${verdict.provenance.builderId}`]
+  return [`${what} ${signerOf(verdict)}${when}`, ...predicate, ...builder, ...built]
 }
 
 function signerOf({ signer }: SignatureVerdict): string {

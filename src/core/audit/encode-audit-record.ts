@@ -61,6 +61,8 @@ function writeVerdict(verdict: SignatureVerdict): object {
     signer: writeSigner(verdict.signer),
     form: verdict.form,
     predicateType: verdict.predicateType,
+    provenance:
+      verdict.provenance === undefined ? undefined : { builderId: verdict.provenance.builderId, buildType: verdict.provenance.buildType },
     sourceRepository: verdict.sourceRepository,
     sourceRef: verdict.sourceRef,
     signedAtSeconds: verdict.signedAtSeconds,

@@ -1,18 +1,24 @@
 import { LIMITS } from '../limits.ts'
 import type { JsonField } from '../json/json-field.ts'
-import type { SignatureVerdict, Signer } from '../verify/identity-policy.ts'
+import type { BuildClaim, SignatureVerdict, Signer } from '../verify/identity-policy.ts'
 
 /** What a verified bundle said, as a record keeps it. */
 export function readVerdict(field: JsonField): SignatureVerdict {
-  const read = field.object(['signer', 'form', 'predicateType', 'sourceRepository', 'sourceRef', 'signedAtSeconds'])
+  const read = field.object(['signer', 'form', 'predicateType', 'provenance', 'sourceRepository', 'sourceRef', 'signedAtSeconds'])
   return {
     signer: readSigner(read('signer')),
     form: read('form').oneOf(['message', 'attestation']),
     predicateType: read('predicateType').optional((item) => item.text()),
+    provenance: read('provenance').optional(readBuildClaim),
     sourceRepository: read('sourceRepository').optional((item) => item.text()),
     sourceRef: read('sourceRef').optional((item) => item.text()),
     signedAtSeconds: read('signedAtSeconds').optional((item) => item.number()),
   }
+}
+
+function readBuildClaim(field: JsonField): BuildClaim {
+  const read = field.object(['builderId', 'buildType'])
+  return { builderId: read('builderId').text(), buildType: read('buildType').text() }
 }
 
 function readSigner(field: JsonField): Signer {

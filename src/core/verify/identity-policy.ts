@@ -35,12 +35,20 @@ export interface SignaturePolicy {
   readonly thresholds: Thresholds
 }
 
+/** What SLSA provenance has to say at the least. */
+export interface BuildClaim {
+  readonly builderId: string
+  readonly buildType: string
+}
+
 /** What a verified bundle says, in facts that an audit record can keep. */
 export interface SignatureVerdict {
   readonly signer: Signer
   readonly form: 'message' | 'attestation'
   /** Of an attestation: in-toto `predicateType`. */
   readonly predicateType: string | undefined
+  /** Of an attestation: the builder that it names, and the kind of build. The signer's own claim; undefined for a message. */
+  readonly provenance: BuildClaim | undefined
   /** Fulcio's source repository and ref, when the certificate carries them: the signer's CI, not its own claim. */
   readonly sourceRepository: string | undefined
   readonly sourceRef: string | undefined

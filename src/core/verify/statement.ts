@@ -1,14 +1,19 @@
 /** In-toto statements and the SLSA provenance in them. What they say is the signer's claim: prefer the certificate where both speak. */
 
 import { DeliveryError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { isSha256, type Sha256 } from '../model/ids.ts'
 
 /** DSSE payload type of an in-toto statement. */
 export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json'
 
 const STATEMENT_TYPES: ReadonlySet<unknown> = new Set(['https://in-toto.io/Statement/v0.1', 'https://in-toto.io/Statement/v1'])
-const SLSA_V1 = 'https://slsa.dev/provenance/v1'
-const SLSA_V02 = 'https://slsa.dev/provenance/v0.2'
+
+/** The only statements that vouch for what they are about, and how each is read: a test result or a summary says no such thing. */
+const PROVENANCE_READERS: ReadonlyMap<string, (predicate: unknown) => Provenance> = new Map([
+  ['https://slsa.dev/provenance/v1', provenanceV1],
+  ['https://slsa.dev/provenance/v0.2', provenanceV02],
+])
 
 /** What was built or examined, and what is said about it. */
 export interface Statement {
@@ -48,9 +53,17 @@ export function parseStatement(payloadType: string, payload: Uint8Array): Statem
  * @throws {DeliveryError} `provenance-refused`, when it does not name its builder and build type
  */
 export function provenanceOf(statement: Statement): Provenance | undefined {
-  if (statement.predicateType === SLSA_V1) return provenanceV1(statement.predicate)
-  if (statement.predicateType === SLSA_V02) return provenanceV02(statement.predicate)
-  return undefined
+  return PROVENANCE_READERS.get(statement.predicateType)?.(statement.predicate)
+}
+
+/**
+ * What a statement vouches with.
+ * @throws {DeliveryError} `provenance-refused`, when it is of a kind that does not vouch, or does not name builder and build type
+ */
+export function requireProvenance(statement: Statement): Provenance {
+  const provenance = provenanceOf(statement)
+  if (provenance !== undefined) return provenance
+  throw refused(`a statement of type ${statement.predicateType} does not vouch for its subject: only SLSA provenance 0.2 and 1 do`)
 }
 
 function provenanceV1(predicate: unknown): Provenance {
@@ -111,6 +124,7 @@ function textOrUndefined(value: unknown): string | undefined {
 function requireText(value: unknown, path: string): string {
   const text = textOrUndefined(value)
   if (text === undefined) throw refused(`the provenance does not say its ${path}`)
+  if (text.length > LIMITS.textCharacters) throw refused(`the provenance has more than ${LIMITS.textCharacters} characters for its ${path}`)
   return text
 }
 

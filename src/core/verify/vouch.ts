@@ -24,13 +24,14 @@ export interface VouchedCatalogue {
 }
 
 /**
- * Opens `/catalogue.json` as served, and believes it only when one of its bundles passes. The payload is parsed after that, never before.
+ * Opens `/catalogue.json` as served, and believes it only when one of its bundles signs it as a message: to attest where
+ * something was built is not to publish it. The payload is parsed after that, never before.
  * @throws {DeliveryError} `format-*`, `signature-missing`, or why the first bundle was refused
  */
 export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolicy, verifier: SignatureVerifier): Promise<VouchedCatalogue> {
   const { payload, bundles } = parseCatalogueEnvelope(file)
   const payloadSha256 = sha256Of(payload)
-  const { accepted, refusal } = await judge(bundles, { subject: payloadSha256, policy }, verifier)
+  const { accepted, refusal } = await judge(bundles, { subject: payloadSha256, policy, mayAttest: false }, verifier)
   const [first] = accepted
   if (first === undefined) throw refusal ?? new DeliveryError({ code: 'signature-missing', subject: 'catalogue' })
   return { catalogue: parseCatalogue(payload), payload, payloadSha256, verdict: first.verdict }
@@ -46,16 +47,19 @@ export async function vouchForArtifact(
   verifier: SignatureVerifier,
 ): Promise<readonly BundleVerdict[]> {
   const { artifacts, requireProvenance } = claim.trust
-  const { accepted, refusal } = await judge(bundles, { subject: claim.artifact, policy: artifacts }, verifier)
+  const { accepted, refusal } = await judge(bundles, { subject: claim.artifact, policy: artifacts, mayAttest: true }, verifier)
   if (accepted.length === 0) throw refusal ?? new DeliveryError({ code: 'signature-missing', subject: 'artifact' })
-  if (requireProvenance && !accepted.some(({ verdict }) => isProvenance(verdict))) {
+  if (requireProvenance && !accepted.some(({ verdict }) => verdict.provenance !== undefined)) {
     throw new DeliveryError({ code: 'provenance-refused', detail: 'no accepted bundle says where it was built, and this site demands one' })
   }
   return accepted
 }
 
-function isProvenance(verdict: SignatureVerdict): boolean {
-  return verdict.predicateType?.startsWith('https://slsa.dev/provenance/') ?? false
+interface Signed {
+  readonly subject: Sha256
+  readonly policy: SignaturePolicy
+  /** Whether a provenance counts as much as a signature over the bytes. */
+  readonly mayAttest: boolean
 }
 
 interface Judged {
@@ -63,20 +67,27 @@ interface Judged {
   readonly refusal: unknown
 }
 
-async function judge(
-  bundles: readonly Uint8Array[],
-  signed: { readonly subject: Sha256; readonly policy: SignaturePolicy },
-  verifier: SignatureVerifier,
-): Promise<Judged> {
+async function judge(bundles: readonly Uint8Array[], signed: Signed, verifier: SignatureVerifier): Promise<Judged> {
   const accepted: BundleVerdict[] = []
   let refusal: unknown
   for (const bundle of bundles) {
     try {
-      accepted.push({ bundle: sha256Of(bundle), verdict: await verifier.verify(bundle, signed.subject, signed.policy) })
+      const verdict = await verifier.verify(bundle, signed.subject, signed.policy)
+      requireWordFor(verdict, signed.mayAttest)
+      accepted.push({ bundle: sha256Of(bundle), verdict })
     } catch (error) {
       if (failureOf(error) === undefined) throw error
       refusal ??= error
     }
   }
   return { accepted, refusal }
+}
+
+/** Whatever verifier is in use: an attestation counts only for what it says, never for its signature alone. */
+function requireWordFor({ form, predicateType, provenance }: SignatureVerdict, mayAttest: boolean): void {
+  if (form === 'message') return
+  if (!mayAttest)
+    throw new DeliveryError({ code: 'bundle-invalid', detail: 'an attestation, where the bytes themselves have to be signed' })
+  if (provenance !== undefined) return
+  throw new DeliveryError({ code: 'provenance-refused', detail: `a statement of type ${predicateType} says nothing of a build` })
 }

@@ -24,7 +24,7 @@ test('a key signer and a delivery without a predecessor are kept too', () => {
     verdicts: [
       {
         bundle: digestOf('bundle'),
-        verdict: { ...verdict, signer, form: 'message', predicateType: undefined, signedAtSeconds: undefined },
+        verdict: { ...verdict, signer, form: 'message', predicateType: undefined, provenance: undefined, signedAtSeconds: undefined },
       },
     ],
     previous: undefined,

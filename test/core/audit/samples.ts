@@ -8,6 +8,7 @@ export const verdict: SignatureVerdict = {
   signer: { kind: 'certificate', identity: 'https://ci.example/release.yml@refs/heads/main', issuer: 'https://issuer.example' },
   form: 'attestation',
   predicateType: 'https://slsa.dev/provenance/v1',
+  provenance: { builderId: 'https://ci.example/builder', buildType: 'https://ci.example/workflow/v1' },
   sourceRepository: 'https://ci.example/agent',
   sourceRef: 'refs/heads/main',
   signedAtSeconds: 1_790_000_000,

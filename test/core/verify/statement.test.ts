@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { failureOf } from '../../../src/core/errors.ts'
+import { LIMITS } from '../../../src/core/limits.ts'
 import { IN_TOTO_PAYLOAD_TYPE, parseStatement, provenanceOf, type Statement } from '../../../src/core/verify/statement.ts'
 import { errorFrom } from '../manifest/outcome.ts'
 
@@ -98,6 +99,12 @@ test('provenance of SLSA 0.2 tells the same, where it says it', () => {
 test('provenance that does not name its builder is refused', () => {
   expect(codeOf(() => provenanceOf(older({ buildType: 'type' })))).toBe('provenance-refused')
   expect(codeOf(() => provenanceOf(parse({ ...STATEMENT, predicate: null })))).toBe('provenance-refused')
+})
+
+test('a builder that takes more words than a record keeps is refused', () => {
+  const named = (id: string) => older({ builder: { id }, buildType: 'type' })
+  expect(provenanceOf(named('b'.repeat(LIMITS.textCharacters)))).toMatchObject({ buildType: 'type' })
+  expect(codeOf(() => provenanceOf(named('b'.repeat(LIMITS.textCharacters + 1))))).toBe('provenance-refused')
 })
 
 test('a statement of another kind has no provenance', () => {

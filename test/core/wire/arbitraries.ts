@@ -117,6 +117,7 @@ const verdict: fc.Arbitrary<SignatureVerdict> = fc.record({
   ),
   form: fc.constantFrom('message', 'attestation'),
   predicateType: optional(text),
+  provenance: optional(fc.record({ builderId: text, buildType: text })),
   sourceRepository: optional(text),
   sourceRef: optional(text),
   signedAtSeconds: optional(number),
@@ -246,6 +247,6 @@ export const toWorkerMessage: fc.Arbitrary<ToWorkerMessage> = fc.record({
 export const toPageMessage: fc.Arbitrary<ToPageMessage> = fc.record({ sealift: is(WORKER_VERSION), type: is('need'), request })
 export const needAnswer: fc.Arbitrary<NeedAnswer> = fc.oneof(
   fc.record({ type: is('accepted') }),
-  fc.record({ type: is('ready'), sha256 }),
+  fc.record({ type: is('ready'), sha256, blob: is({}), filename: fc.constantFrom('agent', 'agent-1.2.3.tar.gz'), mediaType: text }),
   fc.record({ type: is('failed'), failure }),
 )
