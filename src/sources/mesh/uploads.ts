@@ -10,8 +10,10 @@ import type { UploadSlots } from './upload-slots.ts'
 
 /** Topics that one peer may have open: a page that fetches everything in a small catalogue. */
 const OPEN_TOPICS = 256
-/** A peer that takes nothing for this long loses its request. */
+/** A peer whose line takes nothing of what it gave credit for, for this long, loses its request. */
 const SLOW_READER_MS = 30_000
+/** A peer that takes nothing at all for this long gives back its upload slot: it may wait for its own disk, but others wait for it. */
+const UNUSED_SLOT_MS = 120_000
 const RETRY_MS = 500
 const RETRY_SPREAD_MS = 1500
 
@@ -45,6 +47,8 @@ export class Uploads {
   readonly #open = new Map<number, Upload>()
   #catalogue: { readonly requestId: number; readonly bytes: Uint8Array; offset: number } | undefined
   #isReadingCatalogue = false
+  /** When anything last went to this peer, or it first asked. */
+  #movedAtMs = 0
   readonly #over = new AbortController()
 
   constructor(options: UploadOptions) {
@@ -80,6 +84,8 @@ export class Uploads {
     const length = Math.min(layout.pieceLengthBytes, layout.sizeBytes - piece * layout.pieceLengthBytes)
     if (fromOffset >= length || request.creditBytes > LIMITS.pieceLengthMaxBytes) return this.#options.refuse('a request beyond its piece')
     if (this.#open.size >= OPEN_REQUESTS || !this.#options.slots.take(this)) return this.#reject(requestId, 'busy')
+    const nowMs = this.#options.clock.monotonicMs()
+    if (this.#open.size === 0) this.#movedAtMs = nowMs
     const upload: Upload = {
       requestId,
       piece,
@@ -87,7 +93,7 @@ export class Uploads {
       bytes: undefined,
       offset: fromOffset,
       creditBytes: request.creditBytes,
-      movedAtMs: this.#options.clock.monotonicMs(),
+      movedAtMs: nowMs,
     }
     this.#open.set(requestId, upload)
     void this.#load(upload, digest, length)
@@ -97,6 +103,7 @@ export class Uploads {
     const upload = this.#open.get(requestId)
     // It may have ended while the credit was on its way.
     if (upload === undefined) return
+    if (upload.creditBytes === 0) upload.movedAtMs = this.#options.clock.monotonicMs()
     upload.creditBytes += bytes
     if (upload.creditBytes > LIMITS.pieceLengthMaxBytes) return this.#options.refuse('credit without bounds')
     this.pump()
@@ -130,11 +137,14 @@ export class Uploads {
     this.#pumpCatalogue()
   }
 
-  /** Gives up the requests of a peer that takes nothing. Called now and then. */
+  /** Gives up requests that hold a slot and do not move. No fault of the peer's: its line or its disk may be slow. Called now and then. */
   sweep(): void {
     const nowMs = this.#options.clock.monotonicMs()
-    for (const upload of this.#open.values()) {
-      if (nowMs - upload.movedAtMs > SLOW_READER_MS) return this.#options.refuse('a reader that takes nothing')
+    const isSlotUnused = nowMs - this.#movedAtMs > UNUSED_SLOT_MS
+    for (const upload of [...this.#open.values()]) {
+      // Without bytes it is we who are slow; without credit the peer is not ready for more.
+      const isStuck = upload.bytes !== undefined && upload.creditBytes > 0 && nowMs - upload.movedAtMs > SLOW_READER_MS
+      if (isStuck || (isSlotUnused && upload.bytes !== undefined)) this.#giveUp(upload.requestId)
     }
   }
 
@@ -156,10 +166,9 @@ export class Uploads {
   async #load(upload: Upload, digest: Sha256, length: number): Promise<void> {
     const bytes = await this.#options.store.readPiece(digest, upload.piece, upload.stop.signal).catch(() => undefined)
     if (this.#open.get(upload.requestId) !== upload) return
-    if (bytes?.length !== length) {
-      return this.#finish(upload.requestId, { type: 'reject', requestId: upload.requestId, reason: 'failed', retryMs: 0 })
-    }
+    if (bytes?.length !== length) return this.#giveUp(upload.requestId)
     upload.bytes = bytes
+    upload.movedAtMs = this.#options.clock.monotonicMs()
     this.pump()
   }
 
@@ -179,6 +188,7 @@ export class Uploads {
       upload.offset += count
       upload.creditBytes -= count
       upload.movedAtMs = this.#options.clock.monotonicMs()
+      this.#movedAtMs = upload.movedAtMs
     }
     if (upload.offset === bytes.length) this.#finish(requestId, { type: 'end', requestId })
   }
@@ -193,6 +203,10 @@ export class Uploads {
       current.offset += chunk.length
     }
     this.#catalogue = undefined
+  }
+
+  #giveUp(requestId: number): void {
+    this.#finish(requestId, { type: 'reject', requestId, reason: 'failed', retryMs: 0 })
   }
 
   #finish(requestId: number, last: PeerMessage): void {
