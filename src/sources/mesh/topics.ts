@@ -4,6 +4,7 @@ import type { BlobRef } from '../../core/model/artifact.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { PeerMessage } from '../../core/wire/peer-message.ts'
+import { OPEN_TOPICS, TOPIC_NUMBERS } from './session-limits.ts'
 import { createSettled, type Settled } from './wait.ts'
 
 /** What the other side says it has of one blob. A claim: pieces are checked when they come. */
@@ -13,7 +14,10 @@ export interface Offer {
 }
 
 export interface Topic {
-  readonly number: number
+  /** What the peer knows it by. A new one when it is opened anew. */
+  number: number
+  /** How many were opened before it. */
+  serial: number
   readonly sha256: Sha256
   /** Undefined before the answer, and while the peer has nothing of it. */
   offer: Offer | undefined
@@ -21,12 +25,16 @@ export interface Topic {
   readonly answered: Settled<void>
 }
 
+/** One that this many were opened after is opened anew when it is asked for: it would be closed soon. */
+const OLD_AFTER = OPEN_TOPICS / 2
+
 /** The blobs that we asked this peer about. */
 export class Topics {
   readonly #send: (message: PeerMessage) => void
   readonly #onChange: (topic: Topic) => void
   readonly #byDigest = new Map<Sha256, Topic>()
   readonly #byNumber = new Map<number, Topic>()
+  #opened = 0
 
   constructor(send: (message: PeerMessage) => void, onChange: (topic: Topic) => void) {
     this.#send = send
@@ -41,19 +49,30 @@ export class Topics {
     return [...this.#byDigest.values()]
   }
 
+  /** Asks about it, unless that was done lately. What was answered before holds until the next answer. */
   open(digest: Sha256): Topic {
     const known = this.#byDigest.get(digest)
-    if (known !== undefined) return known
-    const topic: Topic = { number: this.#byNumber.size, sha256: digest, offer: undefined, isAnswered: false, answered: createSettled() }
+    if (known !== undefined && this.#opened - known.serial <= OLD_AFTER) return known
+    if (known !== undefined) this.#byNumber.delete(known.number)
+    const serial = this.#opened++
+    const number = serial % TOPIC_NUMBERS
+    const topic = known ?? { number, serial, sha256: digest, offer: undefined, isAnswered: false, answered: createSettled<void>() }
+    topic.number = number
+    topic.serial = serial
+    this.#closeOldest()
     this.#byDigest.set(digest, topic)
-    this.#byNumber.set(topic.number, topic)
-    this.#send({ type: 'open', topic: topic.number, sha256: digest })
+    this.#byNumber.set(number, topic)
+    this.#send({ type: 'open', topic: number, sha256: digest })
     return topic
   }
 
-  /** @throws {DeliveryError} `peer-frame` when it is about a topic that was never opened, or makes no sense */
+  /**
+   * What is about a topic that was closed meanwhile is let pass.
+   * @throws {DeliveryError} `peer-frame` when it is about a topic that was never opened, or makes no sense
+   */
   take(message: Extract<PeerMessage, { readonly type: 'opened' | 'absent' | 'have' }>): void {
     const topic = this.#byNumber.get(message.topic)
+    if (topic === undefined && message.topic < this.#opened) return
     if (topic === undefined) throw refuse('an answer to nothing')
     switch (message.type) {
       case 'opened':
@@ -72,6 +91,14 @@ export class Topics {
     topic.isAnswered = true
     topic.answered.resolve()
     this.#onChange(topic)
+  }
+
+  #closeOldest(): void {
+    if (this.#opened <= OPEN_TOPICS) return
+    const topic = this.#byNumber.get((this.#opened - 1 - OPEN_TOPICS) % TOPIC_NUMBERS)
+    if (topic === undefined) return
+    this.#byNumber.delete(topic.number)
+    this.#byDigest.delete(topic.sha256)
   }
 
   close(failure: Failure): void {

@@ -5,11 +5,9 @@ import { FRAME_PAYLOAD_BYTES } from '../../core/wire/peer-frame.ts'
 import { TOPIC_PIECES, type PeerMessage, type RejectReason } from '../../core/wire/peer-message.ts'
 import { HIGH_WATER_BYTES } from './peer-link.ts'
 import type { SeedStore } from './seed-store.ts'
-import { OPEN_REQUESTS } from './session-limits.ts'
+import { OPEN_REQUESTS, OPEN_TOPICS, TOPIC_NUMBERS } from './session-limits.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
-/** Topics that one peer may have open: a page that fetches everything in a small catalogue. */
-const OPEN_TOPICS = 256
 /** A peer whose line takes nothing of what it gave credit for, for this long, loses its request. */
 const SLOW_READER_MS = 30_000
 /** A peer that takes nothing at all for this long gives back its upload slot: it may wait for its own disk, but others wait for it. */
@@ -44,6 +42,8 @@ interface Upload {
 export class Uploads {
   readonly #options: UploadOptions
   readonly #topics = new Map<number, Sha256>()
+  /** Topics opened so far, the closed ones included. */
+  #opened = 0
   readonly #open = new Map<number, Upload>()
   #catalogue: { readonly requestId: number; readonly bytes: Uint8Array; offset: number } | undefined
   #isReadingCatalogue = false
@@ -61,8 +61,10 @@ export class Uploads {
   }
 
   onOpen(topic: number, digest: Sha256): void {
-    if (this.#topics.size >= OPEN_TOPICS || this.#topics.has(topic)) return this.#options.refuse('a topic too many')
+    if (topic !== this.#opened % TOPIC_NUMBERS) return this.#options.refuse('a topic out of turn')
     this.#topics.set(topic, digest)
+    this.#opened++
+    if (this.#opened > OPEN_TOPICS) this.#topics.delete((this.#opened - 1 - OPEN_TOPICS) % TOPIC_NUMBERS)
     this.#describe(topic, digest)
   }
 
@@ -77,8 +79,9 @@ export class Uploads {
 
   onRequest(request: Request): void {
     const { requestId, piece, fromOffset } = request
+    if (request.topic >= this.#opened || this.#open.has(requestId)) return this.#options.refuse('a request out of turn')
     const digest = this.#topics.get(request.topic)
-    if (digest === undefined || this.#open.has(requestId)) return this.#options.refuse('a request out of turn')
+    if (digest === undefined) return this.#reject(requestId, 'absent')
     const layout = this.#options.store.layout(digest)
     if (layout === undefined || !this.#options.store.pieces(digest)?.has(piece)) return this.#reject(requestId, 'absent')
     const length = Math.min(layout.pieceLengthBytes, layout.sizeBytes - piece * layout.pieceLengthBytes)

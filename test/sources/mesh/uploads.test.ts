@@ -113,3 +113,33 @@ describe('a reader that takes its time', () => {
     expect(bench.uploads.size).toBe(2)
   })
 })
+
+describe('topics of a peer', () => {
+  const digest = (number: number): ReturnType<typeof sha256Of> => sha256Of(Uint8Array.of(number & 255, number >> 8))
+
+  test('the newest 256 stay open, and the older ones are closed without a word', () => {
+    const bench = createBench()
+    for (let number = 1; number < 300; number++) bench.uploads.onOpen(number, digest(number))
+    expect(bench.refused).toEqual([])
+    expect(bench.sent.filter(({ type }) => type === 'absent')).toHaveLength(299)
+    const before = bench.sent.length
+    bench.uploads.announce(SHA256, toPieceIndex(0))
+    expect(bench.sent).toHaveLength(before)
+  })
+
+  test('a request for one that was closed is answered with absent', async () => {
+    const bench = createBench()
+    for (let number = 1; number <= 256; number++) bench.uploads.onOpen(number, digest(number))
+    await bench.request(5, 1000)
+    expect([bench.refused, last(bench)]).toEqual([[], { type: 'reject', requestId: 5, reason: 'absent', retryMs: 0 }])
+  })
+
+  test.each([
+    ['that is open already', 0],
+    ['that skips one', 2],
+  ])('a number %s is refused', (_name, number) => {
+    const bench = createBench()
+    bench.uploads.onOpen(number, digest(7))
+    expect(bench.refused).toEqual(['a topic out of turn'])
+  })
+})
