@@ -78,6 +78,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
+          // Property tests take seconds, and more on a busy machine; a test that hangs still ends.
+          testTimeout: 30_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/browser/**', 'test/drills/**', 'test/dom/**', 'test/shims/**'],
         },

@@ -92,7 +92,11 @@ interface Book {
 /** Keeps the objects of sources that stay: what the scheduler knows of them is tied to the object. */
 function setMembers(book: Book, sources: readonly WindowSource[]): void {
   const ids = new Set(sources.map((source) => source.id))
-  for (const id of book.members.keys()) if (!ids.has(id)) book.members.delete(id)
+  for (const id of book.members.keys()) {
+    if (ids.has(id)) continue
+    book.members.delete(id)
+    for (const key of book.offers.keys()) if (key.startsWith(`${id} `)) book.offers.delete(key)
+  }
   for (const facts of sources) if (!book.members.has(facts.id)) book.members.set(facts.id, createMember(book, facts))
 }
 

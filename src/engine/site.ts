@@ -3,12 +3,12 @@ import { LIMITS } from '../core/limits.ts'
 import { parseSiteConfig } from '../core/manifest/parse-site-config.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { Clock } from '../core/ports.ts'
+import { parseTicket } from '../core/wire/ticket.ts'
 import type { Memory } from '../stores/volatile-index.ts'
+import { fetchDocument } from './site-document.ts'
 
-/** With a copy at hand the portal's own origin gets this long to answer: in an outage it may be silent, not refused. */
+/** With a copy at hand the portal's own origin gets this long before the copy is used: in an outage it may be silent, not refused. */
 const WITH_COPY_MS = 500
-const WITHOUT_COPY_MS = 8000
-const TICKET_MS = 3000
 
 const CONFIG_KEY = 'site-config'
 const TICKET_KEY = 'ticket'
@@ -19,85 +19,96 @@ export interface Site {
   readonly ticket: string | undefined
 }
 
-/**
- * The site's configuration: from its origin, else the copy of the last visit.
- * @throws {DeliveryError} `config-unavailable` on a first visit without the origin, `config-invalid`, `policy-missing`
- */
-export async function loadSite(
-  options: { readonly configUrl: string; readonly memory: Memory; readonly clock: Clock },
-  signal: AbortSignal,
-): Promise<Site> {
-  const { configUrl, memory } = options
-  const kept = await keptBytes(memory, `${CONFIG_KEY}:${configUrl}`, signal)
-  const fresh = await fetchBytes(
-    configUrl,
-    { limitBytes: LIMITS.siteConfigBytes, ms: kept === undefined ? WITHOUT_COPY_MS : WITH_COPY_MS },
-    signal,
-  )
-  const bytes = fresh ?? kept
-  if (bytes === undefined)
-    throw new DeliveryError({
-      code: 'config-unavailable',
-      detail: 'the origin of this page does not answer, and there is no copy of an earlier visit',
-    })
-  const config = parseOrKept({ fresh, kept, configUrl })
-  if (fresh !== undefined) await memory.records.put(`${CONFIG_KEY}:${configUrl}`, fresh, signal)
-  return { config, ticket: config.mesh.mode === 'off' ? undefined : await loadTicket(config, options, signal) }
+export interface SiteOptions {
+  readonly configUrl: string
+  readonly memory: Memory
+  readonly clock: Clock
 }
 
-/** A broken file from a half-dead origin must not take the page down while a good copy is at hand. */
-function parseOrKept({
-  fresh,
-  kept,
-  configUrl,
-}: {
-  readonly fresh: Uint8Array | undefined
-  readonly kept: Uint8Array | undefined
-  readonly configUrl: string
-}): SiteConfig {
+/**
+ * The site's configuration: from its origin, else the copy of the last visit. An answer that comes after the copy was taken is kept for the next
+ * visit, so that a slow line does not hold on to signers that were taken away.
+ *
+ * @throws {DeliveryError} `config-unavailable` on a first visit without the origin, `config-invalid`, `policy-missing`
+ */
+export async function loadSite(options: SiteOptions, signal: AbortSignal): Promise<Site> {
+  const { configUrl } = options
+  const config = await load(
+    options,
+    {
+      key: `${CONFIG_KEY}:${configUrl}`,
+      url: configUrl,
+      limitBytes: LIMITS.siteConfigBytes,
+      parse: (bytes) => parseSiteConfig(bytes, configUrl),
+    },
+    signal,
+  )
+  const { mode, ticketUrl } = config.mesh
+  if (mode === 'off' || ticketUrl === undefined) return { config, ticket: undefined }
+  return { config, ticket: await loadTicket(options, ticketUrl, signal) }
+}
+
+/** Without a ticket there is no mesh, but there is a download: nothing here may fail it. */
+async function loadTicket(options: SiteOptions, url: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return parseSiteConfig(fresh ?? new Uint8Array(), configUrl)
+    return await load(options, { key: `${TICKET_KEY}:${url}`, url, limitBytes: LIMITS.signalBytes, parse: readTicket }, signal)
   } catch (error) {
-    if (kept === undefined || failureOf(error) === undefined) throw error
-    return parseSiteConfig(kept, configUrl)
+    signal.throwIfAborted()
+    if (failureOf(error) === undefined) throw error
+    return undefined
   }
 }
 
-async function loadTicket(config: SiteConfig, { memory }: { readonly memory: Memory }, signal: AbortSignal): Promise<string | undefined> {
-  const url = config.mesh.ticketUrl
-  if (url === undefined) return undefined
-  const kept = await memory.records.get(`${TICKET_KEY}:${url}`, signal)
-  const copy = typeof kept === 'string' ? kept : undefined
-  const bytes = await fetchBytes(url, { limitBytes: LIMITS.signalBytes, ms: copy === undefined ? TICKET_MS : WITH_COPY_MS }, signal)
-  if (bytes === undefined) return copy
+function readTicket(bytes: Uint8Array): string {
   const text = new TextDecoder().decode(bytes).trim()
-  await memory.records.put(`${TICKET_KEY}:${url}`, text, signal)
+  parseTicket(text)
   return text
 }
 
-async function keptBytes(memory: Memory, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const kept = await memory.records.get(key, signal)
-  return kept instanceof Uint8Array ? kept : undefined
+interface SiteFile<T> {
+  readonly key: string
+  readonly url: string
+  readonly limitBytes: number
+  /** @throws {DeliveryError} when it is not what it should be: then it replaces nothing */
+  readonly parse: (bytes: Uint8Array) => T
 }
 
-/** The body, or undefined when the origin does not give it in time: what to do about it is the caller's business. */
-async function fetchBytes(
-  url: string,
-  limit: { readonly limitBytes: number; readonly ms: number },
-  signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
+async function load<T>(options: SiteOptions, file: SiteFile<T>, signal: AbortSignal): Promise<T> {
+  const { memory, clock } = options
+  const copy = await readCopy(memory, file, signal)
+  const fetching = fetchAndKeep(memory, file)
+  if (copy === undefined) return await fetching
+  // Looked at below, or never again: that it fails while the copy serves is no news.
+  fetching.catch(() => undefined)
+  const patience = new AbortController()
   try {
-    const response = await fetch(url, {
-      cache: 'no-cache',
-      credentials: 'same-origin',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limit.ms)]),
-    })
-    if (!response.ok || response.headers.get('content-type')?.startsWith('text/html') === true) return undefined
-    const bytes = new Uint8Array(await response.arrayBuffer())
-    return bytes.length <= limit.limitBytes ? bytes : undefined
-  } catch {
-    // Unreachable, silent or cut: all the same to us. A cancelled caller is told so.
-    signal.throwIfAborted()
+    return await Promise.race([
+      fetching.catch(() => copy),
+      clock.sleep(WITH_COPY_MS, AbortSignal.any([signal, patience.signal])).then(() => copy),
+    ])
+  } finally {
+    patience.abort()
+  }
+}
+
+/** Parsed before it is kept: half an answer of a dying origin must not take the place of a good copy. */
+async function fetchAndKeep<T>(memory: Memory, file: SiteFile<T>): Promise<T> {
+  const bytes = await fetchDocument(file.url, file.limitBytes)
+  const value = file.parse(bytes)
+  await memory.records.put(file.key, bytes, KEEPING)
+  return value
+}
+
+/** What is kept is kept for later visits; the call that happened to fetch it has no say in it. */
+const KEEPING = new AbortController().signal
+
+async function readCopy<T>(memory: Memory, file: SiteFile<T>, signal: AbortSignal): Promise<T | undefined> {
+  const kept = await memory.records.get(file.key, signal)
+  if (!(kept instanceof Uint8Array)) return undefined
+  try {
+    return file.parse(kept)
+  } catch (error) {
+    if (!(error instanceof DeliveryError)) throw error
     return undefined
   }
 }

@@ -26,13 +26,17 @@ export interface Standalone {
   aliases(signal: AbortSignal): Promise<readonly string[]>
 }
 
+const SHARED = new AbortController().signal
+
 export function createStandalone(options: { readonly configUrl: string; readonly isSecurePage: boolean }): Standalone {
   let opened: Promise<StoreView> | undefined
   const stores = (signal: AbortSignal): Promise<StoreView> => {
-    opened ??= openStoreView(systemClock, signal).catch((error: unknown) => {
+    // Shared by all requests, so no one request's signal may end it; the store has deadlines of its own.
+    opened ??= openStoreView(systemClock, SHARED).catch((error: unknown) => {
       opened = undefined
       throw error
     })
+    signal.throwIfAborted()
     return opened
   }
   return {

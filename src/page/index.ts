@@ -1,5 +1,6 @@
 /** `sealift/page`: downloads that keep working while the CDN is down, and that are verified before the page gets a file. */
 
+import { DeliveryError } from '../core/errors.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { ListedArtifact } from '../core/wire/bridge-message.ts'
 import { toSha256 } from '../core/model/ids.ts'
@@ -68,10 +69,11 @@ export interface Sealift {
  * @throws {DeliveryError} `insecure-context`, `config-unavailable`, `config-invalid`, `policy-missing`, `engine-lost`
  */
 export async function register(options: RegisterOptions = {}): Promise<Sealift> {
+  if (!isSecureContext) throw new DeliveryError({ code: 'insecure-context' })
   const scope = new URL(options.scope ?? '/', location.href).href
   const url = (given: string | undefined, byDefault: string): string => new URL(given ?? byDefault, location.href).href
   const never = new AbortController().signal
-  // The worker is not waited for: what it adds is interception, and downloads go without.
+  // Both start at once. The service worker only adds interception, so it may be late; downloads go without.
   const registering = registerWorker({ workerUrl: url(options.workerUrl, '/sw.js'), scope })
   const engine = await startEngine(
     { engineUrl: url(options.engineUrl, '/engine.js'), configUrl: url(options.configUrl, '/sealift.json') },

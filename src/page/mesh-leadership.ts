@@ -43,8 +43,10 @@ export function createLeadership({ lead, mayHandOver }: LeadershipOptions): Lead
     navigator.locks
       .request(LOCK, { signal: own.signal }, () => run(own.signal))
       .catch((error: unknown) => {
-        // Resigned while it waited. Anything else: the mesh did not start, and this tab goes without peers.
-        if (!own.signal.aborted) reportError(error)
+        if (own.signal.aborted) return
+        // The mesh did not start: its chunk did not load, say. The next wish for peers tries again.
+        candidacy = undefined
+        reportError(error)
       })
   }
   const resign = (): void => {
@@ -61,6 +63,7 @@ export function createLeadership({ lead, mayHandOver }: LeadershipOptions): Lead
     stand,
     resign,
     ask() {
+      stand()
       if (!isLeading) channel.postMessage(ASK)
     },
     close() {

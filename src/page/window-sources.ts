@@ -19,6 +19,7 @@ export interface WindowLending {
 export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
   let peers: PeerSources | undefined
   let expectedUntilMs = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
   let gateways: readonly HttpSource[] = []
   const lent: PeerSources = {
     current: () => [...gateways, ...(peers?.current() ?? [])],
@@ -38,11 +39,13 @@ export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
     setPeers(next) {
       peers = next
       expectedUntilMs = 0
+      clearTimeout(timer)
       server.announce()
     },
     expectPeers(ms) {
       expectedUntilMs = clock.monotonicMs() + ms
-      setTimeout(() => server.announce(), ms + 1)
+      clearTimeout(timer)
+      timer = setTimeout(() => server.announce(), ms + 1)
     },
   }
 }

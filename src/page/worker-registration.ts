@@ -1,4 +1,3 @@
-import { DeliveryError } from '../core/errors.ts'
 import { WORKER_VERSION, type ToWorkerMessage } from '../core/wire/worker-message.ts'
 
 /** Held shared by every running download; a waiting worker may take over only when nobody holds it. */
@@ -23,19 +22,28 @@ const CONTROL_MS = 3000
 
 /**
  * Registers the service worker and sees to it that it controls this page, on first load and after a hard reload too.
- * Where there can be none (private windows of some browsers, a script that is not served) the line is there and does nothing.
- * @throws {DeliveryError} `insecure-context`
+ * Resolves with a line that works as soon as there is a worker: at the latest after 3 s, for a script that never comes must not hold a page up.
+ * Where there can be none (private windows of some browsers, a script that is not served) the line is there and does nothing. Never rejects.
  */
 export async function registerWorker(options: WorkerOptions): Promise<WorkerLine> {
-  if (!isSecureContext) throw new DeliveryError({ code: 'insecure-context' })
-  if (!('serviceWorker' in navigator)) return createLine(undefined)
+  const line = createLine()
+  if (!('serviceWorker' in navigator)) return line
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CONTROL_MS)
+  })
+  await Promise.race([connect(line, options), late])
+  clearTimeout(timer)
+  return line
+}
+
+async function connect(line: OpenLine, options: WorkerOptions): Promise<void> {
   const registration = await register(options)
-  if (registration === undefined) return createLine(undefined)
-  const line = createLine(registration)
+  if (registration === undefined) return
+  line.registration = registration
   registration.addEventListener('updatefound', () => followUpdate(registration, line))
   await takeControl(registration)
   void line.maybeUpdate()
-  return line
 }
 
 async function register({ workerUrl, scope }: WorkerOptions): Promise<ServiceWorkerRegistration | undefined> {
@@ -43,21 +51,26 @@ async function register({ workerUrl, scope }: WorkerOptions): Promise<ServiceWor
     return await navigator.serviceWorker.register(workerUrl, { scope, updateViaCache: 'none' })
   } catch {
     // The origin is down or refuses: a worker of an earlier visit goes on, and without one the page path works alone.
-    return await navigator.serviceWorker.getRegistration(scope)
+    return await navigator.serviceWorker.getRegistration(scope).catch(() => undefined)
   }
 }
 
-function createLine(registration: ServiceWorkerRegistration | undefined): WorkerLine {
+interface OpenLine extends WorkerLine {
+  registration: ServiceWorkerRegistration | undefined
+}
+
+function createLine(): OpenLine {
   return {
+    registration: undefined,
     get hasController() {
-      return registration !== undefined && navigator.serviceWorker.controller !== null
+      return this.registration !== undefined && navigator.serviceWorker.controller !== null
     },
     tell(type) {
       const message: ToWorkerMessage = { sealift: WORKER_VERSION, type }
-      registration?.active?.postMessage(message)
+      this.registration?.active?.postMessage(message)
     },
     async maybeUpdate() {
-      const waiting = registration?.waiting
+      const waiting = this.registration?.waiting
       if (waiting === null || waiting === undefined) return
       await navigator.locks.request(TRANSFERS_LOCK, { mode: 'exclusive', ifAvailable: true }, async (lock) => {
         const message: ToWorkerMessage = { sealift: WORKER_VERSION, type: 'activate' }
@@ -65,7 +78,7 @@ function createLine(registration: ServiceWorkerRegistration | undefined): Worker
       })
     },
     async unregister() {
-      await registration?.unregister()
+      await this.registration?.unregister()
     },
   }
 }

@@ -41,7 +41,11 @@ function rank(client: WindowClient, preferred: string): number {
   return client.visibilityState === 'visible' ? 1 : 2
 }
 
-async function askOne(scope: WorkerScope, { client, acceptMs }: { readonly client: WindowClient; readonly acceptMs: number }, request: ArtifactRequest): Promise<PageAnswer> {
+async function askOne(
+  scope: WorkerScope,
+  { client, acceptMs }: { readonly client: WindowClient; readonly acceptMs: number },
+  request: ArtifactRequest,
+): Promise<PageAnswer> {
   const channel = new MessageChannel()
   const message: ToPageMessage = { sealift: WORKER_VERSION, type: 'need', request }
   let watch: ReturnType<typeof setInterval> | undefined

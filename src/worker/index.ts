@@ -1,4 +1,6 @@
 import { registerRoute } from 'workbox-routing'
+import type { Failure } from '../core/errors.ts'
+import type { Sha256 } from '../core/model/ids.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import { createStandalone, type Standalone } from '../engine/standalone.ts'
 import { createAliases, type Aliases } from './aliases.ts'
@@ -72,12 +74,35 @@ async function handle(room: Room, { request, routing, clientId }: Asked): Promis
     case 'alias':
       if (!routing.isDecided) await room.aliases.load()
       if (room.aliases.has(routing.url) !== true) return await fetch(request)
-      return await answer(room, { request, wanted: { kind: 'alias', url: routing.url }, clientId })
+      return await answerAlias(room, { request, url: routing.url, clientId })
   }
+}
+
+async function answerAlone(
+  room: Room,
+  { request, wanted }: { readonly request: Request; readonly wanted: ArtifactRequest },
+): Promise<Response> {
+  const sha256 = await room.alone.deliver(wanted, request.signal)
+  const file = await room.alone.find(sha256, AbortSignal.timeout(LOOKUP_MS))
+  return file === undefined ? respondWithFailure({ code: 'store-tampered', sha256, piece: undefined }) : respondWithFile(file, request)
+}
+
+/** Some other script of this origin answered in the page's place. */
+function spoofed(sha256: Sha256): Failure {
+  return { code: 'store-tampered', sha256, piece: undefined }
 }
 
 /** How long a lookup in the store may take. */
 const LOOKUP_MS = 10_000
+
+/** An alias of a catalogue that this page does not know, or no longer, is a plain URL like any other. */
+async function answerAlias(
+  room: Room,
+  { request, url, clientId }: { readonly request: Request; readonly url: string; readonly clientId: string },
+): Promise<Response> {
+  const response = await answer(room, { request, wanted: { kind: 'alias', url }, clientId })
+  return response.headers.get('sealift-code') === 'artifact-unknown' ? await fetch(request) : response
+}
 
 async function answer(
   room: Room,
@@ -87,10 +112,9 @@ async function answer(
   try {
     const page = await askPage(room.scope, wanted, clientId)
     if (page.kind === 'failed') return respondWithFailure(page.failure)
-    const sha256 = page.kind === 'ready' ? page.sha256 : await room.alone.deliver(wanted, request.signal)
-    const file = await room.alone.find(sha256, AbortSignal.timeout(LOOKUP_MS))
-    if (file === undefined) return respondWithFailure({ code: 'still-fetching', retryAfterSeconds: 5 })
-    return respondWithFile(file, request)
+    if (page.kind === 'nobody') return await answerAlone(room, { request, wanted })
+    if (wanted.kind === 'digest' && page.file.sha256 !== wanted.sha256) return respondWithFailure(spoofed(wanted.sha256))
+    return respondWithFile(page.file, request)
   } catch (error) {
     return respondWithFailure(toDeliveryError(error).failure)
   }

@@ -26,6 +26,8 @@ export function routeRequest(request: Request, scope: string, aliases: Aliases):
     return { kind: 'virtual', request: wanted, isNavigation: request.mode === 'navigate' }
   }
   if (request.destination !== '' || request.mode === 'navigate' || isPublished(request.url)) return NOT_OURS
+  // Who signs a catalogue is not who runs the portal: its own answers are never replaced.
+  if (new URL(request.url).origin === new URL(scope).origin) return NOT_OURS
   const known = aliases.has(request.url)
   if (known === false) return NOT_OURS
   return { kind: 'alias', url: request.url, isDecided: known === true }

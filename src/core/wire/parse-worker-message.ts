@@ -1,6 +1,7 @@
 import { readFailure } from '../audit/failure-field.ts'
 import { failureOf } from '../errors.ts'
 import type { JsonField } from '../json/json-field.ts'
+import { isFilename } from '../model/filename.ts'
 import { isSha256 } from '../model/ids.ts'
 import { openMessage } from './message-field.ts'
 import { readArtifactRequest } from './parse-delivery-event.ts'
@@ -30,8 +31,16 @@ export function parseNeedAnswer(value: unknown): NeedAnswer | undefined {
     switch (type) {
       case 'accepted':
         return { type }
-      case 'ready':
-        return { type, sha256: field.object(['sha256'])('sha256').checked(isSha256, '64 lower-case hex digits') }
+      case 'ready': {
+        const read = field.object(['sha256', 'blob', 'filename', 'mediaType'])
+        return {
+          type,
+          sha256: read('sha256').checked(isSha256, '64 lower-case hex digits'),
+          blob: read('blob').foreignObject(),
+          filename: read('filename').checked(isFilename, 'a plain file name'),
+          mediaType: read('mediaType').text(),
+        }
+      }
       case 'failed':
         return { type, failure: readFailure(field.object(['failure'])('failure')) }
     }

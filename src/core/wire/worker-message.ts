@@ -22,6 +22,12 @@ export type ToPageMessage = { readonly sealift: number; readonly type: 'need'; r
 /** On that port. */
 export type NeedAnswer =
   | { readonly type: 'accepted' }
-  /** Verified and kept: the worker may answer from the store. */
-  | { readonly type: 'ready'; readonly sha256: Sha256 }
+  /** Verified: the very file that the page would get. `blob` is a `Blob`. */
+  | {
+      readonly type: 'ready'
+      readonly sha256: Sha256
+      readonly blob: unknown
+      readonly filename: string
+      readonly mediaType: string
+    }
   | { readonly type: 'failed'; readonly failure: Failure }
