@@ -54,7 +54,7 @@ export interface PeerSession {
   /** What it last said it has. */
   offers(): readonly { readonly sha256: Sha256; readonly offer: Offer }[]
   isOffered(blob: BlobRef, piece: PieceIndex): boolean
-  /** As `Source.read`; the range is one piece, or the whole blob. */
+  /** As `Source.read`; the range is one piece, or the whole blob. `source-missing` too where the peer has it cut otherwise. */
   read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
   /** Tells the peer of a piece that is new here, or of all that is kept of the blob. */
@@ -167,15 +167,17 @@ class Session implements PeerSession {
       await withDeadline(topic.answered.promise, { ms: ANSWER_TIMEOUT_MS, clock: this.#options.clock, late }, signal)
     }
     const { offer } = topic
-    if (offer === undefined || !fitsBlob(offer, blob)) throw new DeliveryError({ code: 'source-missing', source: this.#options.source })
+    const missing: Failure = { code: 'source-missing', source: this.#options.source }
+    if (offer === undefined || !fitsBlob(offer, blob)) throw new DeliveryError(missing)
     const first = Math.floor(range.start / offer.pieceLengthBytes)
     const last = Math.ceil(range.end / offer.pieceLengthBytes)
     for (let index = first; index < last; index++) {
       const piece = toPieceIndex(index)
-      if (!offer.pieces.has(piece)) throw new DeliveryError({ code: 'source-missing', source: this.#options.source })
+      if (!offer.pieces.has(piece)) throw new DeliveryError(missing)
       const start = index * offer.pieceLengthBytes
       const lengthBytes = Math.min(offer.pieceLengthBytes, blob.sizeBytes - start)
-      if (range.start > start || range.end < start + lengthBytes) throw new RangeError('expected a range of whole pieces')
+      // The peer's word on how it is cut, not the manifest's: where the two differ, it has nothing of ours.
+      if (range.start > start || range.end < start + lengthBytes) throw new DeliveryError(missing)
       yield* this.#downloads.read({ topic: topic.number, piece, lengthBytes }, signal)
     }
   }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { failureOf } from '../../../src/core/errors.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
+import { createBitfield } from '../../../src/core/model/bitfield.ts'
 import { toPieceIndex } from '../../../src/core/model/ids.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
 import { encodePeerMessage } from '../../../src/core/wire/encode-peer-message.ts'
@@ -322,6 +323,20 @@ describe('hostile peers', () => {
     await settle()
     await say({ type: 'have', topic: 0, piece: toPieceIndex(4) })
     expect(await asking.closed).toMatchObject({ code: 'peer-frame' })
+  })
+
+  test('an offer cut otherwise than the artifact is one that has nothing of it', async () => {
+    const { a, b, asking, say } = await hostile()
+    const blob = { sha256: sha256Of(Uint8Array.of(9)), sizeBytes: 4 * PIECE }
+    asking.openTopic(blob.sha256)
+    await settle()
+    const pieces = createBitfield(2)
+    for (const index of [0, 1]) pieces.add(toPieceIndex(index))
+    expect(b.isClosed).toBe(false)
+    await say({ type: 'opened', topic: 0, pieceLengthBytes: 2 * PIECE, pieces })
+    expect(await failureIn(collect(asking.read(blob, { start: PIECE, end: 2 * PIECE }, never)))).toBe('source-missing')
+    expect(await failureIn(collect(asking.read(blob, { start: 0, end: PIECE }, never)))).toBe('source-missing')
+    expect(a.sent.some((frame) => parsePeerMessage(frame)?.type === 'request')).toBe(false)
   })
 
   test('an offer cut for a blob of another size is not believed', async () => {
