@@ -1,4 +1,4 @@
-import { failureOf, type DeliveryError } from '../core/errors.ts'
+import { DeliveryError, failureOf } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Artifact, PieceSpace } from '../core/model/artifact.ts'
 import { createBitfield, type Bitfield } from '../core/model/bitfield.ts'
@@ -6,8 +6,9 @@ import { toPieceIndex, type PieceIndex, type Sha256, type SourceId } from '../co
 import type { Store, StoredArtifact } from '../core/ports.ts'
 import type { VerifiedPiece } from '../core/verify/piece.ts'
 import type { OpenBacking } from './backing.ts'
+import { findLost } from './lost-pieces.ts'
 import { createPutQueue, type PutQueue } from './put-queue.ts'
-import { storeFailed, toStoreError } from './store-failure.ts'
+import { isStorageTrouble, storeFailed, toStoreError } from './store-failure.ts'
 
 /** A store whose artifacts can be handed over as one `Blob`. */
 export interface FileStore extends Store {
@@ -17,26 +18,42 @@ export interface FileStore extends Store {
 
 export interface ArtifactFile extends StoredArtifact {
   /**
-   * The whole artifact, its bytes held by the browser. An OPFS `File` where one backing holds all.
-   * Not re-hashed here, and without media type.
+   * One kept piece, not re-hashed.
+   * @throws {DeliveryError} `store-tampered` when its bytes are gone: it, and what else is gone, is forgotten by then, to be fetched again.
+   * `store-failed` when it is not kept
+   */
+  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * The whole artifact as it is now, its bytes held by the browser. An OPFS `File` where one backing holds all.
+   * It never shows other bytes later: once they are written to, it cannot be read any more. Hash it, and hand over this very object.
+   * Not re-hashed here, and without media type. Pieces can be put again afterwards, which takes another call.
    * @throws {RangeError} while a piece is missing
-   * @throws {DeliveryError} `store-failed`
+   * @throws {DeliveryError} `store-tampered` as `read` does, `store-failed`
    */
   complete(signal: AbortSignal): Promise<Blob>
-  /** Lets service workers and seeders use it. Call it only after the whole digest was recomputed. @throws {RangeError} while a piece is missing */
+  /**
+   * Lets service workers and seeders use it. Call it only after the whole digest was recomputed. Where that cannot be written down,
+   * nothing happens: the artifact is none the worse, and the next visit hashes it again.
+   * @throws {RangeError} while a piece is missing
+   */
   markVerified(signal: AbortSignal): Promise<void>
 }
 
 /**
  * One artifact over several backings: each piece is read from where it lies, new ones go to the first backing that takes them.
  * @param backings best first
+ * @param owner undefined for one who does not hold the artifact's lock: nothing is ever forgotten then
  */
 export function createArtifactFile(
   artifact: PieceSpace,
   backings: readonly OpenBacking[],
-  markVerified: (signal: AbortSignal) => Promise<void>,
+  owner: ArtifactOwner | undefined,
 ): ArtifactFile & Reservable {
-  return new LayeredFile(artifact, backings, markVerified)
+  return new LayeredFile(artifact, backings, owner)
+}
+
+export interface ArtifactOwner {
+  markVerified(signal: AbortSignal): Promise<void>
 }
 
 export interface Reservable {
@@ -56,16 +73,16 @@ class LayeredFile implements ArtifactFile, Reservable {
   readonly stored: Bitfield
   readonly #artifact: PieceSpace
   readonly #backings: readonly OpenBacking[]
-  readonly #mark: (signal: AbortSignal) => Promise<void>
+  readonly #owner: ArtifactOwner | undefined
   readonly #places = new Map<PieceIndex, Place>()
   readonly #queue: PutQueue
   #writers: readonly OpenBacking[]
   #isClosed = false
 
-  constructor(artifact: PieceSpace, backings: readonly OpenBacking[], mark: (signal: AbortSignal) => Promise<void>) {
+  constructor(artifact: PieceSpace, backings: readonly OpenBacking[], owner: ArtifactOwner | undefined) {
     this.#artifact = artifact
     this.#backings = backings
-    this.#mark = mark
+    this.#owner = owner
     this.#writers = backings.filter((backing) => backing.isWritable)
     this.stored = createBitfield(artifact.pieces.count)
     this.#queue = createPutQueue((pieces) => this.#commit(pieces))
@@ -91,7 +108,13 @@ class LayeredFile implements ArtifactFile, Reservable {
     this.#requireOpen()
     const place = this.#places.get(piece)
     if (place === undefined) throw storeFailed(`piece ${piece} is not kept`)
-    return await this.#guard('reading a piece', place.backing.read(piece, signal), signal)
+    try {
+      return await place.backing.read(piece, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (this.#owner === undefined || this.#isClosed) throw toStoreError(error, this.#doing('reading a piece'))
+      return await this.#queue.inTurn(() => this.#readAgain(piece, error, signal))
+    }
   }
 
   async forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void> {
@@ -103,7 +126,12 @@ class LayeredFile implements ArtifactFile, Reservable {
         if (here.length === 0) continue
         // Before the wait: if it fails nobody knows whether the flag is gone, and a piece that still counted would never be put again.
         for (const piece of here) this.#unnote(piece)
-        await this.#guard('forgetting pieces', backing.forget(here, signal), signal)
+        try {
+          await backing.forget(here, signal)
+        } catch (error) {
+          signal.throwIfAborted()
+          throw toStoreError(error, this.#doing('forgetting pieces'))
+        }
       }
     })
   }
@@ -114,7 +142,12 @@ class LayeredFile implements ArtifactFile, Reservable {
     this.#requireFull()
     const parts = await this.#queue.inTurn(async () => {
       for (const backing of this.#backings) backing.close()
-      return await this.#guard('opening the artifact', this.#parts(signal), signal)
+      try {
+        return await this.#parts(signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        throw await this.#lossOr(error, signal)
+      }
     })
     const [only] = parts
     const whole = parts.length === 1 && only !== undefined ? only : new Blob([...parts])
@@ -126,13 +159,22 @@ class LayeredFile implements ArtifactFile, Reservable {
     signal.throwIfAborted()
     this.#requireFull()
     const isLasting = [...this.#places.values()].every((place) => place.backing.kind !== 'memory')
-    if (isLasting) await this.#guard('marking the artifact', this.#mark(signal), signal)
+    if (!isLasting) return
+    try {
+      await this.#owner?.markVerified(signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isStorageTrouble(error)) throw error
+    }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#queue.inTurn(async () => {
-      for (const backing of this.#backings) backing.close()
+      for (const backing of this.#backings) {
+        backing.close()
+        backing.release()
+      }
     })
   }
 
@@ -193,13 +235,57 @@ class LayeredFile implements ArtifactFile, Reservable {
     return parts
   }
 
-  async #guard<T>(doing: string, work: Promise<T>, signal: AbortSignal): Promise<T> {
+  /** Between commits: a file that was written to meanwhile cannot be read through an older view of it, and nothing is lost. */
+  async #readAgain(piece: PieceIndex, before: unknown, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    this.#requireOpen()
+    const backing = this.#places.get(piece)?.backing
+    // Another reader has found it gone.
+    if (backing === undefined) throw this.#tampered(piece, before)
     try {
-      return await work
+      return await backing.read(piece, signal)
     } catch (error) {
       signal.throwIfAborted()
-      throw toStoreError(error, { doing, neededBytes: this.#artifact.sizeBytes })
+      this.#unnote(piece)
+      await this.#forgetLost(backing, [piece], signal)
+      throw this.#tampered(piece, error)
     }
+  }
+
+  /** What to throw when the whole could not be put together. */
+  async #lossOr(error: unknown, signal: AbortSignal): Promise<DeliveryError> {
+    const lost: PieceIndex[] = []
+    if (this.#owner !== undefined) for (const backing of this.#backings) lost.push(...(await this.#forgetLost(backing, [], signal)))
+    const [first] = lost
+    return first === undefined ? toStoreError(error, this.#doing('opening the artifact')) : this.#tampered(first, error)
+  }
+
+  /**
+   * Forgets every piece of a backing whose bytes are gone, in one go: whoever cleared one has often cleared more.
+   * @param known pieces that are known to be gone
+   * @returns all of them
+   */
+  async #forgetLost(backing: OpenBacking, known: readonly PieceIndex[], signal: AbortSignal): Promise<readonly PieceIndex[]> {
+    const others = [...this.#places].filter(([piece, place]) => place.backing === backing && !known.includes(piece))
+    const gone = [
+      ...known,
+      ...(await findLost(
+        backing,
+        others.map(([piece]) => piece),
+        signal,
+      )),
+    ]
+    for (const piece of gone) this.#unnote(piece)
+    // If the flags stay, the next visit finds the loss again; this one fetches the pieces.
+    if (gone.length > 0) await backing.forget(gone, signal).catch(() => undefined)
+    return gone
+  }
+
+  #tampered(piece: PieceIndex, cause: unknown): DeliveryError {
+    return new DeliveryError({ code: 'store-tampered', sha256: this.#artifact.sha256, piece }, { cause })
+  }
+
+  #doing(doing: string): Parameters<typeof toStoreError>[1] {
+    return { doing, neededBytes: this.#artifact.sizeBytes }
   }
 
   #note(piece: PieceIndex, place: Place): void {

@@ -6,8 +6,12 @@ import type { LastingBacking } from './index-schema.ts'
 /** A place where the bytes of pieces can lie. */
 export interface Backing {
   readonly kind: LastingBacking | 'memory'
-  /** Opens what it keeps of the artifact. Reserves nothing yet. */
+  /** Opens what it keeps, for whoever holds the artifact's lock: flags whose bytes are gone are taken back. Reserves nothing yet. */
   open(artifact: PieceSpace, signal: AbortSignal): Promise<OpenBacking>
+  /** What it keeps, for everybody else: nothing is changed. */
+  view(artifact: PieceSpace, signal: AbortSignal): Promise<OpenBacking>
+  /** The bytes of one piece that is flagged as kept here, without opening the artifact. Not re-hashed. */
+  readPiece(artifact: PieceSpace, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   /** Forgets the artifact's bytes. The flags are gone already. */
   remove(sha256: Sha256, signal: AbortSignal): Promise<void>
 }
@@ -28,6 +32,8 @@ export interface OpenBacking {
   forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>
   /** Lets go of what other tabs may want, such as a file's handle. `keep` takes it again. */
   close(): void
+  /** Nobody will use it any more. May be called again. */
+  release(): void
 }
 
 /** The rows that say which artifacts are kept. */

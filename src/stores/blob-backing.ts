@@ -2,6 +2,7 @@ import { pieceRange, type PieceSpace } from '../core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Backing, OpenBacking } from './backing.ts'
+import { withDeadline } from './deadline.ts'
 import type { PieceBlobs, PieceFlags } from './index-pieces.ts'
 import { ownBytes } from './own-bytes.ts'
 import { storeFailed } from './store-failure.ts'
@@ -14,12 +15,15 @@ export interface BlobBackingParts {
 
 /** Keeps each piece as a blob in the index, in one transaction with its flag. Works in service workers and private windows. */
 export function createBlobBacking(parts: BlobBackingParts): Backing {
+  const open: Backing['open'] = async (artifact, signal) => {
+    const flags = await parts.flags.list(artifact.sha256, 'blobs', signal)
+    return openBlobs(artifact, new Map(flags.map((flag) => [flag.index, flag.source])), parts)
+  }
   return {
     kind: 'blobs',
-    open: async (artifact, signal) => {
-      const flags = await parts.flags.list(artifact.sha256, 'blobs', signal)
-      return openBlobs(artifact, new Map(flags.map((flag) => [flag.index, flag.source])), parts)
-    },
+    open,
+    view: open,
+    readPiece: (artifact, piece, signal) => openBlobs(artifact, new Map(), parts).read(piece, signal),
     // The index dropped the blobs together with the flags.
     remove: async () => undefined,
   }
@@ -44,10 +48,14 @@ function openBlobs(artifact: PieceSpace, kept: OpenBacking['kept'], { flags, blo
       }))
       await blobs.add(artifact.sha256, entries, signal)
     },
-    read: async (piece, signal) => new Uint8Array(await (await blobOf(piece, signal)).arrayBuffer()),
+    read: async (piece, signal) => {
+      const blob = await blobOf(piece, signal)
+      return new Uint8Array(await withDeadline(blob.arrayBuffer(), 'reading a piece', signal))
+    },
     parts: async (first, count, signal) =>
       await Promise.all(Array.from({ length: count }, (_, i) => blobOf(toPieceIndex(first + i), signal))),
     forget: (pieces, signal) => flags.remove(artifact.sha256, pieces, signal),
     close: () => undefined,
+    release: () => undefined,
   }
 }

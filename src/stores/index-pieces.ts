@@ -6,6 +6,8 @@ import { parsePieceFlag, piecesOf, type LastingBacking, type PieceFlag, type Pie
 export interface PieceFlags {
   /** Flags of the pieces that lie in `backing`, in ascending order. */
   list(sha256: Sha256, backing: LastingBacking, signal: AbortSignal): Promise<readonly PieceFlag[]>
+  /** The flag of one piece, wherever it lies; undefined when it is not kept. */
+  get(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<PieceFlag | undefined>
   /** All or none. Call it only when the bytes of every one are safely kept. */
   add(sha256: Sha256, flags: readonly PieceFlag[], signal: AbortSignal): Promise<void>
   /** Takes the claims back, and with the first of them the artifact's `verified`. */
@@ -33,6 +35,8 @@ export function createPieceFlags(connection: IndexConnection): PieceFlags {
         },
         signal,
       ),
+    get: (sha256, piece, signal) =>
+      connection.run('reading a piece flag', async (db) => parsePieceFlag(piece, await db.get('pieces', keyOf(sha256, piece))), signal),
     add: (sha256, flags, signal) =>
       connection.run(
         'writing piece flags',

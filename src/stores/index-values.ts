@@ -13,6 +13,8 @@ export interface Records {
   get(key: string, signal: AbortSignal): Promise<unknown>
   /** @param value anything that can be cloned; on disk before the promise resolves, since a lost floor would allow a rollback */
   put(key: string, value: unknown, signal: AbortSignal): Promise<void>
+  /** Several at once, all of them or none, on disk before the promise resolves. */
+  putAll(entries: ReadonlyMap<string, unknown>, signal: AbortSignal): Promise<void>
   remove(key: string, signal: AbortSignal): Promise<void>
   keys(signal: AbortSignal): Promise<readonly string[]>
 }
@@ -33,17 +35,19 @@ export function createDocuments(connection: IndexConnection): Documents {
 }
 
 export function createRecords(connection: IndexConnection): Records {
+  const putAll: Records['putAll'] = (entries, signal) =>
+    connection.run(
+      'keeping records',
+      async (db) => {
+        const tx = db.transaction('records', 'readwrite', { durability: 'strict' })
+        await allOrNone(tx, [...entries].map(([key, value]) => () => tx.store.put(value, key)))
+      },
+      signal,
+    )
   return {
     get: (key, signal) => connection.run('reading a record', (db) => db.get('records', key), signal),
-    put: (key, value, signal) =>
-      connection.run(
-        'keeping a record',
-        async (db) => {
-          const tx = db.transaction('records', 'readwrite', { durability: 'strict' })
-          await Promise.all([tx.store.put(value, key), tx.done])
-        },
-        signal,
-      ),
+    put: (key, value, signal) => putAll(new Map([[key, value]]), signal),
+    putAll,
     remove: (key, signal) => connection.run('forgetting a record', (db) => db.delete('records', key), signal),
     keys: (signal) => connection.run('listing records', (db) => db.getAllKeys('records'), signal),
   }
@@ -65,6 +69,30 @@ export function createAuditLog(connection: IndexConnection): AuditLog {
         signal,
       ),
   }
+}
+
+interface Transaction {
+  readonly done: Promise<void>
+  abort(): void
+}
+
+/** A value that cannot be cloned throws without ending its transaction, which would then keep the values before it. */
+async function allOrNone(tx: Transaction, writes: readonly (() => Promise<unknown>)[]): Promise<void> {
+  try {
+    await Promise.all([...writes.map((write) => write()), tx.done])
+  } catch (error) {
+    await ended(tx)
+    throw error
+  }
+}
+
+async function ended(tx: Transaction): Promise<void> {
+  try {
+    tx.abort()
+  } catch {
+    // It has ended already: a write that failed took the others with it.
+  }
+  await tx.done.catch(() => undefined)
 }
 
 async function settled(write: Promise<unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Artifact } from '../core/model/artifact.ts'
 import { createArtifactFile, type ArtifactFile, type FileStore } from './artifact-file.ts'
 import type { ArtifactBook, Backing, OpenBacking } from './backing.ts'
-import { toStoreError } from './store-failure.ts'
+import { isStorageTrouble, toStoreError } from './store-failure.ts'
 
 /**
  * A store over several backings.
@@ -9,13 +9,30 @@ import { toStoreError } from './store-failure.ts'
  * @param book undefined where nothing outlives the process
  */
 export function createLayeredStore(backings: readonly Backing[], book: ArtifactBook | undefined): FileStore {
+  /** Without a line in the book, nothing that lasts can be relied on: memory is left. */
+  const begin = async (artifact: Artifact, signal: AbortSignal): Promise<readonly Backing[]> => {
+    try {
+      await book?.begin(artifact, signal)
+      return backings
+    } catch (error) {
+      signal.throwIfAborted()
+      const volatile = backings.filter((backing) => backing.kind === 'memory')
+      if (!isStorageTrouble(error) || volatile.length === 0) throw error
+      return volatile
+    }
+  }
   const open = async (artifact: Artifact, signal: AbortSignal): Promise<ArtifactFile> => {
     signal.throwIfAborted()
-    await book?.begin(artifact, signal)
-    const opened = await openAll(backings, artifact, signal)
-    const file = createArtifactFile(artifact, opened, async (stop) => await book?.markVerified(artifact, stop))
-    await file.reserve(signal)
-    return file
+    const usable = await begin(artifact, signal)
+    const opened = await openAll(usable, artifact, signal)
+    const file = createArtifactFile(artifact, opened, { markVerified: async (stop) => await book?.markVerified(artifact, stop) })
+    try {
+      await file.reserve(signal)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
   return {
     open: async (artifact, signal) => {

@@ -5,7 +5,7 @@ import { createArtifactFile, type ArtifactFile } from './artifact-file.ts'
 import type { Backing } from './backing.ts'
 import type { SealiftIndex } from './index-db.ts'
 import type { ArtifactRow } from './index-schema.ts'
-import { storeFailed } from './store-failure.ts'
+import { isStorageTrouble, storeFailed, toStoreError } from './store-failure.ts'
 
 /** A verified artifact, ready to hand over. */
 export interface VerifiedFile {
@@ -16,12 +16,15 @@ export interface VerifiedFile {
   readonly sizeBytes: number
 }
 
-/** Reads what is kept without a manifest and without the artifact's lock: for service workers and seeders. */
+/** Reads what is kept without a manifest and without the artifact's lock, and so takes no claim back: for service workers and seeders. */
 export interface StoreLookups {
   /** Undefined unless every piece is kept and the whole was verified. */
   findVerified(sha256: Sha256, signal: AbortSignal): Promise<VerifiedFile | undefined>
   listVerified(signal: AbortSignal): Promise<readonly ArtifactRow[]>
-  /** One kept piece, not re-hashed. @throws {DeliveryError} `store-failed` when it is not kept */
+  /**
+   * One piece of an artifact that is verified at this moment. Not re-hashed: do that before anybody gets it.
+   * @throws {DeliveryError} `store-failed` when the piece is not kept, or the artifact is not verified now
+   */
   readPiece(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
 }
 
@@ -35,41 +38,54 @@ export function createLookups(index: SealiftIndex | undefined, backings: readonl
     if (row?.state !== 'verified') return undefined
     const file = await openReader(row, backings, signal)
     if (!file.stored.isFull()) return undefined
-    const blob = await file.complete(signal)
-    await index.artifacts.touch(sha256, clock.nowMs(), signal)
+    const blob = await wholeOf(file, signal)
+    if (blob === undefined) return undefined
+    // When it was used is worth knowing, and not worth failing for.
+    await index.artifacts.touch(sha256, clock.nowMs(), signal).catch(ignoreTrouble)
     return { blob, filename: row.filename, mediaType: row.mediaType, sizeBytes: row.sizeBytes }
   }
 
   return { findVerified, listVerified, readPiece: createPieceReader(index, backings) }
 }
 
-/** Keeps the last artifact open: a seeder reads many pieces of one. */
+/** Looks at row and flag anew each time: another tab may have forgotten the artifact since, or be fetching it again. */
 function createPieceReader(index: SealiftIndex, backings: readonly Backing[]): StoreLookups['readPiece'] {
-  let last: { readonly sha256: Sha256; readonly file: ArtifactFile } | undefined
   return async (sha256, piece, signal) => {
-    if (last?.sha256 !== sha256 || !last.file.stored.has(piece)) {
-      const row = await index.artifacts.get(sha256, signal)
-      if (row === undefined) throw storeFailed('the artifact is not kept')
-      last = { sha256, file: await openReader(row, backings, signal) }
-    }
-    const { file } = last
+    const [row, flag] = await Promise.all([index.artifacts.get(sha256, signal), index.pieces.get(sha256, piece, signal)])
+    if (row?.state !== 'verified') throw storeFailed('the artifact is not kept')
+    const backing = backings.find(({ kind }) => kind === flag?.backing)
+    if (backing === undefined || piece >= row.count) throw storeFailed(`piece ${piece} is not kept`)
     try {
-      return await file.read(piece, signal)
+      return await backing.readPiece(spaceOf(row), piece, signal)
     } catch (error) {
-      last = undefined
-      throw error
+      signal.throwIfAborted()
+      throw toStoreError(error, { doing: 'reading a piece', neededBytes: 0 })
     }
   }
 }
 
-async function openReader(row: ArtifactRow, backings: readonly Backing[], signal: AbortSignal): Promise<ArtifactFile> {
-  const space: PieceSpace = {
-    sha256: row.sha256,
-    sizeBytes: row.sizeBytes,
-    pieces: { lengthBytes: row.pieceLengthBytes, count: row.count },
+/** Undefined when something of it is gone: then it is no verified artifact any more, and whoever opens it to write sees that too. */
+async function wholeOf(file: ArtifactFile, signal: AbortSignal): Promise<Blob | undefined> {
+  try {
+    return await file.complete(signal)
+  } catch (error) {
+    ignoreTrouble(error)
+    return undefined
   }
-  const opened = await Promise.all(backings.map((backing) => backing.open(space, signal)))
-  return createArtifactFile(space, opened, async () => undefined)
+}
+
+async function openReader(row: ArtifactRow, backings: readonly Backing[], signal: AbortSignal): Promise<ArtifactFile> {
+  const space = spaceOf(row)
+  const opened = await Promise.all(backings.map((backing) => backing.view(space, signal)))
+  return createArtifactFile(space, opened, undefined)
+}
+
+function spaceOf(row: ArtifactRow): PieceSpace {
+  return { sha256: row.sha256, sizeBytes: row.sizeBytes, pieces: { lengthBytes: row.pieceLengthBytes, count: row.count } }
+}
+
+function ignoreTrouble(error: unknown): void {
+  if (!isStorageTrouble(error)) throw error
 }
 
 const NOTHING: StoreLookups = {

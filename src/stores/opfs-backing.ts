@@ -22,20 +22,29 @@ export function createOpfsBacking(parts: OpfsBackingParts): Backing {
   return {
     kind: 'opfs',
     open: async (artifact, signal) => {
-      const flags = await parts.flags.list(artifact.sha256, 'opfs', signal)
-      const isWhole = flags.length === 0 || (await snapshotOf(parts.files, artifact, signal)) !== undefined
-      if (!isWhole)
-        await parts.flags.remove(
-          artifact.sha256,
-          flags.map((flag) => flag.index),
-          signal,
-        )
-      return new OpfsPieces(artifact, new Map((isWhole ? flags : []).map((flag) => [flag.index, flag.source])), parts)
+      const { kept, lost } = await look(parts, artifact, signal)
+      if (lost.length > 0) await parts.flags.remove(artifact.sha256, lost, signal)
+      return new OpfsPieces(artifact, kept, parts)
     },
+    view: async (artifact, signal) => new OpfsPieces(artifact, (await look(parts, artifact, signal)).kept, parts),
+    readPiece: (artifact, piece, signal) => new OpfsPieces(artifact, new Map(), parts).read(piece, signal),
     remove: async (sha256, signal) => {
       await withDeadline(parts.files.remove(fileNameOf(sha256)), 'removing a file', signal)
     },
   }
+}
+
+interface Look {
+  readonly kept: OpenBacking['kept']
+  /** Flags whose bytes are gone: the file was cleared or cut. */
+  readonly lost: readonly PieceIndex[]
+}
+
+async function look(parts: OpfsBackingParts, artifact: PieceSpace, signal: AbortSignal): Promise<Look> {
+  const flags = await parts.flags.list(artifact.sha256, 'opfs', signal)
+  const isWhole = flags.length === 0 || (await snapshotOf(parts.files, artifact, signal)) !== undefined
+  if (!isWhole) return { kept: new Map(), lost: flags.map((flag) => flag.index) }
+  return { kept: new Map(flags.map((flag) => [flag.index, flag.source])), lost: [] }
 }
 
 /** Name of the file that holds an artifact's pieces, each at its own offset. */
@@ -113,6 +122,10 @@ class OpfsPieces implements OpenBacking {
     const writer = this.#writer
     this.#writer = undefined
     writer?.close()
+  }
+
+  release(): void {
+    this.close()
   }
 
   async #openWriter(signal: AbortSignal): Promise<PieceWriter> {

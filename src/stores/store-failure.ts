@@ -1,4 +1,4 @@
-import { DeliveryError } from '../core/errors.ts'
+import { DeliveryError, failureOf } from '../core/errors.ts'
 
 /**
  * What a store throws for whatever the platform threw: `quota-exceeded` or `store-failed`, with the original as `cause`.
@@ -9,6 +9,12 @@ export function toStoreError(error: unknown, facts: { readonly doing: string; re
   const name = error instanceof Error ? error.name : ''
   if (name === 'QuotaExceededError') return new DeliveryError({ code: 'quota-exceeded', neededBytes: facts.neededBytes }, { cause: error })
   return storeFailed(`${facts.doing}: ${sentence(name, error)}`, error)
+}
+
+/** True for what a full or broken disk makes; false for mistakes, cancellation, and an index that a newer version of this code owns. */
+export function isStorageTrouble(error: unknown): boolean {
+  const code = failureOf(error)?.code
+  return code === 'quota-exceeded' || code === 'store-failed'
 }
 
 export function storeFailed(detail: string, cause?: unknown): DeliveryError {

@@ -22,6 +22,9 @@ export function createVolatileMemory(): Memory {
     records: {
       get: async (key) => records.get(key),
       put: async (key, value) => void records.set(key, value),
+      putAll: async (entries) => {
+        for (const [key, value] of entries) records.set(key, value)
+      },
       remove: async (key) => void records.delete(key),
       keys: async () => [...records.keys()],
     },

@@ -139,6 +139,7 @@ class Disk implements FailingDisk {
         this.#call('listFlags', () =>
           [...this.#flags].filter(([key, flag]) => key.startsWith(sha256) && flag.backing === backing).map(([, flag]) => flag),
         ),
+      get: async (sha256, piece) => this.#call('getFlag', () => this.#flags.get(keyOf(sha256, piece))),
       add: async (sha256, flags) =>
         this.#call('addFlags', () => {
           for (const flag of flags) this.#flags.set(keyOf(sha256, flag.index), flag)

@@ -7,6 +7,8 @@ import { createVolatileMemory } from '../../src/stores/volatile-index.ts'
 export interface MemoryIndex extends SealiftIndex {
   /** Puts other bytes of the same length under a kept piece, as a bad disk would, or a script of the page. */
   alter(sha256: Sha256, piece: number): Promise<void>
+  /** Takes the bytes of a kept piece away and leaves its flag, as a cleared folder would. */
+  lose(sha256: Sha256, piece: number): void
   keptPieces(sha256: Sha256): number
   keptDocuments(): number
   keptRecords(): readonly string[]
@@ -17,8 +19,8 @@ export function createMemoryIndex(): MemoryIndex {
   const rows = new Map<Sha256, ArtifactRow>()
   const documents = new Set<Sha256>()
   const records = new Set<string>()
-  const pieces = new Map<Sha256, Map<number, { readonly flag: PieceFlag; readonly blob: Blob }>>()
-  const of = (sha256: Sha256) => pieces.get(sha256) ?? new Map<number, { readonly flag: PieceFlag; readonly blob: Blob }>()
+  const pieces = new Map<Sha256, Map<number, { readonly flag: PieceFlag; readonly blob: Blob | undefined }>>()
+  const of = (sha256: Sha256) => pieces.get(sha256) ?? new Map<number, { readonly flag: PieceFlag; readonly blob: Blob | undefined }>()
   const change = (sha256: Sha256, fields: Partial<ArtifactRow>): void => {
     const row = rows.get(sha256)
     if (row !== undefined) rows.set(sha256, { ...row, ...fields })
@@ -40,6 +42,11 @@ export function createMemoryIndex(): MemoryIndex {
       put: async (key, value, signal) => {
         records.add(key)
         await memory.records.put(key, structuredClone(value), signal)
+      },
+      putAll: async (entries, signal) => {
+        const clones = structuredClone(entries)
+        for (const key of entries.keys()) records.add(key)
+        await memory.records.putAll(clones, signal)
       },
     },
     audit: memory.audit,
@@ -68,6 +75,7 @@ export function createMemoryIndex(): MemoryIndex {
     },
     pieces: {
       list: async (sha256, backing) => [...of(sha256).values()].map((kept) => kept.flag).filter((flag) => flag.backing === backing),
+      get: async (sha256, piece) => of(sha256).get(piece)?.flag,
       add: async () => {
         throw new TypeError('this index keeps the bytes of pieces with their flags')
       },
@@ -87,10 +95,15 @@ export function createMemoryIndex(): MemoryIndex {
     close: () => undefined,
     async alter(sha256, piece) {
       const kept = of(sha256).get(piece)
-      if (kept === undefined) throw new RangeError(`piece ${piece} is not kept`)
+      if (kept?.blob === undefined) throw new RangeError(`piece ${piece} is not kept`)
       const bytes = new Uint8Array(await kept.blob.arrayBuffer())
       bytes[0] = (bytes[0] ?? 0) ^ 1
       of(sha256).set(piece, { ...kept, blob: new Blob([bytes]) })
+    },
+    lose(sha256, piece) {
+      const kept = of(sha256).get(piece)
+      if (kept === undefined) throw new RangeError(`piece ${piece} is not kept`)
+      of(sha256).set(piece, { ...kept, blob: undefined })
     },
     keptPieces: (sha256) => of(sha256).size,
     keptDocuments: () => documents.size,
