@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { findBrokenLink } from '../../src/core/audit/chain.ts'
 import { findTallyFault, isWholeTally } from '../../src/core/audit/tally.ts'
+import { DeliveryError } from '../../src/core/errors.ts'
 import type { AuditRecord } from '../../src/core/audit/record.ts'
 import type { BlobRef, ByteRange } from '../../src/core/model/artifact.ts'
 import { toSourceId, type Sha256 } from '../../src/core/model/ids.ts'
@@ -343,3 +344,9 @@ async function stopAfter(engine: Engine, pieces: number): Promise<{ readonly rea
   ).catch((error: unknown) => error)
   return { reason, caught }
 }
+
+test('a full disk does not hide why an artifact was refused', async () => {
+  const { machine, engine } = await publishedAs({ bundles: [] })
+  machine.index.audit.append = () => Promise.reject(new DeliveryError({ code: 'quota-exceeded', neededBytes: 1 }))
+  expect(await failureOfDelivery(deliver(engine))).toMatchObject({ code: 'signature-missing' })
+})
