@@ -131,7 +131,7 @@ class SimplePeerLink implements PeerLink {
   }
 
   stats(): ReturnType<PeerLink['stats']> {
-    return readLinkStats(this.#peer)
+    return readLinkStats(this.#peer, this.#clock, this.#over.signal)
   }
 
   close(): void {
