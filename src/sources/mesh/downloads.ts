@@ -10,6 +10,8 @@ import { createSettled, type Settled } from './wait.ts'
 /** Silence that costs a peer the request. */
 export const FIRST_DATA_MS = 2000
 export const GAP_MS = 3000
+/** A peer that has not ended a cancelled request by then is given up: what it had queued before, it has sent or never will. */
+export const CANCEL_MS = 15_000
 /** Bytes that nobody asked for, of one peer. Above, it is a flood. */
 const UNSOLICITED_BYTES = 64 * 1024
 
@@ -23,6 +25,8 @@ export interface DownloadOptions {
   readonly onBusy: (retryMs: number) => void
   /** A request was given up because nothing came. */
   readonly onSilence: () => void
+  /** It does not end what was cancelled: its requests would stay open, and block it for ever. */
+  readonly onDeaf: (elapsedMs: number) => void
 }
 
 export interface PieceRequest {
@@ -43,6 +47,8 @@ interface Download extends PieceRequest {
   wake: Settled<void>
   state: 'running' | 'cancelled' | 'done'
   failure: DeliveryError | undefined
+  /** Aborted once the peer has nothing more to say about it. */
+  readonly over: AbortController
 }
 
 interface Grant {
@@ -200,6 +206,7 @@ export class Downloads {
       wake: createSettled(),
       state: 'running',
       failure: undefined,
+      over: new AbortController(),
     }
     const creditBytes = Math.max(0, Math.min(request.lengthBytes, this.#window.bytes - this.outstandingBytes))
     this.#open.set(download.requestId, download)
@@ -267,7 +274,16 @@ export class Downloads {
     if (download.state !== 'running') return
     download.state = 'cancelled'
     this.#options.send({ type: 'cancel', requestId: download.requestId })
+    void this.#awaitEnd(download.over.signal)
     this.#grant()
+  }
+
+  async #awaitEnd(signal: AbortSignal): Promise<void> {
+    const isDeaf = await this.#options.clock.sleep(CANCEL_MS, signal).then(
+      () => true,
+      () => false,
+    )
+    if (isDeaf) this.#options.onDeaf(CANCEL_MS)
   }
 
   #close(download: Download): void {
@@ -276,6 +292,7 @@ export class Downloads {
     this.#grantedBytes -= download.grantedBytes - download.receivedBytes
     download.grantedBytes = download.receivedBytes
     download.state = 'done'
+    download.over.abort()
     download.takenBytes = download.receivedBytes
     this.#open.delete(download.requestId)
     download.wake.resolve()

@@ -105,7 +105,8 @@ class Session implements PeerSession {
     const send = this.#send
     const refuse = (detail: string): void => this.fail({ code: 'peer-frame', detail })
     this.#topics = new Topics(send, ({ sha256, offer }) => options.onOffer(sha256, offer))
-    this.#downloads = new Downloads({ source, clock, random, send, refuse, onBusy: this.#onBusy, onSilence: this.#onSilence })
+    const onDeaf = (elapsedMs: number): void => this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs })
+    this.#downloads = new Downloads({ source, clock, random, send, refuse, onBusy: this.#onBusy, onSilence: this.#onSilence, onDeaf })
     this.#uploads = new Uploads({
       store: options.store,
       slots: options.slots,
