@@ -185,6 +185,7 @@ describe('the kill switch', () => {
     await page.reload()
     await waitForSdk(page)
     expect(await editionOf(page)).toBeUndefined()
+    await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0, { polling: 50 })
     const loads = site.requests.filter(({ path }) => path === '/app.js').length
     expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered', sha256: publication.digests.notes })
     expect(site.requests.filter(({ path }) => path === '/app.js')).toHaveLength(loads)
