@@ -3,7 +3,6 @@
 /** Requests of one peer that are open at the same time. */
 export const OPEN_REQUESTS = 4
 
-
 /** Topics of one peer that are open at the same time. Opening one more closes the oldest, at both ends and without a message. */
 export const OPEN_TOPICS = 256
 
