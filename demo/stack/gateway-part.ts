@@ -119,7 +119,8 @@ class SwitchableGateway implements GatewayPart {
       this.note = `(our own; nginx did not start: ${error.message})`
     }
     this.kind = 'built-in'
-    return startCachingGateway(common)
+    // The console says which parts are down, since it is what takes them down.
+    return startCachingGateway({ ...common, log: () => undefined })
   }
 
   async #stop(): Promise<void> {

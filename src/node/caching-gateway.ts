@@ -1,18 +1,22 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { once } from 'node:events'
-import { LIMITS } from '../core/limits.ts'
 import type { ByteRange } from '../core/model/artifact.ts'
 import { formatContentRange, formatUnsatisfiedRange, parseRange } from '../core/respond/http-range.ts'
 import { catalogueSecondsOf, parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
-import { fetchFromOrigins } from './origin-fetch.ts'
-import { createSliceCache, readIfThere, SLICE_BYTES, writeWhole, type Slice, type SliceCache } from './slice-cache.ts'
+import { createCatalogueCache, type CatalogueCache } from './catalogue-cache.ts'
+import { stderrLog, type GatewayLog } from './gateway-log.ts'
+import { createKeptFiles } from './kept-files.ts'
+import { createOriginPool } from './origin-pool.ts'
+import { createSliceCache, SLICE_BYTES, type Slice, type SliceCache } from './slice-cache.ts'
+import { systemClock } from './system-clock.ts'
 
 export interface CachingGatewayOptions extends GatewayOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string
   /** Default: a free one. */
   readonly port?: number
+  /** Default: one JSON object per line on standard error. */
+  readonly log?: GatewayLog
 }
 
 const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
@@ -24,9 +28,8 @@ const REFETCHES_PER_SECOND = 10
 
 interface Context {
   readonly options: CachingGatewayOptions
-  readonly origins: readonly URL[]
   readonly slices: SliceCache
-  readonly catalogue: () => Promise<{ readonly bytes: Uint8Array; readonly status: string } | undefined>
+  readonly catalogue: CatalogueCache
   readonly mayRefetch: () => boolean
   /** Fires when the gateway closes. */
   readonly signal: AbortSignal
@@ -34,23 +37,29 @@ interface Context {
 
 /**
  * A small LAN gateway for machines without nginx: the same URLs, slices of 1 MiB kept on disk, no index in memory.
- * It may start with all origins dead. It does not evict: give it a disk that holds what is published.
+ * It may start with all origins dead. It does not evict: give it a disk that holds what is published. A full
+ * or unwritable one costs the origins a request for each answer, and no client its answer.
  * @throws {DeliveryError} `config-invalid`
  */
 export async function startCachingGateway(options: CachingGatewayOptions): Promise<RunningGateway> {
   const origins = parseOrigins(options.origins)
   parseAllowedOrigins(options.allowedOrigins)
   const closing = new AbortController()
+  const log = options.log ?? stderrLog
+  const kept = createKeptFiles(log)
+  const caches = { ...options, kept, pool: createOriginPool(origins, { clock: systemClock, log }) }
   const context: Context = {
     options,
-    origins,
-    slices: createSliceCache({ origins, cacheDir: options.cacheDir, pinnedRoot: options.pinnedRoot }),
-    catalogue: createCatalogueCache(options, origins, closing.signal),
+    slices: createSliceCache(caches),
+    catalogue: createCatalogueCache({ ...caches, clock: systemClock, freshMs: catalogueSecondsOf(options) * 1000 }),
     mayRefetch: createRation(REFETCHES_PER_SECOND),
     signal: closing.signal,
   }
   const server = createServer((request, response) => {
-    answer(context, request, response).catch(() => failQuietly(response))
+    answer(context, request, response).catch((error: unknown) => {
+      if (!closing.signal.aborted) log('request-failed', { detail: String(error) })
+      fail(response)
+    })
   })
   server.maxConnections = MAX_CONNECTIONS
   server.listen(options.port ?? 0, options.host ?? '127.0.0.1')
@@ -66,6 +75,7 @@ export async function startCachingGateway(options: CachingGatewayOptions): Promi
       server.close()
       server.closeAllConnections()
       await closed
+      await kept.settled()
     },
   }
 }
@@ -183,7 +193,7 @@ async function write(response: ServerResponse, bytes: Uint8Array, gone: AbortSig
 }
 
 async function answerCatalogue(context: Context, response: ServerResponse): Promise<void> {
-  const kept = await context.catalogue()
+  const kept = await context.catalogue.get(context.signal)
   if (kept === undefined) return end(response, 502)
   response.writeHead(200, {
     'content-type': 'application/json',
@@ -192,24 +202,6 @@ async function answerCatalogue(context: Context, response: ServerResponse): Prom
     'x-cache-status': kept.status,
   })
   response.end(kept.bytes)
-}
-
-/** Fresh for a while, then asked for again; when no origin answers, the last one lasts: its reader judges its age. */
-function createCatalogueCache(options: GatewayOptions, origins: readonly URL[], signal: AbortSignal): Context['catalogue'] {
-  const file = join(options.cacheDir, 'catalogue.json')
-  const freshMs = catalogueSecondsOf(options) * 1000
-  let freshUntilMs = 0
-  return async () => {
-    const pinned = await readIfThere(join(options.pinnedRoot, 'catalogue.json'))
-    if (pinned !== undefined) return { bytes: pinned, status: 'HIT' }
-    const kept = await readIfThere(file)
-    if (kept !== undefined && performance.now() < freshUntilMs) return { bytes: kept, status: 'HIT' }
-    const answer = await fetchFromOrigins(origins, { path: 'catalogue.json', range: undefined, maxBytes: LIMITS.catalogueBytes }, signal)
-    if (answer.kind !== 'bytes') return kept === undefined ? undefined : { bytes: kept, status: 'STALE' }
-    await writeWhole(file, answer.bytes)
-    freshUntilMs = performance.now() + freshMs
-    return { bytes: answer.bytes, status: kept === undefined ? 'MISS' : 'EXPIRED' }
-  }
 }
 
 function createRation(perSecond: number): () => boolean {
@@ -254,7 +246,7 @@ function endJson(response: ServerResponse, value: unknown): void {
 }
 
 /** After headers only a cut connection tells the client that the body is not whole. */
-function failQuietly(response: ServerResponse): void {
+function fail(response: ServerResponse): void {
   if (response.headersSent) response.destroy()
   else end(response, 502)
 }

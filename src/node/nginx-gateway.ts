@@ -6,7 +6,10 @@ import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeliveryError } from '../core/errors.ts'
+import { createDeadline } from './deadline.ts'
 import { renderGatewayConfig, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
+import { untilAborted } from './read-body.ts'
+import { systemClock } from './system-clock.ts'
 
 export interface NginxGatewayOptions extends GatewayOptions {
   /** Default `127.0.0.1`. */
@@ -21,6 +24,8 @@ export interface NginxGatewayOptions extends GatewayOptions {
 
 const START_TIMEOUT_MS = 10_000
 const STOP_TIMEOUT_MS = 3_000
+const HEALTH_TIMEOUT_MS = 1_000
+const NEVER = new AbortController().signal
 
 /** Path of nginx on this machine, or undefined. The sbin folders count even when PATH leaves them out. */
 export function findNginx(): string | undefined {
@@ -89,12 +94,15 @@ async function waitUntilHealthy(url: string, child: ChildProcess, words: () => s
 }
 
 async function isHealthy(url: string): Promise<boolean> {
+  const deadline = createDeadline(systemClock, HEALTH_TIMEOUT_MS, NEVER)
   try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(1000) })
+    const response = await untilAborted(fetch(`${url}/healthz`, { signal: deadline.signal }), deadline.signal)
     await response.body?.cancel()
     return response.ok
   } catch {
     return false // not listening yet
+  } finally {
+    deadline.release()
   }
 }
 

@@ -1,18 +1,19 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { fetchFromOrigins, type OriginAnswer } from './origin-fetch.ts'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { KeptFiles } from './kept-files.ts'
+import type { OriginAnswer, OriginPool } from './origin-pool.ts'
 
 /** One aligned part of a file, and the size of the whole. */
 export interface Slice {
   /** Slice number, from 0. */
   readonly index: number
+  /** Empty when the slice lies past the end. */
   readonly bytes: Uint8Array
   readonly sizeBytes: number
   readonly status: 'HIT' | 'MISS' | 'BYPASS'
 }
 
-export type SliceAnswer = Slice | Exclude<OriginAnswer, { readonly kind: 'bytes' }>
+export type SliceAnswer = Slice | Extract<OriginAnswer, { readonly kind: 'missing' | 'unreachable' }>
 
 export interface SliceRequest {
   /** 64 lower-case hex digits. */
@@ -32,30 +33,36 @@ export interface SliceCache {
 export const SLICE_BYTES = 2 ** 20
 
 export function createSliceCache(options: {
-  readonly origins: readonly URL[]
+  readonly pool: OriginPool
+  readonly kept: KeptFiles
   readonly cacheDir: string
   readonly pinnedRoot: string
 }): SliceCache {
+  const { pool, kept, cacheDir, pinnedRoot } = options
   const looks = new Map<string, Promise<SliceAnswer>>()
 
   const pull = async (request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer> => {
     const start = request.index * SLICE_BYTES
     const range = { start, end: start + SLICE_BYTES }
-    const answer = await fetchFromOrigins(
-      options.origins,
-      { path: `by-hash/sha256/${request.digest}`, range, maxBytes: SLICE_BYTES },
-      signal,
-    )
+    const answer = await pool.fetch({ path: `by-hash/sha256/${request.digest}`, range, maxBytes: SLICE_BYTES }, signal)
+    const status = request.isRefetch ? 'BYPASS' : 'MISS'
+    // Not kept: clients could fill the disk with slices that nobody published.
+    if (answer.kind === 'past-end') return { index: request.index, bytes: new Uint8Array(0), sizeBytes: answer.sizeBytes, status }
     if (answer.kind !== 'bytes') return answer
     const sizeBytes = sizeOfRange(answer.contentRange, start, answer.bytes.length)
     if (sizeBytes === undefined) return { kind: 'unreachable' }
-    await writeWhole(fileOf(options.cacheDir, request), withSize(answer.bytes, sizeBytes))
-    return { index: request.index, bytes: answer.bytes, sizeBytes, status: request.isRefetch ? 'BYPASS' : 'MISS' }
+    await kept.keep(fileOf(cacheDir, request), withSize(answer.bytes, sizeBytes))
+    return { index: request.index, bytes: answer.bytes, sizeBytes, status }
+  }
+
+  const readCached = async (request: SliceRequest): Promise<Slice | undefined> => {
+    const file = await kept.read(fileOf(cacheDir, request))
+    return file === undefined ? undefined : parseSlice(file, request.index)
   }
 
   const look = async (request: SliceRequest, signal: AbortSignal): Promise<SliceAnswer> => {
-    const pinned = await readPinned(options.pinnedRoot, request)
-    const known = pinned ?? (request.isRefetch ? undefined : await readCached(options.cacheDir, request))
+    const pinned = await readPinned(pinnedRoot, request)
+    const known = pinned ?? (request.isRefetch ? undefined : await readCached(request))
     return known ?? pull(request, signal)
   }
 
@@ -72,28 +79,6 @@ export function createSliceCache(options: {
   }
 }
 
-/** Writes a file so that nobody ever reads half of it. */
-export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const scratch = `${file}.${randomUUID()}`
-  await mkdir(dirname(file), { recursive: true })
-  try {
-    await writeFile(scratch, bytes)
-    await rename(scratch, file)
-  } catch (error) {
-    await rm(scratch, { force: true })
-    throw error
-  }
-}
-
-/** The bytes of a file, or undefined when there is none. */
-export async function readIfThere(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file)
-  } catch {
-    return undefined // absent or unreadable: the caller fetches it
-  }
-}
-
 function fileOf(cacheDir: string, request: SliceRequest): string {
   return join(cacheDir, 'slices', request.digest.slice(0, 2), request.digest, String(request.index))
 }
@@ -106,10 +91,12 @@ function withSize(bytes: Uint8Array, sizeBytes: number): Uint8Array {
   return file
 }
 
-async function readCached(cacheDir: string, request: SliceRequest): Promise<Slice | undefined> {
-  const content = await readIfThere(fileOf(cacheDir, request))
-  if (content === undefined || content.length < 8) return undefined
-  return { index: request.index, bytes: content.subarray(8), sizeBytes: Number(content.readBigUInt64BE(0)), status: 'HIT' }
+/** Undefined unless it is as long as this slice of a file of this size is: after a power cut a disk may hold less. */
+function parseSlice(file: Uint8Array, index: number): Slice | undefined {
+  if (file.length <= 8) return undefined
+  const sizeBytes = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0))
+  const bytes = file.subarray(8)
+  return bytes.length === Math.min(SLICE_BYTES, sizeBytes - index * SLICE_BYTES) ? { index, bytes, sizeBytes, status: 'HIT' } : undefined
 }
 
 async function readPinned(root: string, request: SliceRequest): Promise<Slice | undefined> {
@@ -128,7 +115,7 @@ async function readPinned(root: string, request: SliceRequest): Promise<Slice | 
 
 /** The whole size, when the range is the one that was asked for and no byte of it is missing. */
 function sizeOfRange(contentRange: string | undefined, start: number, lengthBytes: number): number | undefined {
-  const [, first, last, total] = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16})$/.exec(contentRange ?? '') ?? []
+  const [, first, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(contentRange ?? '') ?? []
   const sizeBytes = Number(total)
   const end = Math.min(start + SLICE_BYTES, sizeBytes)
   return Number(first) === start && Number(last) === end - 1 && lengthBytes === end - start ? sizeBytes : undefined

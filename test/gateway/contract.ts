@@ -81,6 +81,14 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
       expect((await bytesOf(across)).equals(FILE.subarray(MIB - 3, 3 * MIB + 6))).toBe(true)
     })
 
+    test('answers 416 with the size to a range past the end', async () => {
+      for (const past of [FILE.length, FILE.length + 5 * MIB]) {
+        const refused = await get(`bytes=${past}-${past + 99}`)
+        expect([refused.status, refused.headers.get('content-range')]).toEqual([416, `bytes */${FILE.length}`])
+        await refused.arrayBuffer()
+      }
+    })
+
     test('twenty cold clients cost the origins one request per slice', async () => {
       const clients = Array.from({ length: 20 }, async () => bytesOf(await get(`bytes=0-${MIB - 1}`)))
       for (const bytes of await Promise.all(clients)) expect(bytes.equals(FILE.subarray(0, MIB))).toBe(true)

@@ -10,6 +10,8 @@ export interface Origin {
   readonly digest: string
   /** `Range` of every request for the file, in order. */
   readonly ranges: (string | undefined)[]
+  /** Requests for the catalogue. */
+  catalogueRequests: number
   mode: OriginMode
   catalogue: string
   kill(): Promise<void>
@@ -26,6 +28,7 @@ export async function startOrigin(file: Buffer): Promise<Origin> {
     url: `http://127.0.0.1:${address.port}/files/`,
     digest,
     ranges: [],
+    catalogueRequests: 0,
     mode: 'good',
     catalogue: '{"first":true}',
     async kill() {
@@ -46,6 +49,7 @@ function answer(origin: Origin, file: Buffer, request: IncomingMessage, response
   response.setHeader('cache-control', 'no-store')
   response.setHeader('set-cookie', 'a=b')
   response.setHeader('etag', `"${Math.random()}"`)
+  if (request.url === '/files/catalogue.json') origin.catalogueRequests++
   if (origin.mode === 'hanging') return
   if (origin.mode === 'html') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>please log in</h1>')
   if (request.url === '/files/catalogue.json')
@@ -55,6 +59,8 @@ function answer(origin: Origin, file: Buffer, request: IncomingMessage, response
   if (origin.mode === 'missing') return void response.writeHead(404).end()
   const [, first = '0', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   const start = Number(first)
+  if (request.headers.range !== undefined && start >= file.length)
+    return void response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
   const end = last === '' ? file.length : Math.min(file.length, Number(last) + 1)
   const bytes = Buffer.from(file.subarray(start, end))
   if (origin.mode === 'poisoned') bytes.fill(0)
