@@ -40,7 +40,7 @@ describe('what is published', () => {
     expect(entry).toEqual(report.artifacts[0]?.entry)
     if (entry === undefined) throw new Error('expected an entry')
     expect(entry.artifact).toEqual({ sha256: sha256Of(content), sizeBytes: content.length })
-    const manifest = parseManifest(await readSiteIn(options.site).readBlob(entry.manifest, never))
+    const manifest = parseManifest(await readSiteIn(options.site).readBlob(entry.manifest, 'manifest', never))
     expect(manifest).toMatchObject({ filename: FILE, mediaType: 'application/gzip', priority: 'normal', sizeBytes: content.length })
     expect(manifest.bundles.map(({ kind }) => kind)).toEqual(['signature', 'attestation'])
     expect(manifest.pieces).toMatchObject({ kind: 'inline', lengthBytes: 256 * KIB, count: 13 })
@@ -72,7 +72,7 @@ describe('what is published', () => {
     await publish({ ...options, pieceLengthBytes: 64 * KIB }, never)
     const { pieces } = await onlyManifest(options.site)
     if (pieces.kind !== 'listed') throw new Error('expected a list blob')
-    const list = parsePieceList(await readSiteIn(options.site).readBlob(pieces.list, never), 65)
+    const list = parsePieceList(await readSiteIn(options.site).readBlob(pieces.list, 'piece-list', never), 65)
     expect(Buffer.from(list).toString('hex')).toBe(hashesOf(content, 64 * KIB))
   })
 
@@ -187,7 +187,7 @@ describe('publishing again', () => {
     expect(artifacts.map(({ version }) => version)).toEqual(['1.2.3', '1.3.0'])
     const newest = artifacts[1]
     if (newest === undefined || old === undefined) throw new Error('expected two entries')
-    const manifest = parseManifest(await readSiteIn(options.site).readBlob(newest.manifest, never))
+    const manifest = parseManifest(await readSiteIn(options.site).readBlob(newest.manifest, 'manifest', never))
     expect(manifest.previous).toEqual({ version: '1.2.3', sha256: old.manifest.sha256 })
   })
 
@@ -409,7 +409,7 @@ describe('a folder is refused', () => {
 async function onlyManifest(site: string) {
   const [entry, ...others] = (await catalogueOf(site)).artifacts
   if (entry === undefined || others.length > 0) throw new Error('expected one entry')
-  return parseManifest(await readSiteIn(site).readBlob(entry.manifest, never))
+  return parseManifest(await readSiteIn(site).readBlob(entry.manifest, 'manifest', never))
 }
 
 function hashesOf(content: Buffer, lengthBytes: number): string {

@@ -100,18 +100,18 @@ interface Prepared {
 async function keptManifest(entry: CatalogueEntry, now: Prepared, run: PublishRun, signal: AbortSignal): Promise<Manifest | undefined> {
   const { file, cut, given } = now
   try {
-    const manifest = parseManifest(await run.reader.readBlob(entry.manifest, signal))
+    const manifest = parseManifest(await run.reader.readBlob(entry.manifest, 'manifest', signal))
     const isSame =
       manifest.filename === file.filename &&
       manifest.mediaType === file.mediaType &&
       manifest.priority === file.priority &&
       manifest.pieces.lengthBytes === cut.pieces.lengthBytes
     if (!isSame) return undefined
-    const bundles = await Promise.all(manifest.bundles.map((ref) => run.reader.readBlob(ref, signal)))
+    const bundles = await Promise.all(manifest.bundles.map((ref) => run.reader.readBlob(ref, 'bundle', signal)))
     const hasGiven = given.every(({ bytes }) => bundles.some((bundle) => Buffer.compare(bundle, bytes) === 0))
     if (!hasGiven) return undefined
     await vouchForArtifact(bundles, { artifact: cut.sha256, trust: run.trust }, run.verifier)
-    if (manifest.pieces.kind === 'listed') await run.reader.readBlob(manifest.pieces.list, signal)
+    if (manifest.pieces.kind === 'listed') await run.reader.readBlob(manifest.pieces.list, 'piece-list', signal)
     return manifest
   } catch (error) {
     // Whatever is wrong with the earlier manifest, a new one takes its place.

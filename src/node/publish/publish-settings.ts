@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import { openJson } from '../../core/json/json.ts'
+import { openJsonText } from '../../core/json/json.ts'
 import type { JsonField } from '../../core/json/json-field.ts'
 import { errorCode } from '../durable-file.ts'
 import type { FileSettings } from './publish-file.ts'
@@ -35,7 +35,7 @@ export async function readPublishSettings(dir: string): Promise<PublishSettings>
 /** @param path named in errors */
 export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSettings {
   const refuse = (at: string, detail: string) => new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail })
-  const root = openJson(bytes, { document: 'manifest', limitBytes: SETTINGS_BYTES, refuse })
+  const root = openJsonText(decodeText(bytes, refuse), { limitBytes: SETTINGS_BYTES, refuse })
   requireMembers(root, ['schema', 'defaults', 'files'])
   const get = root.object(['schema', 'defaults', 'files'])
   get('schema').optional((field) => field.schema(1))
@@ -45,6 +45,15 @@ export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSe
     return names.map((name) => [name, readSettings(member(name))] as const)
   })
   return { defaults: get('defaults').optional(readSettings) ?? {}, files: new Map(files) }
+}
+
+function decodeText(bytes: Uint8Array, refuse: (at: string, detail: string) => DeliveryError): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    // The decoder knows no more than that.
+    throw refuse('$', 'expected UTF-8')
+  }
 }
 
 function readSettings(field: JsonField): FileSettings {

@@ -25,10 +25,10 @@ export interface SelfCheck {
  */
 export async function checkPublished(entry: CatalogueEntry, check: SelfCheck, signal: AbortSignal): Promise<void> {
   const { reader } = check
-  const manifest = parseManifest(await reader.readBlob(entry.manifest, signal))
+  const manifest = parseManifest(await reader.readBlob(entry.manifest, 'manifest', signal))
   checkManifest(entry, manifest)
   const { pieces } = manifest
-  const hashes = pieces.kind === 'inline' ? pieces.hashes : parsePieceList(await reader.readBlob(pieces.list, signal), pieces.count)
+  const hashes = pieces.kind === 'inline' ? pieces.hashes : parsePieceList(await reader.readBlob(pieces.list, 'piece-list', signal), pieces.count)
   const artifact = toArtifact(manifest, {
     manifestRef: entry.manifest,
     hashes,
@@ -58,6 +58,6 @@ export async function checkPublished(entry: CatalogueEntry, check: SelfCheck, si
       })
     }
   }
-  const bundles = await Promise.all(artifact.bundles.map((bundle) => reader.readBlob(bundle, signal)))
+  const bundles = await Promise.all(artifact.bundles.map((bundle) => reader.readBlob(bundle, 'bundle', signal)))
   await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: check.trust }, check.verifier)
 }

@@ -1,17 +1,26 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, type DocumentKind } from '../../core/errors.ts'
 import { toSourceId } from '../../core/model/ids.ts'
+import { createDeadline } from '../deadline.ts'
 import { errorCode } from '../durable-file.ts'
+import { readBody, untilAborted } from '../read-body.ts'
+import { systemClock } from '../system-clock.ts'
 
 /** How long one document may take from a server. */
 const FETCH_TIMEOUT_MS = 30_000
+
+/** What is expected there, and how long it may be. */
+export interface DocumentLimit {
+  readonly document: DocumentKind
+  readonly limitBytes: number
+}
 
 export function isWebUrl(place: string): boolean {
   return /^https?:/i.test(place)
 }
 
 /** A file, or undefined when there is none. @throws {DeliveryError} `input-invalid`, `format-oversized` */
-export async function readDocument(path: string, limitBytes: number): Promise<Uint8Array | undefined> {
+export async function readDocument(path: string, limit: DocumentLimit): Promise<Uint8Array | undefined> {
   let handle: FileHandle
   try {
     handle = await open(path, 'r')
@@ -21,9 +30,9 @@ export async function readDocument(path: string, limitBytes: number): Promise<Ui
   }
   try {
     const { size } = await handle.stat()
-    if (size > limitBytes) throw oversized(limitBytes)
+    if (size > limit.limitBytes) throw oversized(limit)
     const bytes = await handle.readFile()
-    if (bytes.length > limitBytes) throw oversized(limitBytes)
+    if (bytes.length > limit.limitBytes) throw oversized(limit)
     return bytes
   } finally {
     await handle.close()
@@ -34,18 +43,15 @@ export async function readDocument(path: string, limitBytes: number): Promise<Ui
  * What a server answers, or undefined for 404.
  * @throws {DeliveryError} `source-status`, `source-timeout`, `source-unreachable`, `format-oversized`
  */
-export async function fetchDocument(url: string, limitBytes: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+export async function fetchDocument(url: string, limit: DocumentLimit, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const source = toSourceId(url.slice(0, 200))
   const startedMs = performance.now()
-  const timeout = AbortSignal.timeout(FETCH_TIMEOUT_MS)
+  const deadline = createDeadline(systemClock, FETCH_TIMEOUT_MS, signal)
   let phase: 'headers' | 'body' = 'headers'
   try {
-    const response = await fetch(url, {
-      signal: AbortSignal.any([signal, timeout]),
-      credentials: 'omit',
-    })
+    const response = await untilAborted(fetch(url, { signal: deadline.signal, credentials: 'omit' }), deadline.signal)
     phase = 'body'
-    if (response.ok) return await collect(response, limitBytes)
+    if (response.ok) return await collect(readBody(response, deadline.signal), limit)
     await response.body?.cancel()
     if (response.status === 404) return undefined
     throw new DeliveryError({
@@ -58,24 +64,24 @@ export async function fetchDocument(url: string, limitBytes: number, signal: Abo
     signal.throwIfAborted()
     if (error instanceof DeliveryError) throw error
     const elapsedMs = Math.round(performance.now() - startedMs)
-    if (timeout.aborted) throw new DeliveryError({ code: 'source-timeout', source, phase: 'stall', elapsedMs }, { cause: error })
+    if (deadline.isMissed) throw new DeliveryError({ code: 'source-timeout', source, phase: 'stall', elapsedMs }, { cause: error })
     throw new DeliveryError({ code: 'source-unreachable', source, phase, elapsedMs }, { cause: error })
+  } finally {
+    deadline.release()
   }
 }
 
-async function collect(response: Response, limitBytes: number): Promise<Uint8Array> {
+async function collect(body: AsyncIterable<Uint8Array>, limit: DocumentLimit): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let total = 0
-  for await (const chunk of response.body ?? []) {
-    const bytes: unknown = chunk
-    if (!(bytes instanceof Uint8Array)) continue
-    total += bytes.length
-    if (total > limitBytes) throw oversized(limitBytes)
-    chunks.push(bytes)
+  for await (const chunk of body) {
+    total += chunk.length
+    if (total > limit.limitBytes) throw oversized(limit)
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }
 
-function oversized(limitBytes: number): DeliveryError {
-  return new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes })
+function oversized({ document, limitBytes }: DocumentLimit): DeliveryError {
+  return new DeliveryError({ code: 'format-oversized', document, limitBytes })
 }

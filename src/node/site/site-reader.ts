@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, type DocumentKind } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { BlobRef } from '../../core/model/artifact.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import { toSourceId } from '../../core/model/ids.ts'
 import { sha256Of } from '../../core/verify/digest.ts'
-import { fetchDocument, isWebUrl, readDocument } from './document.ts'
+import { fetchDocument, isWebUrl, readDocument, type DocumentLimit } from './document.ts'
 
 /** Reads the published layout: a folder on this machine, or one that a server shows. */
 export interface SiteReader {
@@ -14,8 +14,12 @@ export interface SiteReader {
   readonly place: string
   /** `/catalogue.json` as it stands there; undefined when there is none. Not verified. */
   readCatalogue(signal: AbortSignal): Promise<Uint8Array | undefined>
-  /** A small document by its digest. @throws {DeliveryError} `blob-unavailable`, `blob-mismatch`, `source-*` */
-  readBlob(blob: BlobRef, signal: AbortSignal): Promise<Uint8Array>
+  /**
+   * A small document by its digest.
+   * @param document what it should be, named when it is longer than it was signed to be
+   * @throws {DeliveryError} `blob-unavailable`, `blob-mismatch`, `format-oversized`, `source-*`
+   */
+  readBlob(blob: BlobRef, document: DocumentKind, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /** Where a blob lies below the root of the layout. */
@@ -31,26 +35,26 @@ export function readSite(place: string): SiteReader {
 
 /** The layout in a folder. */
 export function readSiteIn(root: string): SiteReader {
-  const read = async (path: string, limitBytes: number, signal: AbortSignal) => {
+  const read = async (path: string, limit: DocumentLimit, signal: AbortSignal) => {
     signal.throwIfAborted()
-    return readDocument(join(root, path), limitBytes)
+    return readDocument(join(root, path), limit)
   }
   return toReader(root, read)
 }
 
 function readSiteAt(root: string): SiteReader {
-  return toReader(root, (path, limitBytes, signal) => fetchDocument(new URL(path, root).href, limitBytes, signal))
+  return toReader(root, (path, limit, signal) => fetchDocument(new URL(path, root).href, limit, signal))
 }
 
-type ReadDocument = (path: string, limitBytes: number, signal: AbortSignal) => Promise<Uint8Array | undefined>
+type ReadDocument = (path: string, limit: DocumentLimit, signal: AbortSignal) => Promise<Uint8Array | undefined>
 
 function toReader(place: string, read: ReadDocument): SiteReader {
   const source = toSourceId(place.slice(0, 200))
   return {
     place,
-    readCatalogue: (signal) => read('catalogue.json', LIMITS.catalogueBytes, signal),
-    async readBlob(blob, signal) {
-      const bytes = await read(blobPath(blob.sha256), blob.sizeBytes, signal)
+    readCatalogue: (signal) => read('catalogue.json', { document: 'catalogue', limitBytes: LIMITS.catalogueBytes }, signal),
+    async readBlob(blob, document, signal) {
+      const bytes = await read(blobPath(blob.sha256), { document, limitBytes: blob.sizeBytes }, signal)
       if (bytes === undefined) {
         throw new DeliveryError({
           code: 'blob-unavailable',

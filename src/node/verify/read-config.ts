@@ -1,8 +1,10 @@
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, failureOf } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { parseSiteConfig } from '../../core/manifest/parse-site-config.ts'
 import type { SiteConfig } from '../../core/manifest/site-config.ts'
 import { fetchDocument, isWebUrl, readDocument } from '../site/document.ts'
+
+const LIMIT = { document: 'site-config', limitBytes: LIMITS.siteConfigBytes } as const
 
 /**
  * Reads `/sealift.json` from a file or a URL. In a file, relative URLs count from http://localhost/.
@@ -10,8 +12,18 @@ import { fetchDocument, isWebUrl, readDocument } from '../site/document.ts'
  */
 export async function readConfig(place: string, signal: AbortSignal): Promise<SiteConfig> {
   signal.throwIfAborted()
-  const limitBytes = LIMITS.siteConfigBytes
-  const bytes = isWebUrl(place) ? await fetchDocument(place, limitBytes, signal) : await readDocument(place, limitBytes)
+  const bytes = await readWithin(place, signal)
   if (bytes === undefined) throw new DeliveryError({ code: 'config-unavailable', detail: `there is no ${place}` })
   return parseSiteConfig(bytes, isWebUrl(place) ? place : 'http://localhost/')
+}
+
+async function readWithin(place: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  try {
+    return isWebUrl(place) ? await fetchDocument(place, LIMIT, signal) : await readDocument(place, LIMIT)
+  } catch (error) {
+    if (failureOf(error)?.code !== 'format-oversized') throw error
+    // Its operator wrote it, and nobody published it.
+    const detail = `is longer than ${LIMIT.limitBytes} bytes`
+    throw new DeliveryError({ code: 'config-invalid', path: place, detail }, { cause: error })
+  }
 }

@@ -76,7 +76,7 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
   if (manifest.sizeBytes !== file.sizeBytes) {
     throw new DeliveryError({ code: 'artifact-size', expectedBytes: manifest.sizeBytes, actualBytes: file.sizeBytes })
   }
-  const bundles = await Promise.all(manifest.bundles.map((bundle) => found.site.readBlob(bundle, signal)))
+  const bundles = await Promise.all(manifest.bundles.map((bundle) => found.site.readBlob(bundle, 'bundle', signal)))
   const verdicts = await vouchForArtifact(bundles, { artifact: file.sha256, trust: options.trust }, verifier)
   return { file, listed: { entry, manifest, found }, verdicts }
 }
@@ -116,7 +116,7 @@ async function findEntry(
 }
 
 async function readManifest(found: FoundCatalogue, entry: CatalogueEntry, signal: AbortSignal): Promise<Manifest> {
-  const manifest = parseManifest(await found.site.readBlob(entry.manifest, signal))
+  const manifest = parseManifest(await found.site.readBlob(entry.manifest, 'manifest', signal))
   checkManifest(entry, manifest)
   return manifest
 }
