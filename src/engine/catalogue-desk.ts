@@ -1,6 +1,6 @@
 import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { Catalogue } from '../core/manifest/catalogue.ts'
-import { acceptCatalogue, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
+import { acceptCatalogue, isFromFuture, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
 import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import { deliveryPolicy } from '../core/plan/policy.ts'
 import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
@@ -70,7 +70,7 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
 function answer(parts: EngineParts, accepted: AcceptedCatalogue): CatalogueAnswer {
   // A version is a time in the past. A clock that says less was set back, and must not make an expired catalogue fresh again.
   const now = Math.max(nowSeconds(parts.clock), accepted.catalogue.version)
-  const question = { nowSeconds: now, maxGraceSeconds: parts.config.maxGraceSeconds, isFresherReachable: false }
+  const question = { nowSeconds: now, maxGraceSeconds: parts.config.maxGraceSeconds }
   try {
     return { ...accepted, freshness: judgeFreshness(accepted.catalogue, question) }
   } catch (error) {
@@ -144,11 +144,30 @@ async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<Accept
   }
 }
 
+/** Any script of the origin could have written it: a number that is no time would put every check of a version out of force. */
 async function loadFloor(parts: EngineParts, signal: AbortSignal): Promise<CatalogueFloor | undefined> {
-  const floor = await parts.memory.records.get(`${FLOOR_KEY}:${parts.config.repository}`, signal)
-  if (typeof floor !== 'object' || floor === null || !('version' in floor) || !('sha256' in floor)) return undefined
-  const { version, sha256 } = floor
-  return typeof version === 'number' && isSha256(sha256) ? { version, sha256 } : undefined
+  const floor = parseFloor(await parts.memory.records.get(`${FLOOR_KEY}:${parts.config.repository}`, signal))
+  if (floor === undefined || !isFromFuture(floor.version, nowSeconds(parts.clock))) return floor
+  return (await isSignedInKept(parts, floor, signal)) ? floor : undefined
+}
+
+function parseFloor(record: unknown): CatalogueFloor | undefined {
+  if (typeof record !== 'object' || record === null || !('version' in record) || !('sha256' in record)) return undefined
+  const { version, sha256 } = record
+  return typeof version === 'number' && Number.isSafeInteger(version) && version > 0 && isSha256(sha256) ? { version, sha256 } : undefined
+}
+
+/** A floor ahead of the clock is nonsense, unless the publisher's signature says that version: then the clock was set back. */
+async function isSignedInKept(parts: EngineParts, floor: CatalogueFloor, signal: AbortSignal): Promise<boolean> {
+  const file = await parts.memory.records.get(`${CATALOGUE_KEY}:${parts.config.repository}`, signal)
+  if (!(file instanceof Uint8Array)) return false
+  try {
+    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, trustOfConfig(parts.config).catalogue, parts.verifier)
+    return catalogue.version === floor.version && payloadSha256 === floor.sha256
+  } catch (error) {
+    if (failureOf(error) === undefined) throw error
+    return false
+  }
 }
 
 /** Another tab has accepted a newer one. */
@@ -170,20 +189,16 @@ async function keepNewest(parts: EngineParts, accepted: AcceptedCatalogue, signa
   return accepted
 }
 
-async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
-  const { records } = parts.memory
-  // The floor first: after a crash between the two, an old catalogue is refused rather than a rollback allowed.
-  await records.put(
-    `${FLOOR_KEY}:${parts.config.repository}`,
-    { version: accepted.catalogue.version, sha256: accepted.payloadSha256 } satisfies CatalogueFloor,
-    signal,
-  )
-  await records.put(`${CATALOGUE_KEY}:${parts.config.repository}`, accepted.file, signal)
-  await records.put(
-    `${ALIASES_KEY}:${parts.config.repository}`,
-    accepted.catalogue.artifacts.flatMap((entry) => entry.aliases),
-    signal,
-  )
+/** In one step: a floor without its catalogue would leave a machine with nothing to go on with in an outage. */
+async function keep(parts: EngineParts, { catalogue, file, payloadSha256 }: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
+  const { repository } = parts.config
+  const floor: CatalogueFloor = { version: catalogue.version, sha256: payloadSha256 }
+  const entries = new Map<string, unknown>([
+    [`${FLOOR_KEY}:${repository}`, floor],
+    [`${CATALOGUE_KEY}:${repository}`, file],
+    [`${ALIASES_KEY}:${repository}`, catalogue.artifacts.flatMap((entry) => entry.aliases)],
+  ])
+  await parts.memory.records.putAll(entries, signal)
 }
 
 /** A catalogue that was there and was refused says more than the sources that were not. */

@@ -40,7 +40,11 @@ export function createRecords(connection: IndexConnection): Records {
       'keeping records',
       async (db) => {
         const tx = db.transaction('records', 'readwrite', { durability: 'strict' })
-        await allOrNone(tx, [...entries].map(([key, value]) => () => tx.store.put(value, key)))
+        // Async, so that a value that cannot be cloned is one more rejection, which is waited for.
+        await allOrNone(
+          tx,
+          [...entries].map(async ([key, value]) => await tx.store.put(value, key)),
+        )
       },
       signal,
     )
@@ -77,9 +81,9 @@ interface Transaction {
 }
 
 /** A value that cannot be cloned throws without ending its transaction, which would then keep the values before it. */
-async function allOrNone(tx: Transaction, writes: readonly (() => Promise<unknown>)[]): Promise<void> {
+async function allOrNone(tx: Transaction, writes: readonly Promise<unknown>[]): Promise<void> {
   try {
-    await Promise.all([...writes.map((write) => write()), tx.done])
+    await Promise.all([...writes, tx.done])
   } catch (error) {
     await ended(tx)
     throw error

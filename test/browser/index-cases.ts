@@ -36,6 +36,23 @@ export const INDEX_CASES: readonly ContractCase<IndexSubject>[] = [
     },
   },
   {
+    name: 'records that are kept together are kept all or none',
+    run: async ({ openIndex }) => {
+      const index = await openIndex()
+      await index.records.put('floor', 1, never)
+      const uncloneable = (): undefined => undefined
+      const entries = new Map<string, unknown>([
+        ['floor', 2],
+        ['catalogue', uncloneable],
+        ['aliases', []],
+      ])
+      await expectFailure(index.records.putAll(entries, never), ['store-failed'])
+      expectSame([await index.records.get('floor', never), await index.records.keys(never)], [1, ['floor']], 'after a failure')
+      await index.records.putAll(new Map(entries).set('catalogue', BYTES), never)
+      expectSame([await index.records.get('floor', never), await index.records.get('catalogue', never)], [2, BYTES], 'together')
+    },
+  },
+  {
     name: 'audit records keep their order',
     run: async ({ openIndex }) => {
       const index = await openIndex()

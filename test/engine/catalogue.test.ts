@@ -1,13 +1,16 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { DeliveryError } from '../../src/core/errors.ts'
 import type { Catalogue } from '../../src/core/manifest/catalogue.ts'
 import type { Sha256 } from '../../src/core/model/ids.ts'
+import type { Records } from '../../src/stores/index-values.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { auditOf, bytesOf, createMachine, createMirror, deliver, failureOfDelivery, isForgotten, LATEST, never } from './machine.ts'
 import { createPublisher, PIECE_BYTES, REPOSITORY_NAME, utf8, type Publisher, type Release } from './publisher.ts'
 
 const DAY_SECONDS = 86_400
-/** Where a machine keeps the catalogue of this repository. */
+/** Where a machine keeps the catalogue of this repository, and what it says of the newest one. */
 const KEPT = `catalogue:${REPOSITORY_NAME}`
+const FLOOR = `catalogue-floor:${REPOSITORY_NAME}`
 const BYTES = seededBytes(1, 2 * PIECE_BYTES + 5)
 
 let publisher: Publisher
@@ -126,6 +129,37 @@ describe('the newest catalogue ever accepted', () => {
     expect(await failureOfDelivery(deliver(old, digest(release.entry.artifact.sha256)))).toMatchObject({ code: 'artifact-denied' })
   })
 
+  test.each([
+    ['no number', Number.NaN],
+    ['infinite', Number.POSITIVE_INFINITY],
+    ['below zero', -1],
+    ['a fraction', 1.5],
+    ['a time that never comes', Number.MAX_SAFE_INTEGER],
+  ])('is not put out of force by a floor that is %s: the pinned minimum holds, and what reaches it is taken', async (_what, version) => {
+    const machine = createMachine(publisher)
+    await machine.index.records.put(FLOOR, { version, sha256: release.entry.artifact.sha256 }, never)
+    const trust = { ...publisher.trust, minimumVersion: publisher.nowSeconds + 1 }
+    expect(await failureOfDelivery(deliver(machine.start([mirrorOf('cdn-1', good)], { trust })))).toMatchObject({
+      code: 'catalogue-rollback',
+      floor: publisher.nowSeconds + 1,
+    })
+    const delivered = await deliver(machine.start([mirrorOf('cdn-1', await later(60))], { trust }))
+    expect(delivered.record.catalogue.version).toBe(publisher.nowSeconds + 60)
+    expect(await machine.index.records.get(FLOOR, never)).toMatchObject({ version: publisher.nowSeconds + 60 })
+    await machine.index.records.remove(KEPT, never)
+    expect(await failureOfDelivery(deliver(machine.start([mirrorOf('cdn-1', good)])))).toMatchObject({ code: 'catalogue-rollback' })
+  })
+
+  test.each([0, 1, 2, 3])('is kept with its floor or not at all, when the browser dies after %i writes', async (writes) => {
+    const machine = createMachine(publisher)
+    const revive = dieAfter(machine.index.records, writes)
+    await deliver(machine.start([mirrorOf('cdn-1', good)])).catch(() => undefined)
+    revive()
+    const keys = machine.index.keptRecords()
+    expect(keys.includes(FLOOR)).toBe(keys.includes(KEPT))
+    expect(keys.includes(`aliases:${REPOSITORY_NAME}`)).toBe(keys.includes(KEPT))
+  })
+
   test('with other bytes under one version is equivocation, whoever serves them', async () => {
     const machine = createMachine(publisher)
     const twin = await publisher.catalogue([release], { graceSeconds: 1 })
@@ -163,6 +197,31 @@ describe('the newest catalogue ever accepted', () => {
     expect(await failureOfDelivery(deliver(machine.start([])))).toMatchObject({ code: 'catalogue-unavailable' })
     const delivered = await deliver(machine.start([mirrorOf('cdn-2', good)]))
     expect(delivered.record.catalogue.source).toBe('cdn-2')
+  })
+})
+
+describe('a clock that was set back by 400 days', () => {
+  test('refuses a catalogue that was never seen, and takes nothing from what is kept', async () => {
+    const machine = createMachine(publisher)
+    const { sha256 } = release.entry.artifact
+    await deliver(machine.start([mirrorOf('cdn-1', good)]))
+    machine.clock.nowSeconds -= 400 * DAY_SECONDS
+    for (const mirrors of [[], [mirrorOf('cdn-1', good)], [mirrorOf('cdn-1', await later(60))]]) {
+      const delivered = await deliver(machine.start(mirrors), digest(sha256))
+      expect(await bytesOf(delivered.blob)).toEqual(BYTES)
+      expect(delivered.record.catalogue).toMatchObject({ version: publisher.nowSeconds, source: 'kept' })
+    }
+    const fresh = createMachine(publisher)
+    fresh.clock.nowSeconds -= 400 * DAY_SECONDS
+    expect(await failureOfDelivery(deliver(fresh.start([mirrorOf('cdn-1', good)])))).toMatchObject({ code: 'catalogue-future' })
+  })
+
+  test('is no way back to an older catalogue', async () => {
+    const machine = createMachine(publisher)
+    await deliver(machine.start([mirrorOf('cdn-1', await later(60))]))
+    machine.clock.nowSeconds -= 400 * DAY_SECONDS
+    const delivered = await deliver(machine.start([mirrorOf('cdn-1', good)]))
+    expect(delivered.record.catalogue.version).toBe(publisher.nowSeconds + 60)
   })
 })
 
@@ -223,6 +282,26 @@ describe('an artifact that a new catalogue denies', () => {
     expect(await auditOf(machine.start([]))).toEqual([])
   })
 })
+
+/** The browser is killed: after so many writes none takes effect. @returns what ends that */
+function dieAfter(records: Records, writes: number): () => void {
+  const { put, putAll } = records
+  let left = writes
+  const requireAlive = (): void => {
+    if (left-- <= 0) throw new DeliveryError({ code: 'store-failed', detail: 'the browser was killed' })
+  }
+  Object.assign(records, {
+    put: async (...given: Parameters<Records['put']>) => {
+      requireAlive()
+      await put(...given)
+    },
+    putAll: async (...given: Parameters<Records['putAll']>) => {
+      requireAlive()
+      await putAll(...given)
+    },
+  })
+  return () => void Object.assign(records, { put, putAll })
+}
 
 interface Envelope {
   payload: string

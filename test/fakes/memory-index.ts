@@ -58,7 +58,14 @@ export function createMemoryIndex(): MemoryIndex {
         const isSameCut = known?.pieceLengthBytes === cut.lengthBytes && known.sizeBytes === sizeBytes
         if (!isSameCut) pieces.delete(sha256)
         const row: ArtifactRow = {
-          ...{ sha256, sizeBytes, pieceLengthBytes: cut.lengthBytes, count: cut.count, filename, mediaType, name, version },
+          sha256,
+          sizeBytes,
+          pieceLengthBytes: cut.lengthBytes,
+          count: cut.count,
+          filename,
+          mediaType,
+          name,
+          version,
           state: isSameCut ? known.state : 'partial',
           createdAtMs: known?.createdAtMs ?? nowMs,
           lastUsedAtMs: nowMs,

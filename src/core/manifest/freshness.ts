@@ -24,6 +24,11 @@ export interface CatalogueOffer {
 /** A version is a signing time; clocks that differ by more than this are a publisher's mistake or an attack. */
 export const MAX_CLOCK_SKEW_SECONDS = 86_400
 
+/** Whether a version is a time that no honest signer has seen yet, by this clock. */
+export function isFromFuture(version: number, nowSeconds: number): boolean {
+  return version > nowSeconds + MAX_CLOCK_SKEW_SECONDS
+}
+
 /**
  * Whether this catalogue may take the place of the one before it. Says nothing of its age: see `judgeFreshness`.
  * @throws {DeliveryError} `catalogue-repository`, `catalogue-future`, `catalogue-rollback`, `catalogue-equivocation`
@@ -33,8 +38,9 @@ export function acceptCatalogue(offer: CatalogueOffer): void {
   if (offered.repository !== offer.repository) {
     throw new DeliveryError({ code: 'catalogue-repository', expected: offer.repository, offered: offered.repository })
   }
-  // A catalogue from the far future would raise the floor above everything published until then.
-  if (offered.version > nowSeconds + MAX_CLOCK_SKEW_SECONDS) {
+  // A catalogue from the far future would raise the floor above everything published until then. The floor itself is no
+  // future: where its version is ahead of the clock, the clock was set back.
+  if (isFromFuture(offered.version, nowSeconds) && offered.version > (floor?.version ?? 0)) {
     throw new DeliveryError({ code: 'catalogue-future', version: offered.version, nowSeconds })
   }
   const lowest = Math.max(floor?.version ?? 0, offer.minimumVersion)
@@ -48,12 +54,11 @@ export interface FreshnessQuestion {
   readonly nowSeconds: number
   /** The site's ceiling on the publisher's grace. */
   readonly maxGraceSeconds: number
-  /** True when some source answered with a newer catalogue: then there is no outage to bridge. */
-  readonly isFresherReachable: boolean
 }
 
 /**
- * Whether names may still be resolved in an accepted catalogue. `stale` is said aloud and goes into the audit record.
+ * Whether names may still be resolved in an accepted catalogue, the newest that any source has: so grace bridges an outage, and
+ * never passes over what is fresher. `stale` is said aloud and goes into the audit record.
  * @throws {DeliveryError} `catalogue-expired`
  */
 export function judgeFreshness(catalogue: Catalogue, question: FreshnessQuestion): 'fresh' | 'stale' {
@@ -61,7 +66,7 @@ export function judgeFreshness(catalogue: Catalogue, question: FreshnessQuestion
   const { nowSeconds } = question
   if (nowSeconds <= expiresAtSeconds) return 'fresh'
   const graceSeconds = Math.min(catalogue.graceSeconds, question.maxGraceSeconds)
-  if (!question.isFresherReachable && nowSeconds <= expiresAtSeconds + graceSeconds) return 'stale'
+  if (nowSeconds <= expiresAtSeconds + graceSeconds) return 'stale'
   throw new DeliveryError({ code: 'catalogue-expired', expiredAtSeconds: expiresAtSeconds, nowSeconds })
 }
 

@@ -40,7 +40,7 @@ export async function findCatalogue(search: CatalogueSearch, signal: AbortSignal
   }
   if (best !== undefined) {
     const { nowSeconds, maxGraceSeconds } = search
-    const freshness = judgeFreshness(best.verified.catalogue, { nowSeconds, maxGraceSeconds, isFresherReachable: false })
+    const freshness = judgeFreshness(best.verified.catalogue, { nowSeconds, maxGraceSeconds })
     return { ...best.verified, site: best.site, freshness }
   }
   const [only] = reasons
