@@ -6,7 +6,7 @@ import type { Clock, Hasher, WindowSources } from '../core/ports.ts'
 import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { StoreView } from '../stores/store-view.ts'
-import { createVolatileMemory, type Memory } from '../stores/volatile-index.ts'
+import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
 import { createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
@@ -41,9 +41,9 @@ export interface EngineOptions {
   readonly windowSources: WindowSources | undefined
 }
 
-/** Uses the index where there is one; else everything works and nothing outlives the context. */
+/** In the index where there is one and it can be written; else everything works and nothing outlives the context. */
 export function memoryOf(stores: StoreView): Memory {
-  return stores.index ?? createVolatileMemory()
+  return stores.memory
 }
 
 /** The one place that wires adapters to the ports of core. */

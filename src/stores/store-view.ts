@@ -5,6 +5,7 @@ import type { FileStore } from './artifact-file.ts'
 import type { Backing } from './backing.ts'
 import { createBlobBacking } from './blob-backing.ts'
 import { withDeadline } from './deadline.ts'
+import { createFallbackMemory } from './fallback-memory.ts'
 import { createIndexBook } from './index-book.ts'
 import { openIndex, type SealiftIndex } from './index-db.ts'
 import { createLayeredStore } from './layered-store.ts'
@@ -12,6 +13,7 @@ import { createLookups, type StoreLookups } from './lookups.ts'
 import { createMemoryBacking } from './memory-backing.ts'
 import { createOpfsBacking } from './opfs-backing.ts'
 import { openPieceFiles, type PieceFiles } from './piece-files.ts'
+import { createVolatileMemory, type Memory } from './volatile-index.ts'
 
 /** What this context can store in. */
 export interface StoreCapabilities {
@@ -27,6 +29,8 @@ export interface StoreView {
   readonly lookups: StoreLookups
   /** Undefined where IndexedDB cannot be used; nothing then outlives this context. */
   readonly index: SealiftIndex | undefined
+  /** Documents, records and audit: in the index where they can be kept there, else in this context's memory. */
+  readonly memory: Memory
   close(): void
 }
 
@@ -56,6 +60,7 @@ export function composeStoreView(parts: {
     store: createLayeredStore([...lasting, createMemoryBacking(LIMITS.memoryStoreBytes)], book),
     lookups: createLookups(index, lasting, clock),
     index,
+    memory: index === undefined ? createVolatileMemory() : createFallbackMemory(index),
     close: () => index?.close(),
   }
 }
