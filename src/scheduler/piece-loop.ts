@@ -1,7 +1,7 @@
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
 import { pickRarest, pickRun, pickSteal, type PieceRun } from '../core/pieces/picker.ts'
-import { restMs } from '../core/plan/backoff.ts'
+import { readingMs, restMs } from '../core/plan/backoff.ts'
 import { LANES } from '../core/plan/policy.ts'
 import { verifyPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
@@ -9,7 +9,7 @@ import { escalate, isUsable, type Delivery } from './delivery-state.ts'
 import { runBytes } from './ledger.ts'
 import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
 import { noteFailure, noteRate, type SourceState } from './source-state.ts'
-import { createTransfer, noteBytes, type Transfer } from './transfer.ts'
+import { createTransfer, noteBytes, pause, resume, type Transfer } from './transfer.ts'
 
 /** How long a run should keep a source busy, so that its requests are few but its pieces can still move elsewhere. */
 const RUN_SECONDS = 1.5
@@ -80,7 +80,7 @@ async function transferRun(delivery: Delivery, transfer: Transfer, signal: Abort
       })
   } finally {
     ledger.unclaim(transfer)
-    if (transfer.firstByteAtMs !== undefined) noteRate(state, transfer.receivedBytes, tools.clock.monotonicMs() - transfer.firstByteAtMs)
+    if (transfer.firstByteAtMs !== undefined) noteRate(state, transfer.receivedBytes, readingMs(transfer, tools.clock.monotonicMs()))
     gate.open()
   }
 }
@@ -102,7 +102,7 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
       transfer.by.receivedBytes += chunk.length
       observer.onReceived({ source: source.id, tier: source.tier, bytes: chunk.length })
       for (const cut of cutter.push(chunk)) {
-        await keeping
+        await holdUp(delivery, transfer, keeping)
         keeping = keepPiece(delivery, transfer, cut)
         // Observed at the next piece or at the end; until then a rejection must not count as unhandled.
         keeping.catch(() => undefined)
@@ -110,12 +110,22 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
       if (transfer.receivedBytes > expectedBytes) break
     }
   } finally {
-    await keeping
+    await holdUp(delivery, transfer, keeping)
   }
   stop.throwIfAborted()
   // The end of a stream is not its success: without a failure here the same read would be tried again at once, for ever.
   const actualBytes = transfer.receivedBytes
   if (actualBytes !== expectedBytes) throw new DeliveryError({ code: 'source-length', source: source.id, expectedBytes, actualBytes })
+}
+
+/** Waits for a piece to be kept. Nothing is read meanwhile, so the source cannot be silent. */
+async function holdUp({ tools }: Delivery, transfer: Transfer, keeping: Promise<void>): Promise<void> {
+  pause(transfer, tools.clock.monotonicMs())
+  try {
+    await keeping
+  } finally {
+    resume(transfer, tools.clock.monotonicMs())
+  }
 }
 
 async function keepPiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {

@@ -1,6 +1,6 @@
 import type { PieceIndex } from '../core/model/ids.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
-import type { TransferView } from '../core/plan/backoff.ts'
+import { readingMs, type TransferView } from '../core/plan/backoff.ts'
 import { createAbort, type Abort } from './abort.ts'
 import type { SourceState } from './source-state.ts'
 
@@ -12,6 +12,8 @@ export interface Transfer extends TransferView {
   firstByteAtMs: number | undefined
   lastByteAtMs: number
   receivedBytes: number
+  pausedSinceMs: number | undefined
+  pausedMs: number
   /** First piece of the run that has not been verified yet. */
   nextPiece: number
   /** True once its pieces may be taken by others; it goes on reading, for a late byte still counts. */
@@ -27,6 +29,8 @@ export function createTransfer(by: SourceState, run: PieceRun, nowMs: number): T
     firstByteAtMs: undefined,
     lastByteAtMs: nowMs,
     receivedBytes: 0,
+    pausedSinceMs: undefined,
+    pausedMs: 0,
     nextPiece: run.start,
     isReleased: false,
   }
@@ -38,9 +42,21 @@ export function noteBytes(transfer: Transfer, byteCount: number, nowMs: number):
   transfer.receivedBytes += byteCount
 }
 
+/** Nobody reads from it until `resume`. */
+export function pause(transfer: Transfer, nowMs: number): void {
+  transfer.pausedSinceMs = nowMs
+}
+
+export function resume(transfer: Transfer, nowMs: number): void {
+  if (transfer.pausedSinceMs === undefined) return
+  transfer.pausedMs += nowMs - transfer.pausedSinceMs
+  transfer.pausedSinceMs = undefined
+  transfer.lastByteAtMs = nowMs
+}
+
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */
 export function transferRate(transfer: Transfer, nowMs: number): number {
-  const runMs = transfer.firstByteAtMs === undefined ? 0 : nowMs - transfer.firstByteAtMs
+  const runMs = readingMs(transfer, nowMs)
   return runMs >= 250 ? (transfer.receivedBytes * 1000) / runMs : transfer.by.bytesPerSecond
 }
 
@@ -50,6 +66,6 @@ export function transferEtaMs(transfer: Transfer, piece: PieceIndex, pieceBytes:
   const rate = transferRate(transfer, nowMs)
   if (rate <= 0) return Infinity
   const bytesToGo = (piece + 1 - transfer.run.start) * pieceBytes - transfer.receivedBytes
-  const silentMs = nowMs - transfer.lastByteAtMs
+  const silentMs = transfer.pausedSinceMs === undefined ? nowMs - transfer.lastByteAtMs : 0
   return Math.max(0, (bytesToGo * 1000) / rate) + (silentMs > 300 ? silentMs : 0)
 }

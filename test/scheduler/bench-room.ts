@@ -42,6 +42,21 @@ export function createMovableSet(initial: readonly Source[]): MovableSet {
   }
 }
 
+/** Each piece takes the disk so long. */
+function onSlowDisk(opened: StoredArtifact, clock: VirtualClock, putMs: number): StoredArtifact {
+  return {
+    stored: opened.stored,
+    origins: () => opened.origins(),
+    put: async (piece, signal) => {
+      await clock.sleep(putMs, signal)
+      await opened.put(piece, signal)
+    },
+    read: (piece, signal) => opened.read(piece, signal),
+    forget: (pieces, signal) => opened.forget(pieces, signal),
+    close: () => opened.close(),
+  }
+}
+
 /** One artifact, its sources, a store and a clock: what every delivery test needs. */
 export interface Room {
   readonly bytes: Uint8Array
@@ -64,9 +79,11 @@ export function createRoom(
     readonly sizeBytes?: number
     readonly pieceBytes?: number
     readonly seed?: number
+    /** What the disk takes for each piece. Default 0. */
+    readonly putMs?: number
   } = {},
 ): Room {
-  const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1 } = options
+  const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1, putMs = 0 } = options
   const bytes = seededBytes(seed, sizeBytes)
   const artifact = makeArtifact(bytes, pieceBytes)
   const clock = createVirtualClock()
@@ -85,7 +102,8 @@ export function createRoom(
     set,
     source: (id, tier, over = {}) => createArraySource({ id: toSourceId(id), tier, clock, blobs: [bytes], ...over }),
     async deliver(signal = new AbortController().signal) {
-      const stored = await store.open(artifact, signal)
+      const opened = await store.open(artifact, signal)
+      const stored = putMs === 0 ? opened : onSlowDisk(opened, clock, putMs)
       let reports: readonly SourceReport[] = []
       const work = deliverPieces(
         {

@@ -203,6 +203,27 @@ test('peers that appear while it runs are used, and a peer that leaves is not mi
   expect(new Set(stored.origins().values())).toEqual(new Set(['peer:a', 'peer:b']))
 })
 
+test('a slow disk is no fault of the source that is ready to go on', async () => {
+  const room = createRoom({ sizeBytes: 6 * 64 * 1024, putMs: 5000 })
+  const cdn = room.source('cdn-1', 'cdn', { bytesPerSecond: 4 * MIB })
+  const gateway = room.source('gateway', 'gateway')
+  room.set.replace([cdn, gateway])
+  const { stored, reports } = await room.deliver()
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(reports.map(({ source, failures }) => [source, failures])).toEqual([['cdn-1', []]])
+  expect(gateway.asked).toEqual([])
+})
+
+test('a source that stops in the middle is noticed on a slow disk too', async () => {
+  const room = createRoom({ putMs: 5000 })
+  const cdn = room.source('cdn-1', 'cdn', { maxRunPieces: 1 })
+  cdn.fault = { kind: 'stalls', afterBytes: 32 * 1024 }
+  room.set.replace([cdn, room.source('gateway', 'gateway', { bytesPerSecond: MIB })])
+  const { stored, reports } = await room.deliver()
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(reports.find(({ source }) => source === 'cdn-1')?.failures[0]).toMatchObject({ code: 'source-timeout', phase: 'stall' })
+})
+
 test('an empty artifact needs no source', async () => {
   const room = createRoom({ sizeBytes: 0 })
   const { stored, reports } = await room.deliver()

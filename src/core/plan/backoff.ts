@@ -36,8 +36,19 @@ export function timingFor(sizeBytes: number, base: Timing = TIMING): Timing {
 export interface TransferView {
   readonly startedAtMs: number
   readonly firstByteAtMs: number | undefined
+  /** When the last byte came, or when reading went on after a pause. */
   readonly lastByteAtMs: number
   readonly receivedBytes: number
+  /** Since when nobody reads from it, because an earlier piece is still being kept. Undefined while it is read. */
+  readonly pausedSinceMs: number | undefined
+  /** Time of earlier pauses. */
+  readonly pausedMs: number
+}
+
+/** For how long a transfer was read since its first byte, in milliseconds: pauses are ours, not the source's. */
+export function readingMs(view: TransferView, nowMs: number): number {
+  if (view.firstByteAtMs === undefined) return 0
+  return (view.pausedSinceMs ?? nowMs) - view.firstByteAtMs - view.pausedMs
 }
 
 export type TransferJudgement =
@@ -46,12 +57,13 @@ export type TransferJudgement =
 
 /** Whether a transfer may keep its pieces for itself. `bestOtherRate` in bytes per second, 0 when unknown. */
 export function judgeTransfer(view: TransferView, nowMs: number, bestOtherRate: number, timing: Timing): TransferJudgement {
+  if (view.pausedSinceMs !== undefined) return { kind: 'fine' }
   const silentMs = nowMs - view.lastByteAtMs
   const phase = view.firstByteAtMs === undefined ? 'headers' : 'stall'
   if (silentMs >= timing.abortMs) return { kind: 'abort', phase }
   if (silentMs >= (phase === 'headers' ? timing.hedgeMs : timing.stallMs)) return { kind: 'release', phase }
   if (view.firstByteAtMs === undefined) return { kind: 'fine' }
-  const runMs = nowMs - view.firstByteAtMs
+  const runMs = readingMs(view, nowMs)
   if (runMs < timing.slowAfterMs) return { kind: 'fine' }
   const rate = (view.receivedBytes * 1000) / runMs
   const floor = Math.max(timing.floorBytesPerSecond, bestOtherRate / timing.slowFactor)
