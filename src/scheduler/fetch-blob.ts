@@ -78,7 +78,7 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
     else if (hunt.running === 0 || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
       // Asking is not failing: a slow answer of the CDN is no reason to meet strangers yet.
       for (const tier of tools.policy.tiers) tools.sources.want(tier)
-      if (hunt.running === 0 && !isAnyResting(hunt) && !tools.sources.isGrowing()) break
+      if (isHopeless(hunt)) break
     }
     await waitAtMost(hunt.gate, { clock: tools.clock, ms: next === undefined ? TICK_MS : TIMING.hedgeMs }, signal)
     if (hunt.found !== undefined) return hunt.found
@@ -90,6 +90,10 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
     sha256: hunt.ref.sha256,
     reasons: hunt.failures,
   })
+}
+
+function isHopeless(hunt: Hunt): boolean {
+  return hunt.running === 0 && !isAnyResting(hunt) && !hunt.tools.sources.isGrowing()
 }
 
 /** The best one that was not asked yet, else the best one that has rested. */

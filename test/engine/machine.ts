@@ -92,10 +92,20 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
 
 export function configOf({ trust }: Pick<Publisher, 'trust'>): SiteConfig {
   return {
-    ...{ schema: 1, repository: REPOSITORY_NAME, origins: [], gateways: [], preset: 'cdn-first', tiers: undefined },
-    mesh: { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
+    schema: 1,
+    repository: REPOSITORY_NAME,
+    origins: [],
+    gateways: [],
+    preset: 'cdn-first',
+    tiers: undefined,
+    mesh: {
+      mode: 'off',
+      signaling: [],
+      ticketUrl: undefined,
+      iceServers: [],
+    },
     trust,
-    maxGraceSeconds: 7 * 86_400,
+    maxGraceSeconds: 7 * 86400,
   }
 }
 

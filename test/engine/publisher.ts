@@ -69,8 +69,16 @@ export async function createPublisher(): Promise<Publisher> {
       const honest = manifestOf(bytes, { version: options.version ?? '1.2.3', bundles, nowSeconds })
       const manifest = encodeManifest(options.editManifest?.(honest) ?? honest)
       const entry: CatalogueEntry = {
-        ...{ name: honest.name, version: honest.version, platform: honest.platform, channel: undefined, aliases: [] },
-        ...{ manifest: refOf(manifest), artifact: refOf(bytes), mesh: options.mesh ?? true, rollout: 100, yanked: false },
+        name: honest.name,
+        version: honest.version,
+        platform: honest.platform,
+        channel: undefined,
+        aliases: [],
+        manifest: refOf(manifest),
+        artifact: refOf(bytes),
+        mesh: options.mesh ?? true,
+        rollout: 100,
+        yanked: false,
       }
       return { bytes, entry, blobs: [bytes, manifest, ...(options.withoutBundles === true ? [] : bundles)] }
     },
@@ -108,10 +116,24 @@ function manifestOf(
 ): Manifest {
   const { pieces, sha256, sizeBytes } = makeArtifact(bytes, PIECE_BYTES)
   return {
-    ...{ schema: 1, name: toArtifactName('edge-agent'), version: from.version, platform: 'linux/amd64', previous: undefined },
-    ...{ filename: 'edge-agent.tar.gz', mediaType: 'application/gzip', priority: 'normal', sha256, sizeBytes },
-    pieces: { kind: 'inline', ...pieces },
-    bundles: from.bundles.map((bundle, at) => ({ ...refOf(bundle), kind: at === 0 ? 'signature' : 'attestation' })),
+    schema: 1,
+    name: toArtifactName('edge-agent'),
+    version: from.version,
+    platform: 'linux/amd64',
+    previous: undefined,
+    filename: 'edge-agent.tar.gz',
+    mediaType: 'application/gzip',
+    priority: 'normal',
+    sha256,
+    sizeBytes,
+    pieces: {
+      kind: 'inline',
+      ...pieces,
+    },
+    bundles: from.bundles.map((bundle, at) => ({
+      ...refOf(bundle),
+      kind: at === 0 ? 'signature' : 'attestation',
+    })),
     createdAtSeconds: from.nowSeconds,
   }
 }

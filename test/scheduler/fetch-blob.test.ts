@@ -21,8 +21,12 @@ function createRoom() {
   const set = createMovableSet([])
   const reputation = createReputation()
   const tools = {
-    ...{ sources: set, policy: deliveryPolicy('cdn-first', undefined, undefined), reputation, clock },
-    ...{ random: createSeededRandom(1), hasher: instantHasher },
+    sources: set,
+    policy: deliveryPolicy('cdn-first', undefined, undefined),
+    reputation,
+    clock,
+    random: createSeededRandom(1),
+    hasher: instantHasher,
   }
   return {
     clock,

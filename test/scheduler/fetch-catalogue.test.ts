@@ -23,8 +23,12 @@ function createRoom(preset: SiteConfig['preset'] = 'cdn-first') {
   let catalogues: readonly CatalogueSource[] = []
   const set = { ...createMovableSet([]), catalogues: () => catalogues }
   const tools = {
-    ...{ sources: set, policy: deliveryPolicy(preset, undefined, undefined), reputation, clock },
-    ...{ random: () => 0, hasher: instantHasher },
+    sources: set,
+    policy: deliveryPolicy(preset, undefined, undefined),
+    reputation,
+    clock,
+    random: () => 0,
+    hasher: instantHasher,
   }
   return {
     clock,

@@ -40,6 +40,6 @@ test.each([
   ['to-page', ['need']],
   ['need-answer', ['accepted', 'failed', 'ready']],
 ])('the page of messages shows each %s message', (language, types) => {
-  const shown = examples.filter((example) => example.language === language).map(({ text }) => /"type": "([^"]+)"/.exec(text)?.[1])
+  const shown = examples.filter((example) => example.language === language).map(({ text }) => /"type": "([^"]+)"/.exec(text)?.[1] ?? '')
   expect([...new Set(shown)].toSorted()).toEqual(types.toSorted())
 })

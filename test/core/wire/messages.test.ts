@@ -24,6 +24,13 @@ const languages: readonly Language[] = [
   { name: 'answer to a need', messages: needAnswer, parse: parseNeedAnswer, refusal: 'undefined' },
 ]
 
+/** A list of nothing but holes, which a structured clone keeps. */
+function holes(length: number): readonly unknown[] {
+  const list: unknown[] = []
+  list.length = length
+  return list
+}
+
 /** Everything that can come over a port, and some that cannot. */
 const anything = fc.anything({
   withBigInt: true,
@@ -53,10 +60,10 @@ const junk: fc.Arbitrary<unknown> = fc.oneof(
     [],
     {},
     [[]],
-    new Array(3),
-    new Array(2 ** 32 - 1),
+    holes(3),
+    holes(2 ** 32 - 1),
   ),
-  fc.constantFrom<unknown>('x'.repeat(3000), new Uint8Array(2 ** 23), new Uint16Array(2), new ArrayBuffer(3), new Map(), new Date(0), 1n),
+  fc.constantFrom<unknown>('x'.repeat(3000), new Uint8Array(1000), new Uint16Array(2), new ArrayBuffer(3), new Map(), new Date(0), 1n),
   anything,
 )
 
@@ -131,13 +138,13 @@ test.each([
   ],
   ['seeds', parseEngineMessage, { type: 'seedable', blobs: listOf(LIMITS.artifactsInCatalogue + 1) }, 'blobs'],
   ['bytes of a seed', parseEngineMessage, { type: 'seed-bytes', call: 1, bytes: new Uint8Array(LIMITS.pieceLengthMaxBytes + 1) }, 'bytes'],
-  ['audit records', parseEngineMessage, { type: 'audited', call: 1, lines: new Array(100_001) }, 'lines'],
+  ['audit records', parseEngineMessage, { type: 'audited', call: 1, lines: holes(100_001) }, 'lines'],
 ])('more %s than there may be are refused before any is looked at', (_what, parse, message, path) => {
   expect(failureFrom(() => parse(message))).toMatchObject({ code: 'format-invalid', document: 'bridge-message', path, detail: /at most/ })
 })
 
 test('a hole in a list is refused like anything that is not an item', () => {
-  const message = { type: 'sources', sources: new Array(2), isGrowing: false }
+  const message = { type: 'sources', sources: holes(2), isGrowing: false }
   expect(failureFrom(() => parsePageMessage(message))).toMatchObject({ code: 'format-invalid', path: 'sources[0]' })
 })
 
