@@ -101,6 +101,23 @@ describe('a newer service worker', () => {
     expect(await editionOf(other)).toBe('2')
   })
 
+  test('that still waits from an earlier visit takes over at the next one', async () => {
+    await site.cdn.set({ rateBytesPerSecond: MIB })
+    const plain = await chromium.browser.newPage()
+    await (await openPortal(chromium.browser, site.url)).close()
+    // It keeps the old worker in use, and says nothing to the new one.
+    await plain.goto(`${site.url}plain.html`)
+    const page = await openPortal(chromium.browser, site.url)
+    await startDownload(page, 'agent')
+    await waitForPieces(page, 1)
+    site.files.set('/sw.js', site.workerScript('2'))
+    expect(await update(page)).toBe('installed')
+    await page.close()
+    expect(await editionOf(plain)).toBe('1')
+    await openPortal(chromium.browser, site.url)
+    expect(await settledEdition(plain)).toBe('2')
+  })
+
   test('that arrives cut short does not replace the good one', async () => {
     const page = await openPortal(chromium.browser, site.url)
     const whole = site.workerScript('2')

@@ -1,3 +1,4 @@
+import type { Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hasFirefox, launchChromium, launchFirefox, type LaunchedBrowser } from './launch.ts'
 import { everyPieceOnce, FILES, javascript, piecesAsked, publishFiles, startSite, type Publication, type Site } from './site.ts'
@@ -46,6 +47,13 @@ const delivered = (name: keyof typeof FILES) => ({
   sizeBytes: FILES[name].sizeBytes,
   record: 'delivered',
 })
+
+/** For each piece of the agent: 0 when it was kept as the page's download began or went on, else 1. */
+async function missingAtStart(page: Page): Promise<readonly number[]> {
+  const resolved = (await eventsOf(page)).filter((event) => event.kind === 'resolved').at(-1)
+  const isKept = (piece: number): boolean => resolved?.kept.some(({ start, end }) => start <= piece && piece < end) === true
+  return everyPieceOnce('agent').map((once, piece) => (isKept(piece) ? 0 : once))
+}
 
 describe('registering', () => {
   test('the first visit is controlled without a reload, and so is a hard reload', async () => {
@@ -98,13 +106,34 @@ describe('a download', () => {
     await site.cdn.set('up')
     await page.evaluate(() => window.trial?.download.resume())
     expect(await endOf(page)).toEqual(delivered('agent'))
-    const keptPieces = new Set<number>()
-    const resolved = (await eventsOf(page)).filter((event) => event.kind === 'resolved').at(-1)
-    for (const { start, end } of resolved?.kept ?? []) for (let piece = start; piece < end; piece++) keptPieces.add(piece)
-    expect(keptPieces.size).toBeGreaterThanOrEqual(3)
-    expect(piecesAsked(site, publication, 'agent')).toEqual(
-      Array.from({ length: FILES.agent.pieces }, (_, piece) => (keptPieces.has(piece) ? 0 : 1)),
-    )
+    const missing = await missingAtStart(page)
+    expect(missing.filter((times) => times === 0).length).toBeGreaterThanOrEqual(3)
+    expect(piecesAsked(site, publication, 'agent')).toEqual(missing)
+  })
+
+  test('that a closed tab left is finished by the next one, which asks only for the pieces that are missing', async () => {
+    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const first = await openPortal(chromium.browser, site.url)
+    await startDownload(first, 'agent')
+    await waitForPieces(first, 3)
+    await first.close()
+    site.cdn.forgetRequests()
+    await site.cdn.set('up')
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, 'agent')).toEqual(delivered('agent'))
+    expect(piecesAsked(site, publication, 'agent')).toEqual(await missingAtStart(page))
+  })
+
+  test('works again after the browser has thrown away what this origin kept, under an open page', async () => {
+    const page = await openPortal(chromium.browser, site.url)
+    expect(await download(page, 'agent')).toEqual(delivered('agent'))
+    const session = await page.createCDPSession()
+    await session.send('Storage.clearDataForOrigin', {
+      origin: new URL(site.url).origin,
+      storageTypes: 'indexeddb,file_systems,cache_storage',
+    })
+    expect(await download(page, 'agent')).toEqual(delivered('agent'))
+    expect(await download(page, 'notes')).toEqual(delivered('notes'))
   })
 
   test('that is cancelled rejects with an AbortError', async () => {
@@ -235,4 +264,4 @@ describe.runIf(hasFirefox())('in Firefox', () => {
   })
 })
 
-test.runIf(!hasFirefox())('Firefox is not installed, so nothing was tried in it', ({ skip }) => skip('no Firefox on this machine'))
+if (!hasFirefox()) test('Firefox is not installed, so nothing was tried in it', ({ skip }) => skip('no Firefox on this machine'))
