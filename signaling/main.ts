@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { fromBase64Url, type IceServer, type TicketKey } from 'sealift/protocol'
+import { parseTicketKeys, type IceServer } from 'sealift/protocol'
 import type { AdmissionMode } from './admission.ts'
 import { SIGNALING_LIMITS, type SignalingLimits } from './limits.ts'
 import { createStderrLog } from './log.ts'
@@ -11,8 +11,8 @@ const PREFIX = 'SEALIFT_SIGNALING_'
 
 /**
  * Reads the options of a server from environment variables, all starting with `SEALIFT_SIGNALING_`:
- * `ORIGINS` (comma-separated, required), `ADMISSION` (`ticket`, the default, or `open`), `KEYS` (`kid:base64url secret`, comma-separated,
- * the first signs) or `KEYS_FILE`, `PORT` (default 8787), `HOST` (default 0.0.0.0), `TLS_CERT_FILE` and `TLS_KEY_FILE`,
+ * `ORIGINS` (comma-separated, required), `ADMISSION` (`ticket`, the default, or `open`), `KEYS` (`kid:base64url secret`, with commas
+ * or line breaks between, the first signs) or `KEYS_FILE`, `PORT` (default 8787), `HOST` (default 0.0.0.0), `TLS_CERT_FILE` and `TLS_KEY_FILE`,
  * `METRICS` (`same-port`, `off` or a loopback port; default `off`), `TRUSTED_PROXIES` (comma-separated addresses),
  * `ICE` (JSON list of `{urls, username, credential}`), and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
  * @throws {TypeError} naming the variable that is missing or wrong
@@ -63,19 +63,7 @@ export async function runSignaling(
 function admissionOf(kind: string, keys: string | undefined): AdmissionMode {
   if (kind === 'open') return { kind }
   if (kind !== 'ticket') throw new TypeError(`${PREFIX}ADMISSION: expected ticket or open, got ${kind}`)
-  const [first, ...rest] = listOf(keys).map(keyOf)
-  if (first === undefined) throw new TypeError(`${PREFIX}KEYS: expected kid:secret`)
-  return { kind, keys: [first, ...rest] }
-}
-
-/** Never quotes the secret. */
-function keyOf(entry: string): TicketKey {
-  const [kid, text, ...more] = entry.split(':')
-  const secret = text === undefined ? undefined : fromBase64Url(text)
-  if (kid === undefined || secret === undefined || more.length > 0)
-    throw new TypeError(`${PREFIX}KEYS: expected kid:secret with a base64url secret`)
-  if (secret.length < 32) throw new TypeError(`${PREFIX}KEYS: expected at least 32 secret bytes for ${kid}, got ${secret.length}`)
-  return { kid, secret }
+  return { kind, keys: parseTicketKeys(keys ?? '', (detail) => new TypeError(`${PREFIX}KEYS: ${detail}`)) }
 }
 
 function metricsOf(text: string): 'same-port' | 'off' | { readonly port: number } {

@@ -51,3 +51,4 @@ export {
   type Ticket,
   type TicketKey,
 } from './wire/ticket.ts'
+export { parseTicketKeys, type TicketKeys } from './wire/ticket-keys.ts'

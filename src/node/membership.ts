@@ -5,13 +5,14 @@ import { DeliveryError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { fromBase64Url, toBase64Url } from '../core/base64.ts'
 import { mintTicket, TICKET_MAX_SECONDS, type TicketKey } from '../core/wire/ticket.ts'
+import { parseTicketKeys } from '../core/wire/ticket-keys.ts'
 import { createFileDurably, errorCode } from './durable-file.ts'
 
 /** A ticket office: the secrets that a portal needs to let its visitors into the mesh. */
 export interface Membership {
-  /** Also lies in `keysFile`, where a signaling server reads it. */
+  /** The one that signs: the first in `keysFile`, where a signaling server reads them all. */
   readonly ticketKey: TicketKey
-  /** `kid:base64url secret`. */
+  /** `kid:base64url secret`, with commas or line breaks between several. */
   readonly keysFile: string
   /** @param options.lifetimeSeconds default and ceiling: 30 days */
   mint(options: { readonly site: string; readonly role: 'leech' | 'seed'; readonly lifetimeSeconds?: number | undefined }): string
@@ -23,10 +24,10 @@ export interface Membership {
  */
 export async function openMembership(dir: string, options: { readonly clock: Clock }): Promise<Membership> {
   const keysFile = join(dir, 'signaling-keys')
-  const [kid = '', secretText = ''] = (await readOrMake(keysFile, () => `k${randomBytes(4).toString('hex')}:${newSecret()}`)).split(':')
+  const keysText = await readOrMake(keysFile, () => `k${randomBytes(4).toString('hex')}:${newSecret()}`)
+  const [ticketKey] = parseTicketKeys(keysText, (detail) => new DeliveryError({ code: 'input-invalid', path: keysFile, detail }))
   const swarmKeyFile = join(dir, 'swarm-key')
   const swarmKey = toSecret(await readOrMake(swarmKeyFile, newSecret), swarmKeyFile)
-  const ticketKey = { kid, secret: toSecret(secretText, keysFile) }
   return {
     ticketKey,
     keysFile,

@@ -263,7 +263,8 @@ function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
-function isKid(value: unknown): value is string {
+/** Names a key: 1 to 32 characters of `A-Z a-z 0-9 _ -`. */
+export function isKid(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(value)
 }
 
