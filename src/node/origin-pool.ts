@@ -105,15 +105,18 @@ function isUsable(response: Response, request: OriginRequest): boolean {
 }
 
 function answerWithoutBytes(response: Response, { range }: OriginRequest): OriginAnswer | Failing {
-  const { status, headers } = response
+  const { status } = response
   if (status >= 500 || status === 429) return { kind: 'failing', detail: `answered ${status}` }
-  if (range !== undefined && !isPage(response)) {
-    const size = /^bytes \*\/(\d{1,15})$/.exec(headers.get('content-range') ?? '')?.[1]
-    if (status === 416 && size !== undefined && Number(size) <= range.start) return { kind: 'past-end', sizeBytes: Number(size) }
-    // Of a file without bytes no range can be named, so some servers answer with all of it.
-    if (status === 200 && range.start === 0 && headers.get('content-length') === '0') return { kind: 'past-end', sizeBytes: 0 }
-  }
+  const sizeBytes = range === undefined || isPage(response) ? undefined : sizeWhenPastEnd(response, range.start)
+  if (sizeBytes !== undefined) return { kind: 'past-end', sizeBytes }
   return { kind: [403, 404, 416].includes(status) ? 'missing' : 'unreachable' }
+}
+
+function sizeWhenPastEnd({ status, headers }: Response, start: number): number | undefined {
+  // Of a file without bytes no range can be named, so some servers answer with all of it.
+  if (status === 200 && start === 0 && headers.get('content-length') === '0') return 0
+  const size = /^bytes \*\/(\d{1,15})$/.exec(headers.get('content-range') ?? '')?.[1]
+  return status === 416 && size !== undefined && Number(size) <= start ? Number(size) : undefined
 }
 
 function isPage(response: Response): boolean {
