@@ -108,27 +108,25 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
     error = thrown
   }
   const elapsedMs = clock.monotonicMs()
-  changes.abort(new Error('over'))
-  await settle()
-  const leftOver = clock.sleeping - hasher.running + sources.reduce((sum, source) => sum + source.running, 0)
   const banned = new Set(sources.map((source) => source.id).filter((id) => reputation.isBanned(id)))
-  return { artifact, bytes, sources, stored, reports, banned, caught, askedInVain, kept, error, elapsedMs, leftOver }
+  const seen = new Set(caught)
+  changes.abort(new Error('over'))
+  // Nobody can stop a hash that is being made, so those may end first; what they say is of no use to anybody.
+  await clock.advance(plan.hashMs + 1)
+  await settle()
+  const leftOver = clock.sleeping + sources.reduce((sum, source) => sum + source.running, 0)
+  return { artifact, bytes, sources, stored, reports, banned, caught: seen, askedInVain, kept, error, elapsedMs, leftOver }
 }
 
 function moments(plan: NetworkPlan): readonly number[] {
   return [...new Set(plan.sources.flatMap(({ joinsAtMs, leavesAtMs }) => [joinsAtMs, leavesAtMs ?? 0]))].filter((atMs) => atMs > 0)
 }
 
-interface WatchedHasher extends Hasher {
-  /** Pieces that are being hashed: nobody can stop that. */
-  readonly running: number
-}
-
 /** Takes its time, and tells by the spoiled byte whose piece it looked at. */
 function watchedHasher(
   { artifact, bytes, sources }: Pick<Story, 'artifact' | 'bytes' | 'sources'>,
   { caught, hashMs, clock }: { readonly caught: Set<SourceId>; readonly hashMs: number; readonly clock: Clock },
-): WatchedHasher {
+): Hasher {
   const truth = Array.from({ length: artifact.pieces.count }, (_, at) => pieceBytes(artifact, bytes, toPieceIndex(at)))
   const isFrom = (order: number, piece: Uint8Array): boolean =>
     truth.some(
@@ -137,16 +135,10 @@ function watchedHasher(
         spoil(right[0] ?? 0, order) === piece[0] &&
         right.every((byte, at) => at === 0 || byte === piece[at]),
     )
-  let running = 0
   return {
     ...instantHasher,
-    get running() {
-      return running
-    },
     digest: async (piece) => {
-      running++
       if (hashMs > 0) await clock.sleep(hashMs, never)
-      running--
       for (const [order, source] of sources.entries()) if (isFrom(order, piece)) caught.add(source.id)
       return await instantHasher.digest(piece)
     },
