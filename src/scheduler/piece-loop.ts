@@ -1,7 +1,7 @@
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { toPieceIndex } from '../core/model/ids.ts'
 import { pickRarest, pickRun, pickSteal, type PieceRun } from '../core/pieces/picker.ts'
-import { readingMs, restMs } from '../core/plan/backoff.ts'
+import { readingMs, restInDeliveryMs } from '../core/plan/backoff.ts'
 import { LANES } from '../core/plan/policy.ts'
 import { verifyPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
@@ -164,7 +164,7 @@ function noteTrouble(delivery: Delivery, state: SourceState, trouble: { readonly
   const isBanned = tools.reputation.note(state.source.id, failure)
   if (failure.code === 'source-missing') state.isMissing = true
   const others = [...delivery.states.values()].filter((other) => other !== state && isUsable(other, tools.reputation))
-  const rest = restMs(
+  const rest = restInDeliveryMs(
     {
       failures: state.failuresInRow,
       hadProgress: trouble.hadProgress,

@@ -224,6 +224,19 @@ test('a source that stops in the middle is noticed on a slow disk too', async ()
   expect(reports.find(({ source }) => source === 'cdn-1')?.failures[0]).toMatchObject({ code: 'source-timeout', phase: 'stall' })
 })
 
+test('a busy CDN that is the only source left is asked again within a second or two', async () => {
+  const room = createRoom()
+  const cdn = room.source('cdn-1', 'cdn')
+  cdn.fault = { kind: 'fails', failure: { code: 'source-status', source: cdn.id, status: 503, retryAfterSeconds: 60 } }
+  room.set.replace([cdn])
+  const work = room.deliver()
+  await until(room, () => cdn.asked.length > 0)
+  cdn.fault = { kind: 'none' }
+  const { stored } = await work
+  expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
+  expect(room.clock.monotonicMs()).toBeLessThan(2000)
+})
+
 test('an empty artifact needs no source', async () => {
   const room = createRoom({ sizeBytes: 0 })
   const { stored, reports } = await room.deliver()

@@ -13,7 +13,7 @@ export interface Timing {
   readonly floorBytesPerSecond: number
   /** Slow below the best other source divided by this. */
   readonly slowFactor: number
-  /** Without a verified piece for this long, the download ends with `sources-exhausted`. */
+  /** Without a verified piece for this long, the download ends with `sources-exhausted`. Longer than any rest: one that all sources ask for ends nothing. */
   readonly giveUpMs: number
 }
 
@@ -24,7 +24,7 @@ export const TIMING: Timing = {
   slowAfterMs: 1000,
   floorBytesPerSecond: 64 * 1024,
   slowFactor: 8,
-  giveUpMs: 60_000,
+  giveUpMs: 90_000,
 }
 
 /** Small artifacts cannot afford a second of silence: at most 1 MiB stalls after 400 ms. */
@@ -75,7 +75,7 @@ const FAILURES_TO_OPEN = 3
 const BASE_MS = 500
 const CAP_MS = 30_000
 const RETRY_AFTER_CAP_MS = 60_000
-/** The last source left never rests longer than this: a slow answer beats none. */
+/** The last source left is not left alone for longer than this: a slow answer beats none. */
 const LAST_SOURCE_CAP_MS = 1000
 
 export interface RetryQuestion {
@@ -84,6 +84,12 @@ export interface RetryQuestion {
   readonly hadProgress: boolean
   readonly retryAfterSeconds: number | undefined
   readonly isLastSource: boolean
+}
+
+/** As `restMs`, while pieces are fetched: the last source left is asked again soon, even if it asked for more. Nobody else could go on. */
+export function restInDeliveryMs(question: RetryQuestion, random: () => number): number {
+  const rest = restMs(question, random)
+  return question.isLastSource ? Math.min(rest, LAST_SOURCE_CAP_MS) : rest
 }
 
 /** How long a source rests after a failure, in milliseconds. Full jitter, after AWS Architecture Blog "Exponential Backoff And Jitter". */
