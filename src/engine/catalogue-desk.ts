@@ -45,13 +45,13 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
     if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal)))
       newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
-    if (newest !== undefined) parts.hub.addOrigins(newest.catalogue.origins)
+    if (newest !== undefined) parts.hub.setOrigins(newest.catalogue.origins)
     return newest
   }
   const take = async (accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> => {
     newest = await parts.withLock(CATALOGUE_LOCK, () => keepNewest(parts, accepted, signal), signal)
     if (newest === undefined) return
-    parts.hub.addOrigins(newest.catalogue.origins)
+    parts.hub.setOrigins(newest.catalogue.origins)
     onAccepted(newest)
   }
   return {

@@ -1,15 +1,15 @@
 import type { Origin } from '../core/manifest/catalogue.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
-import { toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
-import type { CatalogueSource, Clock, Source, SourceSet, Tier, WindowNeeds, WindowSources } from '../core/ports.ts'
-import { createHttpSource, type HttpSource } from '../sources/http/http-source.ts'
+import type { Sha256, SourceId } from '../core/model/ids.ts'
+import type { CatalogueSource, Source, SourceSet, Tier, WindowNeeds, WindowSources } from '../core/ports.ts'
+import { createHttpOrigins, type HttpOriginsOptions } from './http-origins.ts'
 
 /** All sources of an engine: its own HTTP ones, and those that live in a window. */
 export interface SourceHub {
   /** The sources for one task. Its wishes count until it is closed. @param artifact what is fetched, where peers may have it */
   openTask(artifact: Sha256 | undefined): SourceTask
-  /** Origins that a verified catalogue names beside the site's own. */
-  addOrigins(origins: readonly Origin[]): void
+  /** Origins that the newest verified catalogue names beside the site's own. Those that it leaves out are not asked any more. */
+  setOrigins(origins: readonly Origin[]): void
   /** This source sent wrong bytes. Own ones are not asked again anyway; one of the window shall not be met again. */
   ban(source: SourceId): void
   /** The tier of a source, also of one that is gone: audit records name them long after. */
@@ -21,29 +21,14 @@ export interface SourceTask extends SourceSet {
   close(): void
 }
 
-export interface HubOptions {
-  readonly clock: Clock
-  /** Where requests run from. A worker on an https page may not reach an http gateway, so the window serves that one. */
-  readonly isSecurePage: boolean
+export interface HubOptions extends HttpOriginsOptions {
   /** Sources behind the bridge; undefined where there is no window, as in a service worker that works alone. */
   readonly windowSources: WindowSources | undefined
 }
 
 export function createSourceHub(config: SiteConfig, options: HubOptions): SourceHub {
-  const own: HttpSource[] = []
-  const tiers = new Map<SourceId, Tier>()
+  const http = createHttpOrigins(config, options)
   const listeners = new Set<() => void>()
-  const add = (origin: { readonly id: string; readonly tier: 'cdn' | 'gateway'; readonly url: string }): void => {
-    const id = toSourceId(origin.id)
-    if (tiers.has(id)) return
-    tiers.set(id, origin.tier)
-    own.push(createHttpSource({ id, tier: origin.tier, baseUrl: origin.url, clock: options.clock, fetch: (url, init) => fetch(url, init) }))
-  }
-  for (const { id, url } of config.origins) add({ id, tier: 'cdn', url })
-  for (const gateway of config.gateways) {
-    if (isForWorker(gateway.url, options.isSecurePage)) add({ id: gateway.id, tier: 'gateway', url: gateway.url })
-    else tiers.set(toSourceId(gateway.id), 'gateway')
-  }
   const window = options.windowSources
   const tasks = new Set<OpenTask>()
   const tellNeeds = (): void => window?.setNeeds(needsOf(tasks))
@@ -61,8 +46,8 @@ export function createSourceHub(config: SiteConfig, options: HubOptions): Source
       tasks.add(task)
       if (artifact !== undefined) tellNeeds()
       return {
-        current: () => [...own, ...(window?.current() ?? [])] satisfies Source[],
-        catalogues: () => [...own, ...(window?.catalogues() ?? [])] satisfies CatalogueSource[],
+        current: () => [...http.current(), ...(window?.current() ?? [])] satisfies Source[],
+        catalogues: () => [...http.current(), ...(window?.catalogues() ?? [])] satisfies CatalogueSource[],
         onChange,
         isGrowing: () => task.arePeersWanted && (window?.isGrowing() ?? false),
         want(tier) {
@@ -76,14 +61,12 @@ export function createSourceHub(config: SiteConfig, options: HubOptions): Source
       }
     },
     ban: (source) => {
-      if (!tiers.has(source)) window?.ban(source)
+      if (http.tierOf(source) === undefined) window?.ban(source)
     },
-    addOrigins(origins) {
-      const before = own.length
-      for (const origin of origins) if (isForWorker(origin.url, options.isSecurePage)) add(origin)
-      if (own.length > before) for (const listener of listeners) listener()
+    setOrigins(origins) {
+      if (http.setListed(origins)) for (const listener of listeners) listener()
     },
-    tierOf: (source) => tiers.get(source) ?? (source.startsWith('peer:') ? 'mesh' : 'cdn'),
+    tierOf: (source) => http.tierOf(source) ?? (source.startsWith('peer:') ? 'mesh' : 'cdn'),
   }
 }
 
@@ -96,9 +79,4 @@ interface OpenTask {
 function needsOf(tasks: ReadonlySet<OpenTask>): WindowNeeds {
   const artifacts = new Set([...tasks].flatMap((task) => (task.artifact === undefined ? [] : [task.artifact])))
   return { arePeersWanted: [...tasks].some((task) => task.arePeersWanted), artifacts: [...artifacts] }
-}
-
-/** Mixed content: an https page's worker reaches https only. */
-function isForWorker(url: string, isSecurePage: boolean): boolean {
-  return !isSecurePage || url.startsWith('https:')
 }
