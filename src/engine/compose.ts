@@ -12,7 +12,7 @@ import { createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, WithLock } from './parts.ts'
 import { createWithdrawals } from './withdrawals.ts'
-import { listSeedable, readSeed } from './seeds.ts'
+import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
 
 /** Finds, fetches, verifies and keeps artifacts. The same in a page's worker and, over HTTP alone, in a service worker. */
@@ -67,6 +67,7 @@ export function createEngine(options: EngineOptions): Engine {
     // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
     void purgeDenied(parts, catalogue.denied)
   })
+  const seeds = createSeeds(parts, (signal) => desk.recall(signal))
   return {
     deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
     async list(signal) {
@@ -96,8 +97,8 @@ export function createEngine(options: EngineOptions): Engine {
       for (const digest of kept) await withLock(`sealift-artifact:${digest}`, () => stores.store.remove(digest, signal), signal)
     },
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
-    seedable: async (signal) => await listSeedable(parts, await desk.recall(signal), signal),
-    readSeed: (sha256, piece, signal) => readSeed(parts, { sha256, piece }, signal),
+    seedable: (signal) => seeds.list(signal),
+    readSeed: (sha256, piece, signal) => seeds.read({ sha256, piece }, signal),
     catalogueFile: async (signal) => (await desk.recall(signal))?.file,
   }
 }

@@ -1,49 +1,172 @@
+import { failureOf } from '../core/errors.ts'
+import type { Catalogue, CatalogueEntry } from '../core/manifest/catalogue.ts'
 import { isEntryDenied } from '../core/manifest/choose.ts'
-import { parseManifest } from '../core/manifest/parse-manifest.ts'
+import type { Manifest } from '../core/manifest/manifest.ts'
+import { parseManifest, parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
+import { pieceHash } from '../core/verify/piece.ts'
 import type { Seedable } from '../core/wire/bridge-message.ts'
 import type { AcceptedCatalogue } from './catalogue-desk.ts'
 import type { EngineParts } from './parts.ts'
 
-/** Verified artifacts that the catalogue lets peers have, each followed by the documents that a newcomer needs to believe it. */
-export async function listSeedable(
-  parts: EngineParts,
-  known: AcceptedCatalogue | undefined,
-  signal: AbortSignal,
-): Promise<readonly Seedable[]> {
-  if (known === undefined) return []
-  const { catalogue } = known
-  const shared = new Map(
-    catalogue.artifacts.filter((entry) => entry.mesh && !isEntryDenied(catalogue, entry)).map((entry) => [entry.artifact.sha256, entry]),
-  )
-  const seeds: Seedable[] = []
-  for (const row of await parts.stores.lookups.listVerified(signal)) {
-    const entry = shared.get(row.sha256)
-    if (entry === undefined) continue
-    seeds.push({ sha256: row.sha256, sizeBytes: row.sizeBytes, pieceLengthBytes: row.pieceLengthBytes, role: 'artifact' })
-    for (const { sha256, sizeBytes } of await documentsOf(parts, entry.manifest, signal))
-      seeds.push({ sha256, sizeBytes, pieceLengthBytes: sizeBytes, role: 'document' })
-  }
-  return seeds
+/** What peers are given. Everything is hashed again before it leaves: whoever sends wrong bytes is banned, whatever its disk did. */
+export interface Seeds {
+  /** Verified artifacts that the catalogue lets peers have, each followed by the documents that a newcomer needs to believe it. */
+  list(signal: AbortSignal): Promise<readonly Seedable[]>
+  /**
+   * A piece of one of them, or a document whole as its piece 0.
+   * Undefined when it is not kept, is altered, or is not for peers by the catalogue of this moment.
+   */
+  read(wanted: { readonly sha256: Sha256; readonly piece: PieceIndex }, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
 }
 
-async function documentsOf({ memory }: EngineParts, manifest: BlobRef, signal: AbortSignal): Promise<readonly BlobRef[]> {
-  const bytes = await memory.documents.get(manifest.sha256, signal)
-  if (bytes === undefined || sha256Of(bytes) !== manifest.sha256) return []
-  const { pieces, bundles } = parseManifest(bytes)
-  const refs: BlobRef[] = [manifest, ...(pieces.kind === 'listed' ? [pieces.list] : []), ...bundles]
+/** Manifests and piece lists that stay parsed: a seeder is asked for many pieces of a few artifacts. */
+const KEPT_PARSED = 8
+
+/** @param recall the newest accepted catalogue; asked anew for each read, since it withdraws what it said before */
+export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) => Promise<AcceptedCatalogue | undefined>): Seeds {
+  const sharedBy = new WeakMap<Catalogue, Shared>()
+  const shelf: Shelf = { parts, manifests: new Map(), hashes: new Map() }
+  const shared = async (signal: AbortSignal): Promise<Shared> => {
+    const catalogue = (await recall(signal))?.catalogue
+    if (catalogue === undefined) return new Map()
+    const found = sharedBy.get(catalogue) ?? sharedIn(catalogue)
+    sharedBy.set(catalogue, found)
+    return found
+  }
+  return {
+    async list(signal) {
+      const seeds: Seedable[] = []
+      for (const { row, manifest, ref } of await described(shelf, await shared(signal), signal)) {
+        const refs = await keptOf(parts, documentsOf(ref, manifest), signal)
+        // Without its hashes no piece of it could be checked.
+        if (manifest.pieces.kind === 'listed' && !refs.includes(manifest.pieces.list)) continue
+        seeds.push({ sha256: row.sha256, sizeBytes: row.sizeBytes, pieceLengthBytes: row.pieceLengthBytes, role: 'artifact' })
+        for (const { sha256, sizeBytes } of refs) seeds.push({ sha256, sizeBytes, pieceLengthBytes: sizeBytes, role: 'document' })
+      }
+      return seeds
+    },
+    async read(wanted, signal) {
+      const allowed = await shared(signal)
+      const entries = allowed.get(wanted.sha256)
+      if (entries !== undefined) return await readPiece({ shelf, entries }, wanted, signal)
+      if (wanted.piece !== 0) return undefined
+      const known = await described(shelf, allowed, signal)
+      const isNamed = known.some(({ ref, manifest }) => documentsOf(ref, manifest).some(({ sha256 }) => sha256 === wanted.sha256))
+      return isNamed ? await readDocument(parts, wanted.sha256, signal) : undefined
+    },
+  }
+}
+
+/** Entries that peers may have, by the digest of their artifact. */
+type Shared = ReadonlyMap<Sha256, readonly CatalogueEntry[]>
+
+function sharedIn(catalogue: Catalogue): Shared {
+  const shared = new Map<Sha256, CatalogueEntry[]>()
+  for (const entry of catalogue.artifacts) {
+    if (!entry.mesh || isEntryDenied(catalogue, entry)) continue
+    shared.set(entry.artifact.sha256, [...(shared.get(entry.artifact.sha256) ?? []), entry])
+  }
+  return shared
+}
+
+interface Shelf {
+  readonly parts: EngineParts
+  readonly manifests: Map<Sha256, Manifest>
+  /** By the manifest's digest. */
+  readonly hashes: Map<Sha256, Uint8Array>
+}
+
+interface Described {
+  readonly row: Awaited<ReturnType<EngineParts['stores']['lookups']['listVerified']>>[number]
+  readonly ref: BlobRef
+  readonly manifest: Manifest
+}
+
+/** Kept and verified artifacts that peers may have, with a kept manifest of the very cut that they are kept in. */
+async function described(shelf: Shelf, shared: Shared, signal: AbortSignal): Promise<readonly Described[]> {
+  const found: Described[] = []
+  for (const row of await shelf.parts.stores.lookups.listVerified(signal)) {
+    for (const { manifest: ref } of shared.get(row.sha256) ?? []) {
+      const manifest = await manifestOf(shelf, ref, signal)
+      if (manifest?.sha256 !== row.sha256 || manifest.pieces.lengthBytes !== row.pieceLengthBytes) continue
+      found.push({ row, ref, manifest })
+      break
+    }
+  }
+  return found
+}
+
+function documentsOf(ref: BlobRef, { pieces, bundles }: Manifest): readonly BlobRef[] {
+  return [ref, ...(pieces.kind === 'listed' ? [pieces.list] : []), ...bundles]
+}
+
+async function keptOf({ memory }: EngineParts, refs: readonly BlobRef[], signal: AbortSignal): Promise<readonly BlobRef[]> {
   const kept = await Promise.all(refs.map(async (ref) => (await memory.documents.get(ref.sha256, signal)) !== undefined))
   return refs.filter((_, at) => kept[at])
 }
 
-/** A piece of a kept artifact, or a document whole as its piece 0. Undefined when it is not kept. */
-export async function readSeed(
-  { stores, memory }: EngineParts,
-  wanted: { readonly sha256: Sha256; readonly piece: PieceIndex },
+async function readDocument({ memory }: EngineParts, sha256: Sha256, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const bytes = await memory.documents.get(sha256, signal)
+  return bytes !== undefined && sha256Of(bytes) === sha256 ? bytes : undefined
+}
+
+async function readPiece(
+  { shelf, entries }: { readonly shelf: Shelf; readonly entries: readonly CatalogueEntry[] },
+  { sha256, piece }: { readonly sha256: Sha256; readonly piece: PieceIndex },
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const document = wanted.piece === 0 ? await memory.documents.get(wanted.sha256, signal) : undefined
-  return document ?? (await stores.lookups.readPiece(wanted.sha256, wanted.piece, signal))
+  const { stores, hasher } = shelf.parts
+  const bytes = await stores.lookups.readPiece(sha256, piece, signal)
+  const actual = await hasher.digest(bytes)
+  for (const { manifest: ref } of entries) {
+    const manifest = await manifestOf(shelf, ref, signal)
+    if (manifest?.sha256 !== sha256 || piece >= manifest.pieces.count) continue
+    const hashes = await hashesOf(shelf, { ref, manifest }, signal)
+    // Entries may cut the same bytes differently: it is one of their pieces, or it is none.
+    if (hashes !== undefined && pieceHash({ pieces: { ...manifest.pieces, hashes } }, piece) === actual) return bytes
+  }
+  return undefined
+}
+
+async function manifestOf({ parts, manifests }: Shelf, ref: BlobRef, signal: AbortSignal): Promise<Manifest | undefined> {
+  const known = manifests.get(ref.sha256)
+  if (known !== undefined) return known
+  const bytes = await readDocument(parts, ref.sha256, signal)
+  const manifest = bytes === undefined ? undefined : orUndefined(() => parseManifest(bytes))
+  if (manifest !== undefined) remember(manifests, ref.sha256, manifest)
+  return manifest
+}
+
+async function hashesOf(
+  { parts, hashes }: Shelf,
+  { ref, manifest }: { readonly ref: BlobRef; readonly manifest: Manifest },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { pieces } = manifest
+  if (pieces.kind === 'inline') return pieces.hashes
+  const known = hashes.get(ref.sha256)
+  if (known !== undefined) return known
+  const bytes = await readDocument(parts, pieces.list.sha256, signal)
+  const list = bytes === undefined ? undefined : orUndefined(() => parsePieceList(bytes, pieces.count))
+  if (list !== undefined) remember(hashes, ref.sha256, list)
+  return list
+}
+
+function remember<T>(known: Map<Sha256, T>, sha256: Sha256, value: T): void {
+  known.set(sha256, value)
+  const [oldest] = known.keys()
+  if (known.size > KEPT_PARSED && oldest !== undefined) known.delete(oldest)
+}
+
+/** A document that does not parse describes nothing that could be shared. */
+function orUndefined<T>(parse: () => T): T | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (failureOf(error) === undefined) throw error
+    return undefined
+  }
 }
