@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { DeliveryError } from '../core/errors.ts'
 import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
-import { errorCode } from '../node/durable-file.ts'
+import { readInput } from '../node/input-file.ts'
 import { readConfig } from '../node/verify/read-config.ts'
 import { trustOfConfig, trustOfPolicy, type SiteTrust } from '../core/verify/site-trust.ts'
 
@@ -54,13 +54,8 @@ export async function readTrust(
 }
 
 /** @throws {DeliveryError} `input-invalid` */
-export async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const detail = errorCode(error) === 'ENOENT' ? 'there is no such file' : 'cannot be read'
-    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
-  }
+export function readText(path: string): Promise<string> {
+  return readInput(path, (file) => readFile(file, 'utf8'))
 }
 
 function parseJson(text: string, path: string): unknown {

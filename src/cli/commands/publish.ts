@@ -9,6 +9,7 @@ import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
 import type { FileSettings } from '../../node/publish/publish-file.ts'
 import { authoritySigner, keySigner, type PublishSigner } from '../../node/publish/publish-signer.ts'
 import { preparePublish, publish, type PublishOptions, type PublishReport } from '../../node/publish/publish.ts'
+import { readInput } from '../../node/input-file.ts'
 import { readSigningKey } from '../../node/signing/signing-key.ts'
 import { systemClock } from '../../node/system-clock.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
@@ -128,7 +129,7 @@ async function attach(bundlePath: string, flags: Flags, terminal: Terminal): Pro
   const trusted = await readTrust(flags, terminal.signal)
   if (trusted === undefined)
     throw new DeliveryError({ code: 'policy-missing', detail: 'give --config, or --identity, --issuer and --trusted-root' })
-  const payload = await readBytes(required(flags.payload, '--payload'))
+  const payload = await readInput(required(flags.payload, '--payload'), (file) => readFile(file))
   const bundle = Buffer.from(await readText(bundlePath))
   const catalogue = await attachCatalogue({ site: flags.out, payload, bundle, trust: trusted.trust }, terminal.signal)
   const { repository, version, artifacts } = catalogue
@@ -209,11 +210,6 @@ function toJson({ catalogue, artifacts, isNew, payloadSha256 }: PublishReport): 
       isNew: isNewFile,
     })),
   }
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  await readText(path)
-  return readFile(path)
 }
 
 function required(value: string | undefined, what: string): string {

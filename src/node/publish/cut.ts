@@ -4,6 +4,7 @@ import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { pieceCount, type BlobRef, type PieceLayout } from '../../core/model/artifact.ts'
 import { toSha256 } from '../../core/model/ids.ts'
+import { readInput } from '../input-file.ts'
 import { readChunks } from '../signing/content.ts'
 
 /** A file's digest, and the digests of its pieces. */
@@ -46,7 +47,7 @@ export async function cutFile(
   options: { readonly pieceLengthBytes?: number | undefined },
   signal: AbortSignal,
 ): Promise<CutFile> {
-  const { size } = await stat(path)
+  const { size } = await readInput(path, (file) => stat(file))
   const refuse = (detail: string) => new DeliveryError({ code: 'input-invalid', path, detail })
   const lengthBytes = options.pieceLengthBytes ?? defaultPieceLength(size)
   const count = pieceCount(size, lengthBytes)

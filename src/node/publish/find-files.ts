@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import { errorCode } from '../durable-file.ts'
+import { readInput } from '../input-file.ts'
 import { describeFile, type FileSettings, type PublishFile } from './publish-file.ts'
 import { readPublishSettings, SETTINGS_FILE } from './publish-settings.ts'
 
@@ -43,7 +44,7 @@ async function listFiles(dir: string, below: string, signal: AbortSignal): Promi
     const path = below === '' ? entry.name : `${below}/${entry.name}`
     if (entry.name.startsWith('.')) continue
     if (entry.isDirectory()) lists.push(await listFiles(dir, path, signal))
-    else if ((await stat(join(dir, path))).isFile()) lists.push([path])
+    else if ((await readInput(join(dir, path), (file) => stat(file))).isFile()) lists.push([path])
   }
   return lists.flat()
 }

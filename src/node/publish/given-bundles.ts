@@ -3,6 +3,7 @@ import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { openJson } from '../../core/json/json.ts'
 import type { BundleRef } from '../../core/model/artifact.ts'
+import { readInput } from '../input-file.ts'
 
 /** A bundle with what it is: over the bytes themselves, or over a statement about them. */
 export interface KindedBundle {
@@ -21,8 +22,8 @@ export async function readGivenBundles(paths: readonly string[]): Promise<readon
 
 async function readBundleFile(path: string): Promise<readonly KindedBundle[]> {
   const limitBytes = LIMITS.bundleBytes * LIMITS.bundlesPerArtifact
-  if ((await stat(path)).size > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
-  const text = await readFile(path, 'utf8')
+  if ((await readInput(path, (file) => stat(file))).size > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
+  const text = await readInput(path, (file) => readFile(file, 'utf8'))
   const documents = path.endsWith('.jsonl') ? text.split('\n').filter((line) => line.trim() !== '') : [text]
   return documents.map((document) => toKinded(Buffer.from(document), path))
 }

@@ -28,7 +28,8 @@ export async function checkPublished(entry: CatalogueEntry, check: SelfCheck, si
   const manifest = parseManifest(await reader.readBlob(entry.manifest, 'manifest', signal))
   checkManifest(entry, manifest)
   const { pieces } = manifest
-  const hashes = pieces.kind === 'inline' ? pieces.hashes : parsePieceList(await reader.readBlob(pieces.list, 'piece-list', signal), pieces.count)
+  const hashes =
+    pieces.kind === 'inline' ? pieces.hashes : parsePieceList(await reader.readBlob(pieces.list, 'piece-list', signal), pieces.count)
   const artifact = toArtifact(manifest, {
     manifestRef: entry.manifest,
     hashes,

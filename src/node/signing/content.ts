@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { sha256Of } from '../../core/verify/digest.ts'
 import { toSha256, type Sha256 } from '../../core/model/ids.ts'
+import { cannotRead } from '../input-file.ts'
 
 /** Something to sign, which may be larger than memory: it can be read again and again, from its start. */
 export interface Content {
@@ -26,7 +27,10 @@ export function contentOfFile(path: string, sha256: Sha256): Content {
   return { sha256, chunks: (signal) => readChunks(path, signal) }
 }
 
-/** Reads a file from start to end in chunks of 1 MiB, so that memory does not grow with the file. */
+/**
+ * Reads a file from start to end in chunks of 1 MiB, so that memory does not grow with the file.
+ * @throws {DeliveryError} `input-invalid` when it cannot be read
+ */
 export async function* readChunks(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   signal.throwIfAborted()
   const stream = createReadStream(path, { highWaterMark: 1 << 20 })
@@ -35,6 +39,9 @@ export async function* readChunks(path: string, signal: AbortSignal): AsyncGener
       signal.throwIfAborted()
       if (chunk instanceof Uint8Array) yield chunk
     }
+  } catch (error) {
+    signal.throwIfAborted()
+    throw cannotRead(path, error)
   } finally {
     stream.destroy()
   }

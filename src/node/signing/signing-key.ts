@@ -2,7 +2,8 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
-import { createFileDurably, errorCode } from '../durable-file.ts'
+import { createFileDurably } from '../durable-file.ts'
+import { readInput } from '../input-file.ts'
 import { encodeMessageBundle, signContent, type VerificationMaterial } from './bundle-json.ts'
 import { contentOfBytes, type Content } from './content.ts'
 
@@ -43,14 +44,7 @@ export async function generateSigningKey(dir: string): Promise<SigningKeyFiles> 
 
 /** @throws {DeliveryError} `input-invalid` when the file is missing or not a private P-256 key in PEM */
 export async function readSigningKey(path: string): Promise<SigningKey> {
-  let pem: string
-  try {
-    pem = await readFile(path, 'utf8')
-  } catch (error) {
-    const detail = errorCode(error) === 'ENOENT' ? 'there is no such file' : 'cannot be read'
-    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
-  }
-  return parseSigningKey(pem, path)
+  return parseSigningKey(await readInput(path, (file) => readFile(file, 'utf8')), path)
 }
 
 /**

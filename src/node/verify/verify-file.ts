@@ -9,7 +9,7 @@ import { DEFAULT_MAX_GRACE_SECONDS } from '../../core/manifest/parse-site-config
 import type { BlobRef } from '../../core/model/artifact.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
-import { errorCode } from '../durable-file.ts'
+import { readInput } from '../input-file.ts'
 import { readGivenBundles } from '../publish/given-bundles.ts'
 import { factsOfFilename } from '../publish/filename-facts.ts'
 import { sha256OfFile } from '../signing/content.ts'
@@ -82,13 +82,7 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
 }
 
 async function digestOf(path: string, signal: AbortSignal): Promise<BlobRef> {
-  try {
-    if ((await stat(path)).isFile()) return await sha256OfFile(path, signal)
-  } catch (error) {
-    signal.throwIfAborted()
-    const detail = errorCode(error) === 'ENOENT' ? 'there is no such file' : 'cannot be read'
-    throw new DeliveryError({ code: 'input-invalid', path, detail }, { cause: error })
-  }
+  if ((await readInput(path, (file) => stat(file))).isFile()) return sha256OfFile(path, signal)
   throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not a file' })
 }
 
