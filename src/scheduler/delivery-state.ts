@@ -44,6 +44,8 @@ export interface Delivery extends DeliveryJob {
   readonly ledger: Ledger
   readonly gate: Gate
   readonly states: Map<SourceId, SourceState>
+  /** States of sources whose place another object with the same id took: a peer that came back over a new link. */
+  readonly former: SourceState[]
   /** Highest rank that may work. Only rises: a source is joined, never cancelled, by the next. */
   level: number
   lastProgressMs: number

@@ -15,7 +15,7 @@ import {
 import { createGate } from './gate.ts'
 import { createLedger } from './ledger.ts'
 import { runLanes } from './piece-loop.ts'
-import { createSourceState, type SourceState } from './source-state.ts'
+import { createSourceState, FAILURES_KEPT, succeedSourceState, type SourceState } from './source-state.ts'
 import { watchTransfers } from './watch.ts'
 
 /**
@@ -48,7 +48,7 @@ export async function deliverPieces(
     stopListening()
     end.cut(signal.aborted ? signal.reason : undefined)
     for (const transfer of delivery.ledger.running()) transfer.abort.cut(signal.aborted ? signal.reason : undefined)
-    report([...delivery.states.values()].filter((state) => state.receivedBytes > 0 || state.failures.length > 0).map(toReport))
+    report(toReports([...delivery.former, ...delivery.states.values()]))
   }
 }
 
@@ -66,6 +66,7 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
     }),
     gate: createGate(),
     states,
+    former: [],
     level: 0,
     lastProgressMs: tools.clock.monotonicMs(),
   }
@@ -78,8 +79,12 @@ function syncSources(delivery: Delivery): void {
   for (const [id, state] of delivery.states) if (!present.has(id)) state.isGone = true
   for (const { source, rank } of ranked) {
     const known = delivery.states.get(source.id)
-    if (known === undefined || known.source !== source) delivery.states.set(source.id, createSourceState(source, rank))
-    else {
+    if (known === undefined) delivery.states.set(source.id, createSourceState(source, rank))
+    else if (known.source !== source) {
+      known.isGone = true
+      delivery.former.push(known)
+      delivery.states.set(source.id, succeedSourceState(known, source, rank))
+    } else {
       known.rank = rank
       known.isGone = false
     }
@@ -121,12 +126,19 @@ function exhaustion(delivery: Delivery): DeliveryError | undefined {
   return new DeliveryError({ code: 'sources-exhausted', missingPieces: ledger.missing(), reasons })
 }
 
-function toReport(state: SourceState): SourceReport {
-  return {
-    source: state.source.id,
-    tier: state.source.tier,
-    verifiedBytes: state.verifiedBytes,
-    receivedBytes: state.receivedBytes,
-    failures: state.failures,
+/** One entry for each source that did anything, however often it came back. */
+function toReports(states: readonly SourceState[]): readonly SourceReport[] {
+  const reports = new Map<SourceId, SourceReport>()
+  for (const { source, verifiedBytes, receivedBytes, failures } of states) {
+    if (receivedBytes === 0 && failures.length === 0) continue
+    const before = reports.get(source.id)
+    reports.set(source.id, {
+      source: source.id,
+      tier: source.tier,
+      verifiedBytes: verifiedBytes + (before?.verifiedBytes ?? 0),
+      receivedBytes: receivedBytes + (before?.receivedBytes ?? 0),
+      failures: [...(before?.failures ?? []), ...failures].slice(0, FAILURES_KEPT),
+    })
   }
+  return [...reports.values()]
 }

@@ -38,10 +38,16 @@ export function createSourceState(source: Source, rank: number): SourceState {
   }
 }
 
+/** The state of a source that came back as another object. What is known of it holds; what it did is counted anew, beside the former. */
+export function succeedSourceState(former: SourceState, source: Source, rank: number): SourceState {
+  const { bytesPerSecond, firstByteMs, failuresInRow, restsUntilMs, verifiedPieces } = former
+  return { ...createSourceState(source, rank), bytesPerSecond, firstByteMs, failuresInRow, restsUntilMs, verifiedPieces }
+}
+
 /** Weight of the newest measurement in the moving average. */
 const NEWEST = 0.5
 /** A failing source can fail thousands of times; the record needs the kinds, not each one. */
-const FAILURES_KEPT = 20
+export const FAILURES_KEPT = 20
 
 export function noteRate(state: SourceState, bytes: number, elapsedMs: number): void {
   if (bytes === 0) return

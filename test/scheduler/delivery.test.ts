@@ -224,6 +224,37 @@ test('a source that stops in the middle is noticed on a slow disk too', async ()
   expect(reports.find(({ source }) => source === 'cdn-1')?.failures[0]).toMatchObject({ code: 'source-timeout', phase: 'stall' })
 })
 
+test('the record of a peer that left and came back holds what it did before', async () => {
+  const room = createRoom()
+  room.set.growing = true
+  const work = room.deliver()
+  const before = room.source('peer:a', 'mesh', { bytesPerSecond: MIB, maxRunPieces: 1 })
+  room.set.replace([before])
+  await until(room, () => room.delivered.length >= 4)
+  before.fault = { kind: 'fails', failure: { code: 'peer-closed', detail: 'left' } }
+  const asked = before.asked.length
+  await until(room, () => before.asked.length > asked + 1)
+  room.set.replace([])
+  room.set.replace([room.source('peer:a', 'mesh', { maxRunPieces: 1 })])
+  const { reports } = await work
+  expect(reports).toHaveLength(1)
+  expect(reports[0]).toMatchObject({ source: 'peer:a', verifiedBytes: room.artifact.sizeBytes, receivedBytes: room.artifact.sizeBytes })
+  expect(reports[0]?.failures[0]).toMatchObject({ code: 'peer-closed' })
+})
+
+test('a peer whose link was replaced is asked over the new one alone', async () => {
+  const room = createRoom()
+  const before = room.source('peer:a', 'mesh', { bytesPerSecond: MIB / 4, maxRunPieces: 1 })
+  room.set.replace([before])
+  const work = room.deliver()
+  await until(room, () => room.delivered.length >= 2)
+  const after = room.source('peer:a', 'mesh', { bytesPerSecond: MIB / 4, maxRunPieces: 1 })
+  room.set.replace([after])
+  const asked = before.asked.length
+  await work
+  expect(before.asked).toHaveLength(asked)
+})
+
 test('a busy CDN that is the only source left is asked again within a second or two', async () => {
   const room = createRoom()
   const cdn = room.source('cdn-1', 'cdn')
