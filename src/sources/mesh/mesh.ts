@@ -65,7 +65,7 @@ export function startMesh(options: MeshOptions, signal: AbortSignal): Mesh {
   const swarmKey = options.ticket === undefined ? openSwarmKey(options.repository) : parseTicket(options.ticket).swarmKey
   const mesh = new OpenMesh(options, swarmKey)
   if (signal.aborted) mesh.close()
-  signal.addEventListener('abort', () => mesh.close(), { once: true })
+  else signal.addEventListener('abort', () => mesh.close(), { once: true, signal: mesh.closed })
   return mesh
 }
 
@@ -163,6 +163,10 @@ class OpenMesh implements Mesh {
 
   signaling(): readonly SignalingState[] {
     return this.#clients.map(({ state }) => state)
+  }
+
+  get closed(): AbortSignal {
+    return this.#over.signal
   }
 
   close(): void {

@@ -58,8 +58,9 @@ const BURST = LIMITS.signalBurst - 8
 /** Starts at once. Aborting `signal` is as `close`. */
 export function startSignalingClient(options: SignalingClientOptions, signal: AbortSignal): SignalingClient {
   const client = new Client(options)
-  signal.addEventListener('abort', () => client.close(), { once: true })
-  if (!signal.aborted) void client.run()
+  if (signal.aborted) client.close()
+  else signal.addEventListener('abort', () => client.close(), { once: true, signal: client.closed })
+  void client.run()
   return client
 }
 
@@ -84,6 +85,10 @@ class Client implements SignalingClient {
 
   get state(): SignalingState {
     return { url: this.#options.url, isOnline: this.#isOnline, failure: this.#failure }
+  }
+
+  get closed(): AbortSignal {
+    return this.#over.signal
   }
 
   get welcome(): WelcomeSignal | undefined {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { toPieceIndex } from '../../../src/core/model/ids.ts'
@@ -27,7 +28,13 @@ afterEach(() => {
   for (const mesh of open.splice(0)) mesh.close()
 })
 
-function join(exchange: Exchange, urls: readonly string[], store: SeedStore = emptySeedStore, changes: Partial<MeshOptions> = {}): Mesh {
+function join(
+  exchange: Exchange,
+  urls: readonly string[],
+  store: SeedStore = emptySeedStore,
+  changes: Partial<MeshOptions> = {},
+  signal: AbortSignal = never,
+): Mesh {
   const mesh = startMesh(
     {
       signalingUrls: urls,
@@ -41,7 +48,7 @@ function join(exchange: Exchange, urls: readonly string[], store: SeedStore = em
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       ...changes,
     },
-    never,
+    signal,
   )
   open.push(mesh)
   return mesh
@@ -155,6 +162,14 @@ describe('mesh', () => {
     seed.close()
     await peers(leech, 0)
     expect(exchange.made.every(({ a, b }) => a.isClosed && b.isClosed)).toBe(true)
+  })
+
+  test('a mesh that is closed leaves nothing behind at the signal that would have closed it', () => {
+    const page = new AbortController()
+    const mesh = join(createExchange(), [], STORE, {}, page.signal)
+    expect(getEventListeners(page.signal, 'abort')).toHaveLength(1)
+    mesh.close()
+    expect(getEventListeners(page.signal, 'abort')).toEqual([])
   })
 
   test('a server that refuses the ticket is told apart from one that is away', async () => {
