@@ -4,6 +4,8 @@ import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import type { FileStore } from '../../src/stores/artifact-file.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
+import { fileNameOf } from '../../src/stores/opfs-backing.ts'
+import { openPieceFiles } from '../../src/stores/piece-files.ts'
 import { openStoreView, type StoreCapabilities, type StoreView } from '../../src/stores/store-view.ts'
 import { makeArtifact, makePiece } from '../fakes/make-artifact.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
@@ -24,6 +26,8 @@ export type LabRequest =
   | { readonly kind: 'fill'; readonly into: 'view' | 'blobs' }
   /** Re-hashes whatever `fill` left. */
   | { readonly kind: 'check-fill'; readonly into: 'view' | 'blobs' }
+  /** Puts the whole of a kept artifact together, alters its file, and reads the whole. */
+  | { readonly kind: 'alter-whole'; readonly how: 'bytes' | 'last-byte' | 'put-again' }
   /** Streams bytes through the whole-artifact hasher. */
   | { readonly kind: 'hash'; readonly seed: number; readonly sizeBytes: number }
 
@@ -35,6 +39,8 @@ export interface LabAnswers {
   readonly reserve: Failure | undefined
   readonly fill: number
   readonly 'check-fill': { readonly stored: readonly number[]; readonly wrong: readonly number[] }
+  /** Digests before and after; `unreadable` when it cannot be read. */
+  readonly 'alter-whole': { readonly sha256: string; readonly before: string; readonly after: string }
   readonly hash: { readonly digest: string; readonly canCompile: boolean }
 }
 
@@ -59,6 +65,8 @@ export async function answerLab(request: LabRequest, report: (kept: number) => v
       return await fill(request.into, report)
     case 'check-fill':
       return await checkFill(request.into)
+    case 'alter-whole':
+      return await alterWhole(request.how)
     case 'hash':
       return await hash(request.seed, request.sizeBytes)
   }
@@ -76,6 +84,38 @@ async function keep(): Promise<string> {
   await file.markVerified(never)
   await file.close()
   return artifact.sha256
+}
+
+async function alterWhole(how: 'bytes' | 'last-byte' | 'put-again'): Promise<LabAnswers['alter-whole']> {
+  const bytes = seededBytes(33, 200_000)
+  const artifact = makeArtifact(bytes, 65_536)
+  const { store } = await openView()
+  await store.remove(artifact.sha256, never)
+  const file = await store.open(artifact, never)
+  for (let index = 0; index < artifact.pieces.count; index++) await file.put(await makePiece(artifact, bytes, index), never)
+  const blob = await file.complete(never)
+  const before = await digestOf(blob)
+  if (how === 'put-again') {
+    await file.forget([toPieceIndex(1)], never)
+    await file.put(await makePiece(artifact, bytes, 1), never)
+  } else {
+    const writer = await (await openPieceFiles()).openWriter(fileNameOf(artifact.sha256))
+    const at = how === 'bytes' ? 0 : artifact.sizeBytes - 1
+    writer.write(Uint8Array.of((bytes[at] ?? 0) ^ 1), { at })
+    writer.flush()
+    writer.close()
+  }
+  const after = await digestOf(blob)
+  await file.close()
+  return { sha256: artifact.sha256, before, after }
+}
+
+async function digestOf(blob: Blob): Promise<string> {
+  try {
+    return sha256Of(new Uint8Array(await blob.arrayBuffer()))
+  } catch {
+    return 'unreadable'
+  }
 }
 
 async function reserve(sizeBytes: number): Promise<Failure | undefined> {

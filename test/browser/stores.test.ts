@@ -72,6 +72,16 @@ describe('Chromium', () => {
     })
   })
 
+  test.each(['bytes', 'last-byte', 'put-again'] as const)(
+    'the whole that was put together never shows other bytes than those it had: it cannot be read any more (%s)',
+    async (how) => {
+      for (let round = 0; round < 5; round++) {
+        const { sha256, before, after } = await askWorker(page, { kind: 'alter-whole', how })
+        expect([before, after]).toEqual([sha256, 'unreadable'])
+      }
+    },
+  )
+
   test('an artifact larger than the disk is refused before it is fetched', async () => {
     const session = await page.createCDPSession()
     const origin = new URL(site.url).origin

@@ -1,3 +1,4 @@
+import { openDB } from 'idb'
 import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
@@ -78,6 +79,7 @@ export const VIEW_CASES: readonly ContractCase<ViewSubject>[] = [
       await keepVerified(view)
       await (await openPieceFiles()).remove(fileNameOf(ARTIFACT.sha256))
       expectSame(await view.lookups.findVerified(ARTIFACT.sha256, never), undefined, 'found')
+      expectSame((await indexOf(view).pieces.list(ARTIFACT.sha256, 'opfs', never)).length, 5, 'flags after one who only read')
       const file = await view.store.open(ARTIFACT, never)
       expectSame(file.stored.size, 0, 'kept pieces')
       expectSame((await indexOf(view).artifacts.get(ARTIFACT.sha256, never))?.state, 'partial', 'state')
@@ -99,6 +101,61 @@ export const VIEW_CASES: readonly ContractCase<ViewSubject>[] = [
         writer.close()
       }
       await expectFailure(view.lookups.readPiece(sha256Of(BYTES.subarray(1)), toPieceIndex(0), never), ['store-failed'])
+    },
+  },
+  {
+    name: 'a seeder reads nothing of an artifact that is being fetched again, whatever it read before',
+    run: async ({ openView }) => {
+      const [seeder, other] = [await openView(), await openView()]
+      await keepVerified(seeder)
+      expectSame(
+        await seeder.lookups.readPiece(ARTIFACT.sha256, toPieceIndex(2), never),
+        pieceBytes(ARTIFACT, BYTES, toPieceIndex(2)),
+        'before',
+      )
+      await other.store.remove(ARTIFACT.sha256, never)
+      const file = await other.store.open(ARTIFACT, never)
+      await expectFailure(seeder.lookups.readPiece(ARTIFACT.sha256, toPieceIndex(2), never), ['store-failed'])
+      for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+      await expectFailure(seeder.lookups.readPiece(ARTIFACT.sha256, toPieceIndex(2), never), ['store-failed'])
+      await file.markVerified(never)
+      expectSame(
+        await seeder.lookups.readPiece(ARTIFACT.sha256, toPieceIndex(2), never),
+        pieceBytes(ARTIFACT, BYTES, toPieceIndex(2)),
+        'after',
+      )
+      await file.close()
+    },
+  },
+  {
+    name: 'a file that is cleared while its artifact is open counts as not kept, and is fetched again',
+    run: async ({ openView }) => {
+      const view = await openView()
+      const file = await view.store.open(ARTIFACT, never)
+      for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+      await file.complete(never)
+      await (await openPieceFiles()).remove(fileNameOf(ARTIFACT.sha256))
+      await expectFailure(file.read(toPieceIndex(2), never), ['store-tampered'])
+      expectSame([...file.stored.indices()], [], 'kept pieces')
+      expectSame((await indexOf(view).pieces.list(ARTIFACT.sha256, 'opfs', never)).length, 0, 'flags')
+      for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+      expectSame(await digestOf(await file.complete(never)), ARTIFACT.sha256, 'the artifact')
+      await file.close()
+    },
+  },
+  {
+    name: 'a piece whose blob is gone counts as not kept, and is fetched again',
+    run: async ({ openView }) => {
+      const view = await openView()
+      const alone = createBlobStore(indexOf(view), systemClock)
+      const file = await alone.open(ARTIFACT, never)
+      for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+      await dropBlobs([1, 3])
+      await expectFailure(file.read(toPieceIndex(3), never), ['store-tampered'])
+      expectSame([...file.stored.indices()], [0, 2, 4], 'kept pieces')
+      for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+      expectSame(await digestOf(await file.complete(never)), ARTIFACT.sha256, 'the artifact')
+      await file.close()
     },
   },
   {
@@ -159,6 +216,13 @@ async function keepVerified(view: StoreView): Promise<void> {
   for (const index of ALL) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
   await file.markVerified(never)
   await file.close()
+}
+
+/** Takes the bytes of pieces out of the index and leaves their flags. */
+async function dropBlobs(indices: readonly number[]): Promise<void> {
+  const db = await openDB('sealift')
+  for (const index of indices) await db.delete('pieceBlobs', [ARTIFACT.sha256, index])
+  db.close()
 }
 
 function indexOf(view: StoreView): SealiftIndex {
