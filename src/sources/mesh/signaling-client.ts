@@ -51,6 +51,7 @@ const RETRY_MS = 500
 const RETRY_CEILING_MS = 15_000
 /** A connection that stood this long clears the record of earlier failures. */
 const STABLE_MS = 30_000
+/** So long before the end of a session the ticket is shown again; a token with less life left is not worth showing. */
 const RENEW_BEFORE_SECONDS = 60
 /** Left to what the server counts and we do not see. */
 const BURST = LIMITS.signalBurst - 8
@@ -70,6 +71,8 @@ class Client implements SignalingClient {
   readonly #over = new AbortController()
   #socket: WebSocket | undefined
   #welcome: WelcomeSignal | undefined
+  /** What stands for the ticket when the connection breaks within its life. Times are monotonic milliseconds. */
+  #token: { readonly text: string; readonly untilMs: number } | undefined
   #isOnline = false
   #failure: Failure | undefined
   #askedToWaitMs = 0
@@ -168,7 +171,7 @@ class Client implements SignalingClient {
   #openSocket(gone: Settled<void>): WebSocket | undefined {
     try {
       const socket = new this.#options.WebSocket(this.#options.url)
-      socket.addEventListener('open', () => socket.send(this.#hello()))
+      socket.addEventListener('open', () => socket.send(this.#hello(this.#liveToken())))
       socket.addEventListener('close', () => gone.resolve())
       socket.addEventListener('error', () => {
         this.#failure ??= { code: 'signal-refused', reason: 'unreachable', retryAfterSeconds: undefined }
@@ -181,14 +184,27 @@ class Client implements SignalingClient {
     }
   }
 
-  #hello(): string {
+  /** @param token shown instead of the ticket, so that the ticket crosses the line as seldom as can be */
+  #hello(token: string | undefined): string {
     return encodeClientSignal({
       type: 'hello',
       v: SIGNALING_VERSION,
-      token: undefined,
-      ticket: this.#options.ticket,
+      token,
+      ticket: token === undefined ? this.#options.ticket : undefined,
       resume: this.#welcome?.resume,
     })
+  }
+
+  #liveToken(): string | undefined {
+    const token = this.#token
+    return token !== undefined && this.#options.clock.monotonicMs() < token.untilMs ? token.text : undefined
+  }
+
+  #keepToken({ token, tokenExpiresAtSeconds, serverTime }: WelcomeSignal): void {
+    // A token earns no new one: the one that was shown goes on.
+    if (token === undefined || tokenExpiresAtSeconds === undefined) return
+    const lifeSeconds = tokenExpiresAtSeconds - serverTime - RENEW_BEFORE_SECONDS
+    this.#token = { text: token, untilMs: this.#options.clock.monotonicMs() + lifeSeconds * 1000 }
   }
 
   #take(data: unknown, socket: WebSocket): ServerSignal | undefined {
@@ -212,6 +228,7 @@ class Client implements SignalingClient {
     if (signal.type === 'welcome') {
       const isFirst = !this.#isOnline
       this.#welcome = signal
+      this.#keepToken(signal)
       this.#isOnline = true
       this.#failure = undefined
       if (isFirst) for (const [swarm, role] of this.#rooms) this.#post({ type: 'join', swarm, role })
@@ -219,6 +236,8 @@ class Client implements SignalingClient {
       this.#askedToWaitMs = signal.retryMs
     } else if (signal.type === 'error' && signal.fatal) {
       this.#failure = { code: 'signal-refused', reason: signal.code, retryAfterSeconds: undefined }
+      // It may be the token that was refused: another key, another clock.
+      this.#token = undefined
     }
   }
 
@@ -230,7 +249,7 @@ class Client implements SignalingClient {
       () => true,
       () => false,
     )
-    if (isDue && this.#isOnline) this.#socket?.send(this.#hello())
+    if (isDue && this.#isOnline) this.#socket?.send(this.#hello(undefined))
   }
 
   #post(signal: ClientSignal): void {
