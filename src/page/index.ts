@@ -84,39 +84,38 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
   const mesh = createMeshSwitch({ engine, lending, clock: pageClock })
   if (options.mesh?.consent !== undefined) mesh.port.setConsent(options.mesh.consent)
   const refreshWorker = createRefresh(worker)
-  const start = (request: ArtifactRequest, given: DownloadOptions): Download => {
-    const onEvent = (event: DeliveryEvent): void => {
-      if (event.kind === 'resolved') refreshWorker(event.catalogue)
-      given.onEvent?.(event)
-    }
-    return holdTransfer(
-      startDownload(async () => engine, request, { ...given, onEvent }),
+  const start = (request: ArtifactRequest, given: DownloadOptions): Download =>
+    holdTransfer(
+      startDownload(async () => engine, request, { ...given, onEvent: tellCatalogue(refreshWorker, given.onEvent) }),
       () => void worker.maybeUpdate(),
     )
+  let aliases: ReadonlySet<string> | undefined
+  const learn = async (signal: AbortSignal): Promise<Listing> => {
+    const listing = await list(engine, signal)
+    aliases = new Set(listing.artifacts.flatMap((artifact) => artifact.aliases))
+    refreshWorker(listing.catalogue)
+    return listing
   }
-  let aliases: ReadonlySet<string> = new Set()
   const stopNeeds = serveNeeds(worker, (request) => start(request, {}).result)
 
   return {
     download: (name, given = {}) =>
       start({ kind: 'name', name, version: given.version, platform: given.platform, channel: given.channel }, given),
     downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
-    list: async (signal = never) => {
-      const listing = await list(engine, signal)
-      aliases = new Set(listing.artifacts.flatMap((artifact) => artifact.aliases))
-      refreshWorker(listing.catalogue)
-      return listing
-    },
+    list: (signal = never) => learn(signal),
     audit: (signal = never) => audit(engine, signal),
     forget: async (sha256) => {
       await engine.call({ type: 'forget', sha256: sha256 === undefined ? undefined : toSha256(sha256) }, { signal: never })
     },
-    guardLinks: (root = document) =>
-      guardLinks(root, {
+    guardLinks(root = document) {
+      // Without a catalogue plain URLs stay plain; whoever needs one hears of it from the download.
+      if (aliases === undefined) learn(never).catch(() => undefined)
+      return guardLinks(root, {
         scope,
-        isAlias: (target) => aliases.has(target),
+        isAlias: (target) => aliases?.has(target) === true,
         onClick: (request) => void start(request, {}).result.then((delivered) => delivered.save(), reportToPage),
-      }),
+      })
+    },
     mesh: mesh.port,
     get hasController() {
       return worker.hasController
@@ -147,6 +146,13 @@ function createRefresh(worker: WorkerLine): (catalogue: CatalogueFacts) => void 
     if (version === seen) return
     seen = version
     worker.tell('refresh')
+  }
+}
+
+function tellCatalogue(tell: (catalogue: CatalogueFacts) => void, onEvent: DownloadOptions['onEvent']): (event: DeliveryEvent) => void {
+  return (event) => {
+    if (event.kind === 'resolved') tell(event.catalogue)
+    onEvent?.(event)
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { launchChromium, type LaunchedBrowser } from './launch.ts'
-import { FILES, hashFile, publishFiles, startSite, type Publication, type Site } from './site.ts'
+import { ALIAS, FILES, hashFile, publishFiles, startSite, type Publication, type Site } from './site.ts'
 import { closePages, fetchIn, hardReload, newPage, openPortal, watchDownloads, type SavedFiles } from './visitor.ts'
 
 const VIRTUAL = `/_sealift/name/agent/${FILES.agent.filename}`
@@ -99,6 +99,33 @@ describe('a virtual URL ends in the verified file', () => {
     await expectVerifiedFile()
     expect(page.url()).toBe(site.url)
   })
+})
+
+test('a guarded link to a plain URL ends in the verified file too, once the catalogue is there', async () => {
+  const page = await openPortal(chromium.browser, site.url)
+  await page.evaluate((url) => {
+    window.sealift?.guardLinks()
+    const link = document.createElement('a')
+    link.href = url
+    link.id = 'plain'
+    document.body.append(link)
+    // The page's last word on each click: who was not guarded goes nowhere.
+    window.addEventListener('click', (event) => {
+      if (event.target !== link) return
+      if (event.defaultPrevented) link.dataset['guarded'] = 'yes'
+      event.preventDefault()
+    })
+  }, ALIAS)
+  await page.waitForFunction(
+    () => {
+      const link = document.querySelector<HTMLElement>('#plain')
+      link?.click()
+      return link?.dataset['guarded'] === 'yes'
+    },
+    { polling: 50 },
+  )
+  expect(await saved.next()).toEqual({ state: 'completed', suggestedName: FILES.notes.filename })
+  expect(await hashFile(join(downloadDir, FILES.notes.filename))).toBe(publication.digests.notes)
 })
 
 test('a navigation to a name that nobody published says so, and saves nothing', async () => {
