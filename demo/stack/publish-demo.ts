@@ -9,6 +9,11 @@ export const DEMO_CLAIMS = {
   identity: 'https://github.com/sealift-demo/edge/.github/workflows/release.yml@refs/tags/v1.4.0',
   issuer: 'https://token.actions.githubusercontent.com',
 } as const
+/** Of a run that never was, so that the demo's provenance has every part that a real one has. */
+const DEMO_RUN = {
+  commit: 'd0d0'.repeat(10),
+  invocationId: 'https://github.com/sealift-demo/edge/actions/runs/1/attempts/1',
+} as const
 export const DEMO_REPOSITORY = 'sealift-demo'
 /** The large one: the Node executable that runs this stack. */
 export const AGENT = 'edge-agent'
@@ -37,7 +42,7 @@ export async function publishDemo(authority: Authority, places: DemoPlaces, sign
       dir: places.inbox,
       site: places.site,
       repository: DEMO_REPOSITORY,
-      signer: authoritySigner(authority, { claims: DEMO_CLAIMS, clock: systemClock }),
+      signer: authoritySigner(authority, { claims: DEMO_CLAIMS, clock: systemClock, run: DEMO_RUN }),
       graceSeconds: 3 * 86_400,
       // Every build of the project packs other bytes under the same version.
       replace: true,

@@ -12,7 +12,7 @@ export {
   type Signer,
 } from '../core/verify/identity-policy.ts'
 export { openAuthority, type Authority } from './authority/authority.ts'
-export { GITHUB_ISSUER, type Claims } from './authority/workflow.ts'
+export { GITHUB_ISSUER, type Claims, type WorkflowRun } from './authority/workflow.ts'
 export { startCachingGateway, type CachingGatewayOptions } from './caching-gateway.ts'
 export type { GatewayEvent, GatewayLog } from './gateway-log.ts'
 export { renderGatewayConfig, type GatewayOptions, type NginxOptions, type RunningGateway } from './gateway-config.ts'
@@ -22,7 +22,7 @@ export { findNginx, startNginxGateway, type NginxGatewayOptions } from './nginx-
 export { attachCatalogue, type AttachOptions } from './publish/attach-catalogue.ts'
 export type { PublishedArtifact } from './publish/publish-artifact.ts'
 export type { FileSettings } from './publish/publish-file.ts'
-export { authoritySigner, keySigner, type PublishSigner } from './publish/publish-signer.ts'
+export { authoritySigner, keySigner, type AuthoritySignerOptions, type PublishSigner } from './publish/publish-signer.ts'
 export { preparePublish, publish, type PreparedCatalogue, type PublishOptions, type PublishReport } from './publish/publish.ts'
 export {
   generateSigningKey,

@@ -264,6 +264,41 @@ test('init lists the portal for its own outage, and a second run renews the list
   expect(await runCli(['init', publicDir, '--shell', '../**'])).toMatchObject({ exitCode: EXIT.usage, out: '' })
 })
 
+test.each([
+  ['nobody is named', [], ['https://sealift.invalid/local-test-build', 'https://sealift.invalid/local-test-authority'], /github/],
+  ['a workflow is named', ['--identity', IDENTITY, '--issuer', ISSUER], [IDENTITY, ISSUER], /gitCommit|actions\/runs|github-hosted/],
+])(
+  'with an authority of this machine, when %s, no commit and no run are made up',
+  async (_, named, [identity = '', issuer = ''], madeUp) => {
+    const [dir, work] = [await makeFolder({ [FILE]: 'agent' }), await temporaryFolder()]
+    const authority = join(work, 'authority')
+    const published = await runCli([
+      'publish',
+      dir,
+      '--out',
+      join(work, 'site'),
+      '--repository',
+      'acme',
+      '--authority',
+      authority,
+      ...named,
+    ])
+    expect(published).toMatchObject({ exitCode: EXIT.ok, err: '' })
+    const trust = ['--identity', identity, '--issuer', issuer, '--trusted-root', join(authority, 'trusted_root.json')]
+    expect(await runCli(['verify', join(dir, FILE), '--site', join(work, 'site'), ...trust])).toMatchObject({ exitCode: EXIT.ok })
+    const said = [...(await snapshotOf(join(work, 'site'))).values()].flatMap((text) => [text, ...decodedParts(text)]).join('\n')
+    expect(said).toContain('"buildType":"https://sealift.invalid/local-test-build"')
+    expect(said).toContain(identity)
+    expect(said).not.toMatch(madeUp)
+  },
+)
+
+/** What stands base64-encoded in a document, down to the payload of an envelope and a certificate. */
+function decodedParts(text: string): readonly string[] {
+  const parts = text.match(/[A-Za-z0-9+/]{60,}={0,2}/g) ?? []
+  return parts.map((part) => Buffer.from(part, 'base64').toString('latin1')).flatMap((part) => [part, ...decodedParts(part)])
+}
+
 test('an interrupted publish ends with 130, and no catalogue and nothing half-written is there', async () => {
   const stop = new AbortController()
   const [dir, work] = [await makeFolder({ [FILE]: bytesOf(3_000_000) }), await temporaryFolder()]

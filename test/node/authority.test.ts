@@ -11,7 +11,7 @@ import { provenanceStatement } from '../../src/node/signing/statement.ts'
 import { buildOfWorkflow } from '../../src/node/authority/workflow.ts'
 import { systemClock } from '../../src/node/system-clock.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
-import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
+import { CLAIMS, OTHER_CLAIMS, RUN } from './claims.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
@@ -40,7 +40,7 @@ test('a signature passes every threshold: log, certificate log and timestamp', a
 
 test('an attestation names the build and the digest it is about', async () => {
   const authority = await start(await temporaryFolder())
-  const build = buildOfWorkflow(CLAIMS.identity, 1_800_000_000)
+  const build = buildOfWorkflow(CLAIMS.identity, { ...RUN, finishedAtSeconds: 1_800_000_000 })
   if (build === undefined) throw new Error('expected a workflow')
   const bundle = await authority.attest(provenanceStatement({ name: 'agent', sha256: SUBJECT }, build), CLAIMS, never)
   const verdict = await verifier.verify(bundle, SUBJECT, policyOf(authority))

@@ -4,7 +4,7 @@ import { DeliveryError } from '../../core/errors.ts'
 import type { Origin } from '../../core/manifest/catalogue.ts'
 import { isSha256, type Sha256 } from '../../core/model/ids.ts'
 import { openAuthority } from '../../node/authority/authority.ts'
-import { GITHUB_ISSUER } from '../../node/authority/workflow.ts'
+import { LOCAL_AUTHORITY, LOCAL_BUILD } from '../../node/authority/workflow.ts'
 import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
 import type { FileSettings } from '../../node/publish/publish-file.ts'
 import { authoritySigner, keySigner, type PublishSigner } from '../../node/publish/publish-signer.ts'
@@ -73,7 +73,10 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .requiredOption('--out <site>', 'folder of the published layout; any static server can serve it')
     .option('--repository <name>', 'name of the catalogue; never changes')
     .option('--key <file>', 'sign with this private key (see `sealift keygen`)')
-    .option('--authority <dir>', 'sign with an offline authority that lives in this folder, as --identity and --issuer')
+    .option(
+      '--authority <dir>',
+      'sign with an offline authority that lives in this folder, as --identity and --issuer; default: as a local test build',
+    )
     .option('--config <file-or-url>', 'sealift.json that must accept all of it')
     .option('--prepare <file>', 'write the payload to be signed elsewhere into this file, and no catalogue')
     .option('--attach <bundle>', 'publish the prepared --payload under this Sigstore bundle')
@@ -160,12 +163,11 @@ async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promis
   }
 }
 
-async function toSigner({ key, authority, identity, issuer, repository }: Flags): Promise<PublishSigner | undefined> {
+async function toSigner({ key, authority, identity, issuer }: Flags): Promise<PublishSigner | undefined> {
   if (key !== undefined && authority !== undefined) throw invalid('--key', 'cannot be used together with --authority')
   if (key !== undefined) return keySigner(await readSigningKey(key))
   if (authority === undefined) return undefined
-  const workflow = `https://github.com/example/${repository ?? 'site'}/.github/workflows/release.yml@refs/heads/main`
-  const claims = { identity: identity ?? workflow, issuer: issuer ?? GITHUB_ISSUER }
+  const claims = { identity: identity ?? LOCAL_BUILD, issuer: issuer ?? LOCAL_AUTHORITY }
   return authoritySigner(await openAuthority(authority, { clock: systemClock }), { claims, clock: systemClock })
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { BuildFacts } from '../signing/statement.ts'
 
 /** Who an issued certificate speaks for. */
@@ -16,69 +15,65 @@ export interface FulcioExtension {
   readonly legacy?: boolean
 }
 
+/** Who signs, and who vouches for it, where nobody was named: addresses that can belong to nobody (RFC 2606). */
+export const LOCAL_BUILD = 'https://sealift.invalid/local-test-build'
+export const LOCAL_AUTHORITY = 'https://sealift.invalid/local-test-authority'
+
 export const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com'
 
 const WORKFLOW = /^(https:\/\/[^/]+\/[^/]+\/[^/@]+)\/(\.github\/workflows\/[^@]+)@(refs\/.+)$/
 const FULCIO_ARC = '1.3.6.1.4.1.57264.1.'
 
+/** The one run of a workflow that built a file. Only who saw it can say: nothing of it is made up here. */
+export interface WorkflowRun {
+  /** 40 hex digits. */
+  readonly commit: string
+  /** The run, as a URI. */
+  readonly invocationId: string
+  readonly finishedAtSeconds: number
+}
+
+interface Workflow {
+  readonly repository: string
+  readonly workflowPath: string
+  readonly ref: string
+}
+
 /** The build that a workflow identity stands for, or undefined when the identity is of another kind. */
-export function buildOfWorkflow(identity: string, finishedAtSeconds: number): BuildFacts | undefined {
-  const [, repository, workflowPath, ref] = WORKFLOW.exec(identity) ?? []
-  if (repository === undefined || workflowPath === undefined || ref === undefined) return undefined
-  return {
-    repository,
-    ref,
-    workflowPath,
-    commit: commitStandIn(repository, ref),
-    builderId: identity,
-    invocationId: `${repository}/actions/runs/1/attempts/1`,
-    finishedAtSeconds,
-  }
+export function buildOfWorkflow(identity: string, run: WorkflowRun): BuildFacts | undefined {
+  const workflow = workflowOf(identity)
+  return workflow === undefined ? undefined : { ...workflow, ...run, builderId: identity }
 }
 
 /**
- * What Fulcio writes into the certificate of a GitHub Actions run; of any other identity the issuer alone.
- * https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+ * What Fulcio writes into the certificate of a GitHub Actions run, as far as the identity says it: no commit and no run. Of any other
+ * identity the issuer alone. https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
  */
 export function fulcioExtensions(claims: Claims): readonly FulcioExtension[] {
   const issuer: readonly FulcioExtension[] = [
     { oid: `${FULCIO_ARC}1`, value: claims.issuer, legacy: true },
     { oid: `${FULCIO_ARC}8`, value: claims.issuer },
   ]
-  const build = buildOfWorkflow(claims.identity, 0)
-  if (build === undefined) return issuer
-  const raw: Readonly<Record<number, string>> = {
-    2: 'push',
-    3: build.commit,
-    5: new URL(build.repository).pathname.slice(1),
-    6: build.ref,
-  }
+  const workflow = workflowOf(claims.identity)
+  if (workflow === undefined) return issuer
+  const { repository, ref } = workflow
+  const raw: Readonly<Record<number, string>> = { 5: new URL(repository).pathname.slice(1), 6: ref }
   const strings: Readonly<Record<number, string>> = {
     9: claims.identity,
-    10: build.commit,
-    11: 'github-hosted',
-    12: build.repository,
-    13: build.commit,
-    14: build.ref,
-    16: build.repository.slice(0, build.repository.lastIndexOf('/')),
+    12: repository,
+    14: ref,
+    16: repository.slice(0, repository.lastIndexOf('/')),
     18: claims.identity,
-    19: build.commit,
-    20: 'push',
-    21: build.invocationId,
-    22: 'public',
   }
   return [
     ...issuer,
-    ...Object.entries(raw).map(([number, value]) => ({
-      oid: FULCIO_ARC + number,
-      value,
-      legacy: true,
-    })),
+    ...Object.entries(raw).map(([number, value]) => ({ oid: FULCIO_ARC + number, value, legacy: true })),
     ...Object.entries(strings).map(([number, value]) => ({ oid: FULCIO_ARC + number, value })),
   ]
 }
 
-/** An offline authority sees no git history; 40 hex digits that are the same for the same ref keep the forms whole. */
-function commitStandIn(repository: string, ref: string): string {
-  return createHash('sha256').update(`${repository}@${ref}`).digest('hex').slice(0, 40)
+function workflowOf(identity: string): Workflow | undefined {
+  const [, repository, workflowPath, ref] = WORKFLOW.exec(identity) ?? []
+  if (repository === undefined || workflowPath === undefined || ref === undefined) return undefined
+  return { repository, workflowPath, ref }
 }

@@ -2,10 +2,10 @@ import type { Clock } from '../../core/ports.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import { requirePolicy, type SignaturePolicy } from '../../core/verify/identity-policy.ts'
 import type { Authority } from '../authority/authority.ts'
-import { buildOfWorkflow, type Claims } from '../authority/workflow.ts'
+import { buildOfWorkflow, LOCAL_AUTHORITY, LOCAL_BUILD, type Claims, type WorkflowRun } from '../authority/workflow.ts'
 import type { Content } from '../signing/content.ts'
 import type { SigningKey } from '../signing/signing-key.ts'
-import { provenanceStatement } from '../signing/statement.ts'
+import { localBuildStatement, provenanceStatement } from '../signing/statement.ts'
 
 /** Signs what is published. */
 export interface PublishSigner {
@@ -16,16 +16,25 @@ export interface PublishSigner {
   attestBuild(subject: { readonly name: string; readonly sha256: Sha256 }, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
-/** Signs with the offline authority, as the workflow that `claims.identity` names. */
-export function authoritySigner(authority: Authority, options: { readonly claims: Claims; readonly clock: Clock }): PublishSigner {
-  const { claims, clock } = options
+export interface AuthoritySignerOptions {
+  readonly claims: Claims
+  readonly clock: Clock
+  /** The run that built the files, where `claims.identity` is a workflow. Default: provenance says that they are a local test build. */
+  readonly run?: Omit<WorkflowRun, 'finishedAtSeconds'> | undefined
+}
+
+/** Signs with the offline authority, as the identity that `claims` name. */
+export function authoritySigner(authority: Authority, { claims, clock, run }: AuthoritySignerOptions): PublishSigner {
   const { identity, issuer } = claims
   return {
     policy: requirePolicy([{ kind: 'certificate', identity, issuer }], authority.trustedRoot),
     signContent: (content, signal) => authority.signContent(content, claims, signal),
     async attestBuild(subject, signal) {
-      const build = buildOfWorkflow(identity, Math.floor(clock.nowMs() / 1000))
-      return build === undefined ? undefined : authority.attest(provenanceStatement(subject, build), claims, signal)
+      const finishedAtSeconds = Math.floor(clock.nowMs() / 1000)
+      const build = run === undefined ? undefined : buildOfWorkflow(identity, { ...run, finishedAtSeconds })
+      const local = { buildType: LOCAL_BUILD, builderId: LOCAL_AUTHORITY, finishedAtSeconds }
+      const statement = build === undefined ? localBuildStatement(subject, local) : provenanceStatement(subject, build)
+      return authority.attest(statement, claims, signal)
     },
   }
 }

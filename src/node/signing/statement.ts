@@ -1,5 +1,7 @@
 import type { Sha256 } from '../../core/model/ids.ts'
 
+const SLSA_PROVENANCE = 'https://slsa.dev/provenance/v1'
+
 /** An in-toto statement, v1: what is claimed, about which digests. */
 export interface Statement {
   readonly _type: 'https://in-toto.io/Statement/v1'
@@ -28,12 +30,28 @@ export interface BuildFacts {
   readonly finishedAtSeconds: number
 }
 
+/** SLSA v1 provenance that says no more than who made it: no source, no commit, no run. */
+export function localBuildStatement(
+  subject: { readonly name: string; readonly sha256: Sha256 },
+  build: { readonly buildType: string; readonly builderId: string; readonly finishedAtSeconds: number },
+): Statement {
+  return {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: subject.name, digest: { sha256: subject.sha256 } }],
+    predicateType: SLSA_PROVENANCE,
+    predicate: {
+      buildDefinition: { buildType: build.buildType, externalParameters: {}, internalParameters: {}, resolvedDependencies: [] },
+      runDetails: { builder: { id: build.builderId }, metadata: { finishedOn: toTime(build.finishedAtSeconds) } },
+    },
+  }
+}
+
 /** SLSA v1 provenance for one file, shaped as GitHub's artifact attestations are. https://slsa.dev/spec/v1.0/provenance */
 export function provenanceStatement(subject: { readonly name: string; readonly sha256: Sha256 }, build: BuildFacts): Statement {
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: [{ name: subject.name, digest: { sha256: subject.sha256 } }],
-    predicateType: 'https://slsa.dev/provenance/v1',
+    predicateType: SLSA_PROVENANCE,
     predicate: {
       buildDefinition: {
         buildType: 'https://actions.github.io/buildtypes/workflow/v1',
@@ -47,9 +65,13 @@ export function provenanceStatement(subject: { readonly name: string; readonly s
         builder: { id: build.builderId },
         metadata: {
           invocationId: build.invocationId,
-          finishedOn: new Date(build.finishedAtSeconds * 1000).toISOString(),
+          finishedOn: toTime(build.finishedAtSeconds),
         },
       },
     },
   }
+}
+
+function toTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString()
 }
