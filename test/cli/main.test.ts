@@ -293,6 +293,17 @@ test.each([
   },
 )
 
+test('--critical stands in the manifest, and its help promises nothing else', async () => {
+  const [dir, work] = [await makeFolder({ [FILE]: 'agent' }), await temporaryFolder()]
+  await runCli(['keygen', work])
+  const key = join(work, 'signing-key.pem')
+  await runCli(['publish', dir, '--out', join(work, 'site'), '--repository', 'acme', '--key', key, '--critical'])
+  expect([...(await snapshotOf(work)).values()].join()).toContain('"priority":"critical"')
+  expect((await runCli(['publish', '--help'])).out.replaceAll(/\s+/g, ' ')).toContain(
+    'this version fetches such files as it does all others',
+  )
+})
+
 /** What stands base64-encoded in a document, down to the payload of an envelope and a certificate. */
 function decodedParts(text: string): readonly string[] {
   const parts = text.match(/[A-Za-z0-9+/]{60,}={0,2}/g) ?? []

@@ -88,7 +88,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .option('--platform <os/arch>', 'platform of every artifact in the folder')
     .option('--channel <name>', 'channel of every artifact in the folder')
     .option('--media-type <type>', 'media type of every artifact in the folder')
-    .option('--critical', 'fetched from several places at once when small')
+    .option('--critical', 'recorded in the manifests; this version fetches such files as it does all others')
     .option('--no-mesh', 'peers may not pass them on')
     .option('--rollout <percent>', 'share of clients that are offered them', parseInteger)
     .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collect)
