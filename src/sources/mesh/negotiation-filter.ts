@@ -83,14 +83,24 @@ function isWithin(scope: CandidateScope, reach: Reach, type: string): boolean {
 
 type Reach = 'none' | 'private' | 'public'
 
-/** IPv4 blocks that are not public (RFC 6890): first address, prefix length. What is in none of them is. */
+/**
+ * The IPv4 blocks that IANA's registry of special-purpose addresses (RFC 6890) does not call globally reachable, with multicast and class E:
+ * first address, prefix length. What is in none of them is public. Of shared and test networks a page in a LAN has no need.
+ */
 const BLOCKS: readonly (readonly [string, number, Reach])[] = [
   ['0.0.0.0', 8, 'none'],
   ['10.0.0.0', 8, 'private'],
+  ['100.64.0.0', 10, 'none'],
   ['127.0.0.0', 8, 'none'],
   ['169.254.0.0', 16, 'none'],
   ['172.16.0.0', 12, 'private'],
+  ['192.0.0.0', 24, 'none'],
+  ['192.0.2.0', 24, 'none'],
+  ['192.88.99.0', 24, 'none'],
   ['192.168.0.0', 16, 'private'],
+  ['198.18.0.0', 15, 'none'],
+  ['198.51.100.0', 24, 'none'],
+  ['203.0.113.0', 24, 'none'],
   ['224.0.0.0', 3, 'none'],
 ]
 
@@ -116,11 +126,13 @@ function numberOfIpv4(address: string): number | undefined {
 
 function reachOfIpv6(address: string): Reach {
   if (!/^[0-9a-f:.]{2,45}$/.test(address)) return 'none'
-  // Loopback, unspecified, and IPv4 in disguise.
-  if (address.startsWith('::') || /^(?:0+:){2}/.test(address) || /^(?:64:ff9b|2002):/.test(address)) return 'none'
-  const first = Number.parseInt(address.split(':', 1)[0] ?? '', 16)
-  if (Number.isNaN(first) || first >= 0xff00 || (first >= 0xfe80 && first < 0xff00)) return 'none'
-  return first >= 0xfc00 && first < 0xfe00 ? 'private' : 'public'
+  const [first = Number.NaN, second = 0] = address.split(':', 2).map((group) => (group === '' ? 0 : Number.parseInt(group, 16)))
+  if (first >= 0xfc00 && first < 0xfe00) return 'private'
+  // Only 2000::/3 is given out for the internet: loopback, link-local, multicast and translated IPv4 are all outside it.
+  if (!(first >= 0x2000 && first < 0x4000)) return 'none'
+  // Inside it: 2001::/23 (Teredo, ORCHID and other protocols), documentation, IPv4 in disguise (6to4).
+  if (first === 0x2001 && (second < 0x200 || second === 0xdb8)) return 'none'
+  return first === 0x2002 || (first === 0x3fff && second < 0x1000) ? 'none' : 'public'
 }
 
 function refuse(detail: string): DeliveryError {

@@ -89,7 +89,17 @@ describe('candidates', () => {
     },
   )
 
-  test.each(['192.0.2.7', '172.32.0.1', '172.15.0.1', '2001:db8::1'])('%s is reached only where the internet may be', (address) => {
+  test.each([
+    '9.9.9.9',
+    '172.32.0.1',
+    '172.15.0.1',
+    '100.63.255.255',
+    '100.128.0.1',
+    '198.17.255.255',
+    '198.20.0.1',
+    '2606:4700::1',
+    '2001:4860::1',
+  ])('%s is reached only where the internet may be', (address) => {
     expect([isCandidateAllowed(host(address), 'lan'), isCandidateAllowed(host(address), 'any')]).toEqual([false, true])
   })
 
@@ -104,6 +114,26 @@ describe('candidates', () => {
     ['a multicast group, IPv6', host('ff02::fb')],
     ['a link-local address', host('169.254.169.254')],
     ['a link-local address, IPv6', host('fe80::1')],
+    ["a carrier's own network", host('100.64.0.1')],
+    ["a carrier's own network, to its end", host('100.127.255.255')],
+    ['protocol assignments', host('192.0.0.8')],
+    ['documentation', host('192.0.2.7')],
+    ['documentation, second block', host('198.51.100.1')],
+    ['documentation, third block', host('203.0.113.255')],
+    ['a 6to4 relay', host('192.88.99.1')],
+    ['a test network for devices', host('198.18.0.1')],
+    ['a test network for devices, to its end', host('198.19.255.255')],
+    ['documentation, IPv6', host('2001:db8::1')],
+    ['documentation, IPv6, newer block', host('3fff:fff::1')],
+    ['Teredo', host('2001:0:1::1')],
+    ['ORCHID', host('2001:20::1')],
+    ['protocol assignments, IPv6', host('2001:1ff::1')],
+    ['6to4', host('2002:a00:1::1')],
+    ['what is discarded', host('100::1')],
+    ['translated IPv4', host('64:ff9b:1::1')],
+    ['segment routing', host('5f00::1')],
+    ['a site-local address, IPv6', host('fec0::1')],
+    ['what is not given out, IPv6', host('4000::1')],
     ['a name to be looked up', host('intranet.example')],
     ['a name in .local that is none', host('a.b.local')],
     ['a well-known port', host('10.0.0.1', 443)],
