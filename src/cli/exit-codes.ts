@@ -1,4 +1,4 @@
-import { failureOf, type Failure } from '../core/errors.ts'
+import { failureOf, HANDLING, type Failure, type TrustFailure } from '../core/errors.ts'
 
 /** What the process says when it ends. Scripts rely on these numbers. */
 export const EXIT = {
@@ -23,43 +23,52 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-const USAGE: ReadonlySet<Failure['code']> = new Set(['input-invalid', 'config-invalid', 'policy-missing', 'ticket-invalid'])
-const REFUSED: ReadonlySet<Failure['code']> = new Set([
-  'format-invalid',
-  'format-oversized',
-  'format-unsupported',
-  'bundle-invalid',
-  'signature-invalid',
-  'identity-mismatch',
-  'subject-mismatch',
-  'provenance-refused',
-  'signature-missing',
-  'catalogue-rollback',
-  'catalogue-equivocation',
-  'catalogue-expired',
-  'catalogue-future',
-  'catalogue-repository',
-  'artifact-denied',
-  'artifact-digest',
-  'artifact-size',
-  'manifest-mismatch',
-  'digest-mismatch',
-  'blob-mismatch',
-])
-const UNKNOWN: ReadonlySet<Failure['code']> = new Set(['artifact-unknown', 'artifact-ambiguous'])
-const UNAVAILABLE: ReadonlySet<Failure['code']> = new Set([
-  'source-unreachable',
-  'source-status',
-  'source-protocol',
-  'source-length',
-  'source-timeout',
-  'source-missing',
-  'source-refused',
-  'blob-unavailable',
-  'catalogue-unavailable',
-  'config-unavailable',
-  'sources-exhausted',
-])
+/** Whoever adds a code has to say here how a command ends with it, unless it is a refusal already by its kind. */
+type Told = Exclude<Failure['code'], TrustFailure['code']> | 'catalogue-expired'
+
+/** What is no refusal by `HANDLING`. */
+const OTHERWISE: Readonly<Record<Told, ExitCode> & Partial<Record<Failure['code'], ExitCode>>> = {
+  'source-unreachable': EXIT.unavailable,
+  'source-status': EXIT.unavailable,
+  'source-protocol': EXIT.unavailable,
+  'source-length': EXIT.unavailable,
+  'source-timeout': EXIT.unavailable,
+  'source-missing': EXIT.unavailable,
+  'source-refused': EXIT.unavailable,
+  // A page asks the next source for these; a command has looked at all the places that it was given.
+  'digest-mismatch': EXIT.refused,
+  'blob-mismatch': EXIT.refused,
+  // A page may still have the file by its digest; whoever checks a file by its name may not use it.
+  'catalogue-expired': EXIT.refused,
+  'catalogue-unavailable': EXIT.unavailable,
+  'artifact-unknown': EXIT.unknown,
+  'artifact-ambiguous': EXIT.unknown,
+  'sources-exhausted': EXIT.unavailable,
+  'blob-unavailable': EXIT.unavailable,
+  'config-invalid': EXIT.usage,
+  'config-unavailable': EXIT.unavailable,
+  'policy-missing': EXIT.usage,
+  'ticket-invalid': EXIT.usage,
+  'input-invalid': EXIT.usage,
+  'tool-missing': EXIT.missing,
+  'publish-conflict': EXIT.conflict,
+  // Of browsers alone: in a command they would be a fault of ours.
+  'gateway-permission': EXIT.fault,
+  'quota-exceeded': EXIT.fault,
+  'store-failed': EXIT.fault,
+  'store-tampered': EXIT.fault,
+  'insecure-context': EXIT.fault,
+  'engine-lost': EXIT.fault,
+  'still-fetching': EXIT.fault,
+  'no-page': EXIT.fault,
+  'version-skew': EXIT.fault,
+  'peer-frame': EXIT.fault,
+  'peer-proof': EXIT.fault,
+  'peer-timeout': EXIT.fault,
+  'peer-closed': EXIT.fault,
+  'signal-invalid': EXIT.fault,
+  'signal-refused': EXIT.fault,
+}
 
 /** The number for what a command threw. A catalogue that no place gave because each was refused counts as refused. */
 export function exitCodeOf(error: unknown): ExitCode {
@@ -68,15 +77,9 @@ export function exitCodeOf(error: unknown): ExitCode {
 }
 
 function codeOf(failure: Failure): ExitCode {
-  const { code } = failure
-  if (code === 'catalogue-unavailable' && failure.reasons.some((reason) => REFUSED.has(reason.code))) return EXIT.refused
-  if (USAGE.has(code)) return EXIT.usage
-  if (REFUSED.has(code)) return EXIT.refused
-  if (UNKNOWN.has(code)) return EXIT.unknown
-  if (UNAVAILABLE.has(code)) return EXIT.unavailable
-  if (code === 'tool-missing') return EXIT.missing
-  if (code === 'publish-conflict') return EXIT.conflict
-  return EXIT.fault
+  if (failure.code === 'catalogue-unavailable' && failure.reasons.some((reason) => codeOf(reason) === EXIT.refused)) return EXIT.refused
+  if (HANDLING[failure.code].isRefusal) return EXIT.refused
+  return OTHERWISE[failure.code] ?? EXIT.refused
 }
 
 /** The table for `--help`. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { DeliveryError, HANDLING, type Failure } from '../../src/core/errors.ts'
-import { toArtifactName, toSha256, toSourceId } from '../../src/core/model/ids.ts'
+import { toSourceId } from '../../src/core/model/ids.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from '../../src/cli/exit-codes.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
 import { readSigningKey } from '../../src/node/signing/signing-key.ts'
@@ -361,17 +361,41 @@ test('a catalogue that every place gave and that was refused everywhere is a ref
   expect(codeOf(unreachable, forged)).toBe(EXIT.refused)
 })
 
-test('every refusal of a signed document or a digest ends with 3', () => {
-  const sha256 = toSha256('a'.repeat(64))
-  const refusals: readonly Failure[] = [
-    { code: 'artifact-denied', sha256 },
-    { code: 'manifest-mismatch', name: toArtifactName('a'), field: 'size' },
-    { code: 'catalogue-rollback', floor: 2, offered: 1 },
-    { code: 'identity-mismatch', expected: 'a', actual: 'b' },
-  ]
-  for (const failure of refusals) {
-    expect(exitCodeOf(new DeliveryError(failure))).toBe(EXIT.refused)
-    expect(HANDLING[failure.code].nextStep).not.toBe('')
+const ENDS: Readonly<Record<number, readonly Failure['code'][]>> = {
+  [EXIT.usage]: ['input-invalid', 'config-invalid', 'policy-missing', 'ticket-invalid'],
+  [EXIT.unknown]: ['artifact-unknown', 'artifact-ambiguous'],
+  [EXIT.unavailable]: [
+    'source-unreachable',
+    'source-status',
+    'source-protocol',
+    'source-length',
+    'source-timeout',
+    'source-missing',
+    'source-refused',
+    'blob-unavailable',
+    'catalogue-unavailable',
+    'config-unavailable',
+    'sources-exhausted',
+  ],
+  [EXIT.missing]: ['tool-missing'],
+  [EXIT.conflict]: ['publish-conflict'],
+}
+const ONLY_IN_BROWSERS =
+  /^(?:peer-.*|signal-.*|store-.*|gateway-permission|quota-exceeded|insecure-context|engine-lost|still-fetching|no-page|version-skew)$/
+
+test('every code of a failure has its exit code, and what refuses the bytes ends with 3', () => {
+  for (const [code, { isRefusal }] of Object.entries(HANDLING)) {
+    const [said] = Object.entries(ENDS).find(([, codes]) => codes.some((one) => one === code)) ?? []
+    const expected = said === undefined ? (ONLY_IN_BROWSERS.test(code) ? EXIT.fault : EXIT.refused) : Number(said)
+    const found = exitCodeOf(failing(code))
+    expect(`${code} ${found}`).toBe(`${code} ${expected}`)
+    if (isRefusal) expect(found).toBe(EXIT.refused)
   }
   expect(exitCodeOf(new TypeError('a bug'))).toBe(EXIT.fault)
 })
+
+/** A failure of that code; for an exit code no other fact counts. */
+function failing(code: string): DeliveryError {
+  const error = new DeliveryError({ code: 'insecure-context' })
+  return Object.assign(error, { failure: { code, reasons: [] } })
+}
