@@ -121,7 +121,9 @@ describe('a download', () => {
     await site.cdn.set('up')
     const page = await openPortal(chromium.browser, site.url)
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
-    expect(piecesAsked(site, publication, 'agent')).toEqual(await missingAtStart(page))
+    const missing = await missingAtStart(page)
+    expect(missing.filter((times) => times === 0).length).toBeGreaterThanOrEqual(3)
+    expect(piecesAsked(site, publication, 'agent')).toEqual(missing)
   })
 
   test('works again after the browser has thrown away what this origin kept, under an open page', async () => {
