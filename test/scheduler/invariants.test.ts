@@ -38,6 +38,8 @@ interface Story {
   readonly caught: ReadonlySet<SourceId>
   /** Pieces that were asked for although they were kept. */
   readonly askedInVain: readonly PieceIndex[]
+  /** Sources that were asked after they had left. */
+  readonly askedGone: readonly SourceId[]
   readonly kept: readonly { readonly index: PieceIndex; readonly source: SourceId; readonly bytes: number }[]
   /** The value that it was rejected with; undefined when it was delivered. */
   readonly error: unknown
@@ -52,8 +54,11 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
   const clock = createVirtualClock()
   const stored = await createMemoryStore().open(artifact, never)
   const askedInVain: PieceIndex[] = []
+  const askedGone: SourceId[] = []
   const witness = {
-    onRead(_source: SourceId, range: { readonly start: number; readonly end: number }) {
+    onRead(id: SourceId, range: { readonly start: number; readonly end: number }) {
+      const leftAtMs = sources.find((source) => source.id === id)?.plan.leavesAtMs ?? Infinity
+      if (clock.monotonicMs() > leftAtMs) askedGone.push(id)
       for (let at = range.start; at < range.end; at += PIECE_BYTES) {
         const piece = toPieceIndex(at / PIECE_BYTES)
         if (stored.stored.has(piece)) askedInVain.push(piece)
@@ -115,7 +120,7 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
   await clock.advance(plan.hashMs + 1)
   await settle()
   const leftOver = clock.sleeping + sources.reduce((sum, source) => sum + source.running, 0)
-  return { artifact, bytes, sources, stored, reports, banned, caught: seen, askedInVain, kept, error, elapsedMs, leftOver }
+  return { artifact, bytes, sources, stored, reports, banned, caught: seen, askedInVain, askedGone, kept, error, elapsedMs, leftOver }
 }
 
 function moments(plan: NetworkPlan): readonly number[] {
@@ -181,6 +186,12 @@ test('whatever the network does, a kept piece is never asked for again', async (
   await always(({ askedInVain, kept }) => {
     expect(askedInVain).toEqual([])
     expect(new Set(kept.map((piece) => piece.index)).size).toBe(kept.length)
+  })
+})
+
+test('whatever the network does, a source that left is not asked any more', async () => {
+  await always(({ askedGone }) => {
+    expect(askedGone).toEqual([])
   })
 })
 
