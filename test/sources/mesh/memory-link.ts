@@ -19,9 +19,9 @@ export const FINGERPRINT_A = new Uint8Array(32).fill(0xa)
 export const FINGERPRINT_B = new Uint8Array(32).fill(0xb)
 
 /** @param seenByB what B takes for A's fingerprint: another one when somebody sits in the middle */
-export function createLinkPair(seenByB: Uint8Array = FINGERPRINT_A): LinkPair {
-  const a = new End({ isInitiator: true, local: FINGERPRINT_A, remote: FINGERPRINT_B })
-  const b = new End({ isInitiator: false, local: FINGERPRINT_B, remote: seenByB })
+export function createLinkPair(seenByB?: Uint8Array, ofA = FINGERPRINT_A, ofB = FINGERPRINT_B): LinkPair {
+  const a = new End({ isInitiator: true, local: ofA, remote: ofB })
+  const b = new End({ isInitiator: false, local: ofB, remote: seenByB ?? ofA })
   a.connect(b)
   b.connect(a)
   return { a, b }

@@ -41,7 +41,7 @@ function join(
       repository: 'https://portal.example/',
       ticket: ticket(),
       seedStore: store,
-      createLink: exchange.createLink,
+      createLink: exchange.links(),
       WebSocket: PageWebSocket as unknown as typeof WebSocket,
       clock: systemClock,
       random: Math.random,
