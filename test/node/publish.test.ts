@@ -288,20 +288,6 @@ describe('nothing becomes visible', () => {
     const options = { ...(await base({ [FILE]: 'agent', [`${FILE}.sigstore.json`]: bundle })), signer: ci }
     await expect(publish(options, never)).rejects.toMatchObject({ code: 'subject-mismatch' })
   })
-
-  test('when somebody publishes to the site meanwhile', async () => {
-    const options = await base({ [FILE]: 'agent' })
-    const rival = { ...options, dir: await makeFolder({ 'tool-1.0.tgz': 'tool' }) }
-    const signer = {
-      ...options.signer,
-      async signContent(...given: Parameters<typeof options.signer.signContent>) {
-        if (!(await isThere(join(options.site, 'catalogue.json')))) await publish(rival, never)
-        return options.signer.signContent(...given)
-      },
-    }
-    await expect(publish({ ...options, signer }, never)).rejects.toMatchObject({ code: 'publish-conflict' })
-    expect((await catalogueOf(options.site)).artifacts.map(({ name }) => name)).toEqual(['tool'])
-  })
 })
 
 describe('signing elsewhere, in two steps', () => {
@@ -424,11 +410,4 @@ function unfinished(files: ReadonlyMap<string, string>): readonly string[] {
 
 function raise(reason: Error): never {
   throw reason
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,10 +1,12 @@
 import type { Catalogue } from '../../core/manifest/catalogue.ts'
+import { isFromFuture } from '../../core/manifest/freshness.ts'
 import { parseCatalogue } from '../../core/manifest/parse-catalogue.ts'
-import type { SignatureVerifier } from '../../core/ports.ts'
+import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
-import { readEarlierCatalogue } from './earlier-catalogue.ts'
-import { openRoom } from './room.ts'
+import { readEarlierCatalogue, type EarlierCatalogue } from './earlier-catalogue.ts'
+import { nowSecondsIn, openRoom } from './room.ts'
 import { checkPublished } from './self-check.ts'
+import { withSiteLock } from './site-lock.ts'
 import { overtaken, writeCatalogue } from './write-catalogue.ts'
 
 /** A prepared catalogue, and the signature that was made over it elsewhere. */
@@ -16,20 +18,30 @@ export interface AttachOptions {
   readonly bundle: Uint8Array
   readonly trust: SiteTrust
   readonly verifier?: SignatureVerifier | undefined
+  readonly clock?: Clock | undefined
 }
 
 /**
  * Publishes a prepared catalogue under a signature made elsewhere.
- * @throws {DeliveryError} `publish-conflict` when the site has moved on since, or why the bundle was refused
+ * @throws {DeliveryError} `publish-conflict` when the site has moved on since, or somebody is publishing to it; `input-invalid` when it
+ * has expired meanwhile; or why the bundle was refused
  */
 export async function attachCatalogue(options: AttachOptions, signal: AbortSignal): Promise<Catalogue> {
   const room = openRoom(options)
   const catalogue = parseCatalogue(options.payload)
-  const { repository } = catalogue
-  const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: catalogue.previous === undefined }, signal)
-  const isNext = catalogue.previous?.sha256 === earlier.accepted?.payloadSha256
-  if (!isNext || catalogue.version <= (earlier.accepted?.catalogue.version ?? 0)) throw overtaken(options.site)
-  for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
-  await writeCatalogue({ payload: options.payload, bundle: options.bundle, replaces: earlier.file }, room, signal)
-  return catalogue
+  const { repository, previous } = catalogue
+  return withSiteLock(options.site, async (lock) => {
+    const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: previous === undefined }, signal)
+    if (!isNext(catalogue, earlier.accepted, nowSecondsIn(room))) throw overtaken(options.site)
+    for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
+    await writeCatalogue({ payload: options.payload, bundle: options.bundle, replaces: earlier }, { room, lock }, signal)
+    return catalogue
+  })
+}
+
+function isNext({ version, previous }: Catalogue, earlier: EarlierCatalogue | undefined, nowSeconds: number): boolean {
+  // What a wrong clock published is replaced by a catalogue that begins anew.
+  const before =
+    earlier !== undefined && previous === undefined && isFromFuture(earlier.catalogue.version, nowSeconds) ? undefined : earlier
+  return previous?.sha256 === before?.payloadSha256 && version > (before?.catalogue.version ?? 0)
 }

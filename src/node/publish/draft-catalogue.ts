@@ -1,4 +1,5 @@
 import type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
+import { isFromFuture } from '../../core/manifest/freshness.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import { isSameRelease } from './publish-artifact.ts'
 import type { EarlierCatalogue } from './earlier-catalogue.ts'
@@ -37,12 +38,11 @@ export function draftCatalogue(input: DraftInput): Catalogue {
   return {
     schema: 1,
     repository: terms.repository,
-    version: Math.max(nowSeconds, before.version + 1),
+    ...placeInLine(input),
     createdAtSeconds: nowSeconds,
     refreshAfterSeconds: nowSeconds + Math.min(refreshSeconds, lifetimeSeconds),
     expiresAtSeconds: nowSeconds + lifetimeSeconds,
     graceSeconds: terms.graceSeconds ?? before.graceSeconds,
-    previous: earlier === undefined ? undefined : { version: earlier.catalogue.version, sha256: earlier.payloadSha256 },
     origins: terms.origins ?? before.origins,
     delivery: terms.delivery ?? before.delivery,
     denied: [...new Set([...before.denied, ...(terms.denied ?? [])])],
@@ -50,7 +50,15 @@ export function draftCatalogue(input: DraftInput): Catalogue {
   }
 }
 
-const NOTHING = { version: 0, graceSeconds: 0, origins: [], delivery: { tiers: undefined }, denied: [], artifacts: [] } as const
+function placeInLine({ earlier, isReplacing, nowSeconds }: DraftInput): Pick<Catalogue, 'version' | 'previous'> {
+  if (earlier === undefined) return { version: nowSeconds, previous: undefined }
+  const { version } = earlier.catalogue
+  // Published by a clock that was wrong, and refused by every client whose clock is right: nothing can follow it.
+  if (isReplacing && isFromFuture(version, nowSeconds)) return { version: nowSeconds, previous: undefined }
+  return { version: Math.max(nowSeconds, version + 1), previous: { version, sha256: earlier.payloadSha256 } }
+}
+
+const NOTHING = { graceSeconds: 0, origins: [], delivery: { tiers: undefined }, denied: [], artifacts: [] } as const
 
 /** True when a client that has `earlier` learns nothing new, and it lives for at least half of its time still. */
 export function isStillGood(earlier: Catalogue, next: Catalogue): boolean {

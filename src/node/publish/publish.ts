@@ -5,17 +5,19 @@ import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { sha256Of } from '../../core/verify/digest.ts'
 import { contentOfBytes } from '../signing/content.ts'
-import { systemClock } from '../system-clock.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
+import { requireKept } from './check-kept.ts'
 import { requirePieceLength } from './cut.ts'
 import { draftCatalogue, isStillGood } from './draft-catalogue.ts'
 import { readEarlierCatalogue, type EarlierCatalogue, type EarlierFile } from './earlier-catalogue.ts'
 import { findFiles } from './find-files.ts'
+import { requireAcceptable } from './judge-next.ts'
 import { isSameRelease, publishArtifact, type PublishedArtifact } from './publish-artifact.ts'
 import type { FileSettings, PublishFile } from './publish-file.ts'
 import type { PublishSigner } from './publish-signer.ts'
-import { openRoom, type Room } from './room.ts'
+import { nowSecondsIn, openRoom, type Room } from './room.ts'
 import { checkPublished } from './self-check.ts'
+import { withSiteLock } from './site-lock.ts'
 import { writeCatalogue } from './write-catalogue.ts'
 
 /** What to publish, where, and on which terms. */
@@ -70,18 +72,20 @@ export interface PreparedCatalogue extends PublishReport {
 
 /**
  * Publishes a folder. The catalogue is written last and in one step: whatever goes wrong before, a site stays as it was.
- * Run again with the same files it changes nothing.
+ * Run again with the same files it changes nothing. One publisher at a time: a second one is told so.
  *
  * @throws {DeliveryError} `input-invalid`, `publish-conflict`, `signature-missing`, `policy-missing`, or why the own
  * signatures were refused
  */
 export async function publish(options: PublishOptions & { readonly signer: PublishSigner }, signal: AbortSignal): Promise<PublishReport> {
   const room = openRoom(options)
-  const { earlier, ...prepared } = await stage(options, room, signal)
-  if (!prepared.isNew) return toReport(prepared)
-  const bundle = await options.signer.signContent(contentOfBytes(prepared.payload), signal)
-  await writeCatalogue({ payload: prepared.payload, bundle, replaces: earlier.file }, room, signal)
-  return toReport(prepared)
+  return withSiteLock(options.site, async (lock) => {
+    const { earlier, ...prepared } = await stage(options, room, signal)
+    if (!prepared.isNew) return toReport(prepared)
+    const bundle = await options.signer.signContent(contentOfBytes(prepared.payload), signal)
+    await writeCatalogue({ payload: prepared.payload, bundle, replaces: earlier }, { room, lock }, signal)
+    return toReport(prepared)
+  })
 }
 
 /**
@@ -96,7 +100,7 @@ export async function preparePublish(options: PublishOptions, signal: AbortSigna
 type Staged = PreparedCatalogue & { readonly earlier: EarlierFile }
 
 async function stage(options: PublishOptions, room: Room, signal: AbortSignal): Promise<Staged> {
-  const nowSeconds = Math.floor((options.clock ?? systemClock).nowMs() / 1000)
+  const nowSeconds = nowSecondsIn(room)
   const mayReplace = options.replace ?? false
   const { repository } = options
   if (options.pieceLengthBytes !== undefined) requirePieceLength(options.pieceLengthBytes)
@@ -121,11 +125,12 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
   }
   const { accepted } = earlier
   const catalogue = draft({ options, artifacts, earlier: accepted, nowSeconds })
-  if (accepted !== undefined && isStillGood(accepted.catalogue, catalogue)) {
-    return { ...accepted, isNew: false, artifacts, earlier }
-  }
   const payload = encode(catalogue)
-  return { catalogue, payload, payloadSha256: sha256Of(payload), isNew: true, artifacts, earlier }
+  const payloadSha256 = sha256Of(payload)
+  requireAcceptable({ catalogue, payloadSha256, earlier: accepted }, nowSeconds)
+  if (accepted !== undefined && isStillGood(accepted.catalogue, catalogue)) return { ...accepted, isNew: false, artifacts, earlier }
+  await requireKept(catalogue, { published: artifacts.map(({ entry }) => entry), room }, signal)
+  return { catalogue, payload, payloadSha256, isNew: true, artifacts, earlier }
 }
 
 /** What is wrong with a catalogue here is what the publisher asked for. */

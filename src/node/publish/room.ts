@@ -1,8 +1,9 @@
 import { DeliveryError } from '../../core/errors.ts'
-import type { SignatureVerifier } from '../../core/ports.ts'
+import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
 import { readSiteIn, type SiteReader } from '../site/site-reader.ts'
 import { writeSite, type SiteWriter } from '../site/site-writer.ts'
+import { systemClock } from '../system-clock.ts'
 import { trustOfPolicy, type SiteTrust } from '../../core/verify/site-trust.ts'
 import type { PublishSigner } from './publish-signer.ts'
 
@@ -12,6 +13,7 @@ export interface Room {
   readonly writer: SiteWriter
   readonly trust: SiteTrust
   readonly verifier: SignatureVerifier
+  readonly clock: Clock
 }
 
 export interface RoomOptions {
@@ -19,6 +21,7 @@ export interface RoomOptions {
   readonly signer?: PublishSigner | undefined
   readonly trust?: SiteTrust | undefined
   readonly verifier?: SignatureVerifier | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** @throws {DeliveryError} `policy-missing` */
@@ -34,5 +37,11 @@ export function openRoom(options: RoomOptions): Room {
     writer: writeSite(options.site),
     trust,
     verifier: options.verifier ?? createSigstoreVerifier(),
+    clock: options.clock ?? systemClock,
   }
+}
+
+/** What this publisher's machine takes for the time, in Unix seconds. */
+export function nowSecondsIn({ clock }: Pick<Room, 'clock'>): number {
+  return Math.floor(clock.nowMs() / 1000)
 }

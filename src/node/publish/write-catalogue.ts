@@ -1,29 +1,39 @@
 import { DeliveryError } from '../../core/errors.ts'
 import { encodeCatalogueEnvelope } from '../../core/manifest/parse-envelope.ts'
 import { vouchForCatalogue } from '../../core/verify/vouch.ts'
-import type { Room } from './room.ts'
+import type { EarlierFile } from './earlier-catalogue.ts'
+import { requireAcceptable } from './judge-next.ts'
+import { nowSecondsIn, type Room } from './room.ts'
+import type { SiteLock } from './site-lock.ts'
 
 /** A catalogue's payload with its signature. */
 export interface SignedCatalogue {
   readonly payload: Uint8Array
   readonly bundle: Uint8Array
-  /** The catalogue file that this one was made from; another one there means that somebody published meanwhile. */
-  readonly replaces: Uint8Array | undefined
+  /** What this one was made from; another file there means that somebody published meanwhile. */
+  readonly replaces: EarlierFile
 }
 
 /**
  * Puts a catalogue in place, checked before and after.
- * @throws {DeliveryError} `publish-conflict`, or why its signature is refused
+ * @param to.lock held since the earlier catalogue was read
+ * @throws {DeliveryError} `publish-conflict`, `input-invalid`, or why its signature is refused
  */
-export async function writeCatalogue(signed: SignedCatalogue, room: Room, signal: AbortSignal): Promise<void> {
+export async function writeCatalogue(
+  signed: SignedCatalogue,
+  { room, lock }: { readonly room: Room; readonly lock: SiteLock },
+  signal: AbortSignal,
+): Promise<void> {
   const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: [signed.bundle] })
-  await vouchForCatalogue(file, room.trust.catalogue, room.verifier)
+  const { catalogue, payloadSha256 } = await vouchForCatalogue(file, room.trust.catalogue, room.verifier)
+  requireAcceptable({ catalogue, payloadSha256, earlier: signed.replaces.accepted }, nowSecondsIn(room))
   await room.writer.writeHealth()
   // Kept under their digests: the next catalogue's `previous` names this payload, and the file holds its signature.
   await room.writer.putBytes(signed.payload)
   await room.writer.putBytes(file)
   const found = (await room.reader.readCatalogue(signal)) ?? new Uint8Array()
-  if (Buffer.compare(found, signed.replaces ?? new Uint8Array()) !== 0) throw overtaken(room.writer.root)
+  if (Buffer.compare(found, signed.replaces.file ?? new Uint8Array()) !== 0) throw overtaken(room.writer.root)
+  await lock.requireHeld()
   signal.throwIfAborted()
   await room.writer.writeCatalogue(file)
   const written = await room.reader.readCatalogue(signal)
