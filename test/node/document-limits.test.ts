@@ -7,8 +7,10 @@ import { LIMITS } from '../../src/core/limits.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { readPublishSettings } from '../../src/node/publish/publish-settings.ts'
 import { readSite } from '../../src/node/site/site-reader.ts'
+import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
+import { findCatalogue } from '../../src/node/verify/find-catalogue.ts'
 import { readConfig } from '../../src/node/verify/read-config.ts'
-import { makeFolder, never } from './publish-fixture.ts'
+import { makeFolder, makeKeySigner, never } from './publish-fixture.ts'
 
 const LONG = Buffer.alloc(LIMITS.catalogueBytes + 1, ' ')
 const BLOB = { sha256: sha256Of(Buffer.from('signed')), sizeBytes: 6 }
@@ -47,4 +49,18 @@ test.each([
   const refusal: unknown = await readPublishSettings(dir).catch((error: unknown) => error)
   expect(refusal).toBeInstanceOf(DeliveryError)
   expect(refusal).toMatchObject({ code: 'input-invalid', message: expect.stringContaining(join(dir, 'sealift.publish.json')) })
+})
+
+test('bytes that are no text, and places that all fail, are refused with what was thrown before', async () => {
+  const dir = await makeFolder({ 'sealift.publish.json': Buffer.from([0xff]) })
+  await expect(readPublishSettings(dir)).rejects.toMatchObject({
+    code: 'input-invalid',
+    cause: { code: 'ERR_ENCODING_INVALID_ENCODED_DATA' },
+  })
+  const sites = [await makeSite(), await makeSite()].map(readSite)
+  const policy = (await makeKeySigner()).policy
+  const search = { sites, policy, verifier: createSigstoreVerifier(), nowSeconds: 1_800_000_000, maxGraceSeconds: 0, minimumVersion: 0 }
+  const refusal = findCatalogue({ ...search, repository: 'acme' }, never)
+  const oversized = { code: 'format-oversized' }
+  await expect(refusal).rejects.toMatchObject({ code: 'catalogue-unavailable', cause: { errors: [oversized, oversized] } })
 })

@@ -35,7 +35,7 @@ export async function readPublishSettings(dir: string): Promise<PublishSettings>
 /** @param path named in errors */
 export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSettings {
   const refuse = (at: string, detail: string) => new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail })
-  const root = openJsonText(decodeText(bytes, refuse), { limitBytes: SETTINGS_BYTES, refuse })
+  const root = openJsonText(decodeText(bytes, path), { limitBytes: SETTINGS_BYTES, refuse })
   requireMembers(root, ['schema', 'defaults', 'files'])
   const get = root.object(['schema', 'defaults', 'files'])
   get('schema').optional((field) => field.schema(1))
@@ -47,12 +47,11 @@ export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSe
   return { defaults: get('defaults').optional(readSettings) ?? {}, files: new Map(files) }
 }
 
-function decodeText(bytes: Uint8Array, refuse: (at: string, detail: string) => DeliveryError): string {
+function decodeText(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    // The decoder knows no more than that.
-    throw refuse('$', 'expected UTF-8')
+  } catch (error) {
+    throw new DeliveryError({ code: 'input-invalid', path: `${path}: $`, detail: 'expected UTF-8' }, { cause: error })
   }
 }
 

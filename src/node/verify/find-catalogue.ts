@@ -45,7 +45,8 @@ export async function findCatalogue(search: CatalogueSearch, signal: AbortSignal
   }
   const [only] = reasons
   if (only !== undefined && search.sites.length === 1) throw only
-  throw new DeliveryError({ code: 'catalogue-unavailable', reasons: reasons.map(({ failure }): Failure => failure) }, { cause: only })
+  const cause = reasons.length > 1 ? new AggregateError(reasons, 'no place gave an acceptable catalogue') : only
+  throw new DeliveryError({ code: 'catalogue-unavailable', reasons: reasons.map(({ failure }): Failure => failure) }, { cause })
 }
 
 async function readVerified(site: SiteReader, search: CatalogueSearch, signal: AbortSignal): Promise<VouchedCatalogue | undefined> {
