@@ -188,7 +188,7 @@ class OpenMesh implements Mesh {
       case 'sig':
         return this.#book.onNegotiation(client, { peer: said.from, swarm: said.swarm }, said)
       case 'peer-left':
-        return this.#book.onLeft({ peer: said.id, swarm: said.swarm })
+        return this.#book.onLeft(client, { peer: said.id, swarm: said.swarm })
       case 'peer-joined':
       case 'welcome':
       case 'error':

@@ -17,6 +17,8 @@ const DIALLED_PEERS = 8
 const ALL_PEERS = 16
 const REDIALS = 3
 const REDIAL_MS = 1000
+/** Sessions that are over and can still be banned: what a peer sent may be judged after it left. */
+const REMEMBERED = 256
 
 export interface PeerBookOptions {
   readonly swarmKey: Uint8Array
@@ -43,9 +45,12 @@ interface Meeting {
   readonly swarm: SwarmId
 }
 
-interface Entry {
-  readonly id: PeerId
-  readonly swarm: SwarmId
+/** A peer as one signaling server names it. Another server's names are its own: none can take or ban those. */
+type PeerKey = `${number} ${PeerId}`
+
+interface Entry extends Meeting {
+  readonly key: PeerKey
+  readonly source: SourceId
   readonly client: SignalingClient
   /** Names this attempt, so that what belongs to an earlier one is not taken for it. */
   readonly sid: string
@@ -53,6 +58,12 @@ interface Entry {
   readonly pending: PendingLink
   readonly stop: AbortController
   connected: ConnectedPeer | undefined
+}
+
+/** A peer that has proven its membership, by its certificate. */
+interface Member {
+  readonly entry: Entry
+  readonly fingerprint: string
 }
 
 /** Who is connected, who is being connected to, and who is not to be let in. */
@@ -63,7 +74,8 @@ export interface PeerBook {
   /** The server named this peer to us: we offer. */
   meet(client: SignalingClient, meeting: Meeting): void
   onNegotiation(client: SignalingClient, meeting: Meeting, said: Negotiation & { readonly sid: string }): void
-  onLeft(meeting: Meeting): void
+  onLeft(client: SignalingClient, meeting: Meeting): void
+  /** Also when it has left: it is then not let in again. */
   ban(source: SourceId, reason: ReportReason): void
   close(): void
 }
@@ -76,9 +88,11 @@ class Book implements PeerBook {
   readonly #options: PeerBookOptions
   readonly #signal: AbortSignal
   readonly #slots: UploadSlots
-  readonly #entries = new Map<PeerId, Entry>()
-  readonly #present = new Map<PeerId, Set<SwarmId>>()
-  readonly #bannedPeers = new Set<PeerId>()
+  readonly #servers: SignalingClient[] = []
+  readonly #entries = new Map<PeerKey, Entry>()
+  readonly #present = new Map<PeerKey, Set<SwarmId>>()
+  readonly #members = new Map<SourceId, Member>()
+  readonly #bannedPeers = new Set<PeerKey>()
   readonly #bannedFingerprints = new Set<string>()
 
   constructor(options: PeerBookOptions, signal: AbortSignal) {
@@ -96,13 +110,14 @@ class Book implements PeerBook {
   }
 
   meet(client: SignalingClient, { peer, swarm }: Meeting): void {
-    const rooms = this.#present.get(peer) ?? new Set()
-    this.#present.set(peer, rooms.add(swarm))
+    const key = this.#keyOf(client, peer)
+    const rooms = this.#present.get(key) ?? new Set()
+    this.#present.set(key, rooms.add(swarm))
     this.#dial(client, { peer, swarm }, REDIALS)
   }
 
   onNegotiation(client: SignalingClient, meeting: Meeting, said: Negotiation & { readonly sid: string }): void {
-    const known = this.#entries.get(meeting.peer)
+    const known = this.#entries.get(this.#keyOf(client, meeting.peer))
     if (known?.sid === said.sid) return known.pending.accept(said)
     if (said.kind !== 'offer') return
     const answer = this.#judgeOffer(client, meeting.peer, known)
@@ -114,22 +129,24 @@ class Book implements PeerBook {
     void this.#run(entry, 0)
   }
 
-  onLeft({ peer, swarm }: Meeting): void {
-    const rooms = this.#present.get(peer)
+  onLeft(client: SignalingClient, { peer, swarm }: Meeting): void {
+    const key = this.#keyOf(client, peer)
+    const rooms = this.#present.get(key)
     rooms?.delete(swarm)
-    if (rooms?.size === 0) this.#present.delete(peer)
-    const entry = this.#entries.get(peer)
+    if (rooms?.size === 0) this.#present.delete(key)
+    const entry = this.#entries.get(key)
     // The server sees a page go long before ICE does. But a link outlives signaling: only the peer itself says whether it is there.
     entry?.connected?.session.probe()
     if (entry !== undefined && entry.connected === undefined && entry.swarm === swarm) this.#drop(entry)
   }
 
   ban(source: SourceId, reason: ReportReason): void {
+    const member = this.#members.get(source)
+    if (member === undefined) return
+    this.#shutOut(member)
     for (const entry of this.#entries.values()) {
-      if (peerSourceId(entry.id) !== source) continue
-      this.#bannedPeers.add(entry.id)
-      if (entry.connected !== undefined) this.#bannedFingerprints.add(printOf(entry.connected.link))
-      entry.client.send({ type: 'report', peer: entry.id, swarm: entry.swarm, reason })
+      if (entry.key !== member.entry.key && this.#members.get(entry.source)?.fingerprint !== member.fingerprint) continue
+      entry.client.send({ type: 'report', peer: entry.peer, swarm: entry.swarm, reason })
       entry.connected?.session.close('banned')
       this.#drop(entry)
     }
@@ -140,7 +157,7 @@ class Book implements PeerBook {
   }
 
   #judgeOffer(client: SignalingClient, peer: PeerId, known: Entry | undefined): 'take' | 'ignore' | 'refuse' {
-    if (this.#bannedPeers.has(peer)) return 'refuse'
+    if (this.#bannedPeers.has(this.#keyOf(client, peer))) return 'refuse'
     if (known === undefined) return this.#entries.size >= ALL_PEERS ? 'refuse' : 'take'
     if (known.connected?.session.isOpen === true) {
       // Either its end of the link is gone, which asking will show, or signaling wants to cut a link that it has no say in.
@@ -153,7 +170,8 @@ class Book implements PeerBook {
   }
 
   #dial(client: SignalingClient, meeting: Meeting, redials: number): void {
-    if (this.#signal.aborted || this.#entries.has(meeting.peer) || this.#bannedPeers.has(meeting.peer)) return
+    const key = this.#keyOf(client, meeting.peer)
+    if (this.#signal.aborted || this.#entries.has(key) || this.#bannedPeers.has(key)) return
     if (this.#entries.size >= DIALLED_PEERS) return
     const sid = toBase64Url(this.#options.randomBytes(12))
     void this.#run(this.#start(client, meeting, { sid, isInitiator: true }), redials)
@@ -170,8 +188,10 @@ class Book implements PeerBook {
       },
       AbortSignal.any([stop.signal, this.#signal]),
     )
-    const entry: Entry = { id: peer, swarm, client, sid, isInitiator, pending, stop, connected: undefined }
-    this.#entries.set(peer, entry)
+    const key = this.#keyOf(client, peer)
+    const source = peerSourceId(peer, this.#serverOf(client))
+    const entry: Entry = { key, source, peer, swarm, client, sid, isInitiator, pending, stop, connected: undefined }
+    this.#entries.set(key, entry)
     return entry
   }
 
@@ -181,27 +201,31 @@ class Book implements PeerBook {
     let redialsLeft = redials - 1
     try {
       const link = await entry.pending.connected
-      if (this.#bannedFingerprints.has(printOf(link))) return link.close()
-      const session = await this.#greet(entry, link)
+      const fingerprint = toBase64Url(link.remoteFingerprint)
+      if (this.#bannedFingerprints.has(fingerprint)) return link.close()
+      const member: Member = { entry, fingerprint }
+      const session = await this.#greet(member, link)
       redialsLeft = REDIALS
       failure = await session.closed
-      if (HANDLING[failure.code].banSource) this.#bannedFingerprints.add(printOf(link))
+      if (HANDLING[failure.code].banSource) this.#shutOut(member)
       this.#forget(entry)
       this.#options.onSession(session)
     } catch (error) {
       failure = failureOf(error)
+      const isOwnWish = error === entry.stop.signal.reason || error === this.#signal.reason
+      if (failure === undefined && !isOwnWish) throw error
     } finally {
       this.#forget(entry)
     }
-    // Without a failure it was our own wish.
-    if (failure === undefined) return
-    if (HANDLING[failure.code].banSource) this.#bannedPeers.add(entry.id)
-    else if (entry.isInitiator && redialsLeft > 0) await this.#redial(entry, redialsLeft)
+    // What goes wrong before the proof may be the server's forgery: it costs this attempt, and bans nobody.
+    if (failure === undefined || HANDLING[failure.code].banSource) return
+    if (entry.isInitiator && redialsLeft > 0) await this.#redial(entry, redialsLeft)
   }
 
-  async #greet(entry: Entry, link: PeerLink): Promise<PeerSession> {
+  async #greet(member: Member, link: PeerLink): Promise<PeerSession> {
+    const { entry } = member
     const { swarmKey, seedStore: store, clock, random, randomBytes } = this.#options
-    const id = peerSourceId(entry.id)
+    const id = entry.source
     const session = await openPeerSession(
       link,
       {
@@ -217,6 +241,7 @@ class Book implements PeerBook {
       this.#signal,
     )
     entry.connected = { source: createMeshSource(id, session), catalogue: createMeshCatalogueSource(id, session), session, link }
+    this.#remember(member)
     this.#options.onSession(session)
     return session
   }
@@ -228,7 +253,7 @@ class Book implements PeerBook {
       () => true,
       () => false,
     )
-    if (isDue && this.#present.has(entry.id)) this.#dial(entry.client, { peer: entry.id, swarm: entry.swarm }, redialsLeft)
+    if (isDue && this.#present.has(entry.key)) this.#dial(entry.client, entry, redialsLeft)
   }
 
   #drop(entry: Entry | undefined): void {
@@ -239,10 +264,32 @@ class Book implements PeerBook {
   }
 
   #forget(entry: Entry): void {
-    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id)
+    if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key)
   }
-}
 
-function printOf(link: PeerLink): string {
-  return toBase64Url(link.remoteFingerprint)
+  #remember(member: Member): void {
+    const { source } = member.entry
+    this.#members.delete(source)
+    this.#members.set(source, member)
+    for (const oldest of this.#members.keys()) {
+      if (this.#members.size <= REMEMBERED) return
+      this.#members.delete(oldest)
+    }
+  }
+
+  /** A member is known by its certificate; its id is only what one server calls it now. */
+  #shutOut({ entry, fingerprint }: Member): void {
+    this.#bannedFingerprints.add(fingerprint)
+    this.#bannedPeers.add(entry.key)
+  }
+
+  #keyOf(client: SignalingClient, peer: PeerId): PeerKey {
+    return `${this.#serverOf(client)} ${peer}`
+  }
+
+  /** Servers are numbered as they first say something. */
+  #serverOf(client: SignalingClient): number {
+    const known = this.#servers.indexOf(client)
+    return known >= 0 ? known : this.#servers.push(client) - 1
+  }
 }

@@ -19,7 +19,7 @@ export const FINGERPRINT_A = new Uint8Array(32).fill(0xa)
 export const FINGERPRINT_B = new Uint8Array(32).fill(0xb)
 
 /** @param seenByB what B takes for A's fingerprint: another one when somebody sits in the middle */
-export function createLinkPair(seenByB?: Uint8Array, ofA = FINGERPRINT_A, ofB = FINGERPRINT_B): LinkPair {
+export function createLinkPair(seenByB?: Uint8Array, ofA: Uint8Array = FINGERPRINT_A, ofB: Uint8Array = FINGERPRINT_B): LinkPair {
   const a = new End({ isInitiator: true, local: ofA, remote: ofB })
   const b = new End({ isInitiator: false, local: ofB, remote: seenByB ?? ofA })
   a.connect(b)
