@@ -134,8 +134,10 @@ describe('a download', () => {
       origin: new URL(site.url).origin,
       storageTypes: 'indexeddb,file_systems,cache_storage',
     })
+    site.cdn.forgetRequests()
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
-    expect(await download(page, 'notes')).toEqual(delivered('notes'))
+    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
+    expect((await kept(page)).rows).toMatchObject({ artifacts: 1, pieces: FILES.agent.pieces })
   })
 
   test('that is cancelled rejects with an AbortError', async () => {
