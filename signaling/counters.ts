@@ -9,12 +9,14 @@ export interface Counters {
 
 const COUNTERS = {
   upgrades_refused_total: { help: 'Connections refused before the upgrade.', label: 'reason' },
+  lines_cut_total: { help: 'TCP connections cut because their address had too many.', label: undefined },
   admissions_total: { help: 'Answers to hello.', label: 'outcome' },
   messages_total: { help: 'Messages understood, by type.', label: 'type' },
   messages_refused_total: { help: 'Messages not acted on.', label: 'reason' },
   relayed_total: { help: 'Signals passed from peer to peer.', label: undefined },
   dropped_total: { help: 'Messages dropped because their reader was slow.', label: undefined },
   closed_total: { help: 'Connections closed by the server.', label: 'reason' },
+  reports_total: { help: 'Complaints about peers, by reason. Nothing follows from them.', label: 'reason' },
   takeovers_total: { help: 'Connections that took over a dead one.', label: undefined },
   faults_total: { help: 'Faults of the server itself. Every one is worth a report.', label: undefined },
 } as const

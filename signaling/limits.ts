@@ -8,10 +8,12 @@ export const SIGNALING_LIMITS = {
   connections: 10_000,
   /** Sockets per address (IPv6: per /64). Above the size of an office behind one NAT; lower it where peers come from afar. */
   connectionsPerAddress: 256,
+  /** Connections of an address that are no open socket: half-open requests, pages being read. One more is cut without an answer. */
+  requestsPerAddress: 32,
   /** Upgrades per address: so many at once, and so many per second from then on. A whole office returns after a restart. */
   upgradeBurst: 256,
   upgradesPerSecond: 16,
-  /** Sockets that one ticket may hold open. */
+  /** Sockets that one ticket may hold open, and with them its seats in any one room. */
   connectionsPerTicket: 4,
   messageBytes: LIMITS.signalBytes,
   messageBurst: LIMITS.signalBurst,
@@ -22,13 +24,17 @@ export const SIGNALING_LIMITS = {
   badMessages: 8,
   helloTimeoutMs: 5000,
   roomPeers: 64,
+  /** Seats of a room that one address (IPv6: a /64) may hold once so many of all are taken. A whole office behind one NAT may share a room. */
+  seatsPerAddress: 8,
+  crowdedRoomPeers: 32,
   roomsPerConnection: 16,
   /** Peers that the server chooses for one who joins. */
   chosenPeers: 8,
   /** Of those, places that peers of the same LAN leave to seeds elsewhere: a LAN without a seed would starve. */
   chosenForSeeds: 2,
-  /** Complaints from different addresses that put a peer out of a room. */
-  reportsToRemove: 2,
+  /** Joins of one room that others hear of, per connection: so many at once, and so many per second from then on. */
+  joinBurst: 8,
+  joinsPerSecond: 0.1,
   /** Bytes queued for a slow reader; what comes on top is dropped. */
   queuedBytes: 64 * KIB,
   /** Messages dropped before a slow reader is disconnected. */

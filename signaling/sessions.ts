@@ -11,6 +11,7 @@ import {
 import type { Admission, Grant } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
+import { createJoinPace, type JoinPace } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Member, Rooms } from './rooms.ts'
 
@@ -39,6 +40,8 @@ interface Session extends Member {
   connection: Connection
   grant: Grant
   resumeKey: string
+  /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
+  readonly joins: JoinPace
 }
 
 export function createSessions(options: SessionsOptions): Sessions {
@@ -72,7 +75,7 @@ class MemorySessions implements Sessions {
       case 'sig':
         return this.#answer(connection, signal.swarm, this.#relay(session, signal))
       case 'report':
-        return this.#answer(connection, signal.swarm, rooms.report(session, signal.swarm, signal.peer))
+        return this.#answer(connection, signal.swarm, this.#report(session, signal))
       case 'bye':
         return connection.close(1000, 'bye')
     }
@@ -114,15 +117,14 @@ class MemorySessions implements Sessions {
   }
 
   #admit(connection: Connection, grant: Grant): void {
+    const { limits } = this.#options
     const session: Session = {
       id: toPeerId(this.#options.randomKey(12)),
       scope: grant.scope,
       connection,
       grant,
       resumeKey: '',
-      get principal(): string {
-        return this.grant.ticketId ?? this.id
-      },
+      joins: createJoinPace(limits),
       get addressKey(): string {
         return this.connection.addressKey
       },
@@ -177,7 +179,18 @@ class MemorySessions implements Sessions {
 
   #join(session: Session, signal: Extract<ClientSignal, { type: 'join' }>): SignalErrorCode | undefined {
     if (signal.role === 'seed' && session.grant.role !== 'seed') return 'role-refused'
-    return this.#options.rooms.join(session, signal.swarm, signal.role)
+    const { rooms, clock } = this.#options
+    // Nobody else hears of it when nothing changes.
+    const isHeard = rooms.roleOf(session, signal.swarm) !== signal.role
+    if (isHeard && !session.joins.take(signal.swarm, clock.monotonicMs())) return 'rate-limited'
+    return rooms.join(session, signal.swarm, signal.role)
+  }
+
+  /** Counted, so that an operator sees them, and nothing more: whoever could put others out by complaining would put out the honest. */
+  #report(session: Session, signal: Extract<ClientSignal, { type: 'report' }>): SignalErrorCode | undefined {
+    if (this.#options.rooms.roleOf(session, signal.swarm) === undefined) return 'not-in-room'
+    this.#options.counters.add('reports_total', signal.reason)
+    return undefined
   }
 
   /** The sender's name is the server's knowledge: whatever the message claims is not even read. */

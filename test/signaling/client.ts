@@ -10,6 +10,8 @@ export interface TestClient {
   sendText(text: string): void
   /** The next message of this type; those of other types that came before it are skipped. */
   next<T extends ServerSignal['type']>(type: T): Promise<Extract<ServerSignal, { type: T }>>
+  /** The next message, whatever it is. */
+  take(): Promise<ServerSignal>
   /** Everything received so far and not yet taken by `next`. */
   pending(): readonly ServerSignal[]
   close(): Promise<void>
@@ -36,19 +38,24 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
   })
   await once(socket, 'open')
   socket.on('error', () => {})
+  const take = async (what: string): Promise<ServerSignal> => {
+    for (;;) {
+      const signal = received.shift()
+      if (signal !== undefined) return signal
+      if (isClosed) throw new Error(`closed while waiting for ${what}`)
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+  }
   return {
     socket,
     closed,
     send: (signal) => socket.send(encodeClientSignal(signal)),
     sendText: (text) => socket.send(text),
+    take: () => take('a message'),
     async next(type) {
       for (;;) {
-        while (received.length > 0) {
-          const signal = received.shift()
-          if (signal !== undefined && isOf(signal, type)) return signal
-        }
-        if (isClosed) throw new Error(`closed while waiting for ${type}`)
-        await new Promise<void>((resolve) => (wake = resolve))
+        const signal = await take(type)
+        if (isOf(signal, type)) return signal
       }
     },
     pending: () => received,

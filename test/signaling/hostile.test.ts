@@ -141,7 +141,7 @@ describe('what the server counts', () => {
 
   test('never lets a message reach anybody who is not in the room it names', () => {
     const act = fc.record({
-      kind: fc.constantFrom('join', 'leave', 'relay', 'gone', 'report'),
+      kind: fc.constantFrom('join', 'leave', 'relay', 'gone', 'turn'),
       who: fc.nat(4),
       other: fc.nat(4),
       where: fc.nat(1),
@@ -156,7 +156,7 @@ describe('what the server counts', () => {
           const send = (signal: ServerSignal): void => {
             if (signal.type === 'sig' || signal.type === 'peer-joined') expect(seated).toContain(`${i} ${signal.swarm}`)
           }
-          return { id, scope: 'one', principal: id, addressKey: `203.0.113.${i}`, lanKey: '', send }
+          return { id, scope: 'one', addressKey: `203.0.113.${i}`, lanKey: '', send }
         })
         for (const { kind, who, other, where } of acts) {
           const [member, swarm, target] = [people[who], swarms[where], people[other]]
@@ -172,7 +172,7 @@ describe('what the server counts', () => {
           } else if (kind === 'relay') {
             const refusal = rooms.relay(member, target.id, { type: 'sig', swarm, sid: '1', from: member.id, kind: 'end' })
             expect(refusal === undefined).toBe(seated.has(seat))
-          }
+          } else if (kind === 'turn' && seated.has(seat)) expect(rooms.join(member, swarm, 'seed')).toBeUndefined()
           expect(rooms.seatCount).toBe(seated.size)
         }
         for (const person of people) rooms.leaveAll(person)

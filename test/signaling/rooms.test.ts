@@ -10,6 +10,9 @@ function offerTo(client: TestClient, to: PeerId, swarm = SWARM): void {
   client.send({ type: 'sig', swarm, sid: 'try-1', to, ...OFFER })
 }
 
+/** What the proxy in front says of a client. */
+const from = (host: number) => ({ 'x-forwarded-for': `203.0.113.${host}` })
+
 describe('in a room', () => {
   test('the newcomer is told of those who are there, and they are told of it', async () => {
     const server = await serve()
@@ -99,21 +102,59 @@ describe('in a room', () => {
     await client.next('peers')
   })
 
-  test('a peer that two addresses complain about is put out and stays out, but one address alone cannot do it', async () => {
+  test('complaints are counted and harm nobody, however many addresses they come from', async () => {
     const server = await serve({ trustedProxies: ['127.0.0.1'] })
-    const from = (address: string) => joined(server, 'leech', { 'x-forwarded-for': address })
-    const accused = await from('203.0.113.1')
-    const [a, b, c] = [await from('203.0.113.2'), await from('203.0.113.2'), await from('203.0.113.3')]
-    const report = { type: 'report', peer: accused.welcome.id, swarm: SWARM, reason: 'bad-piece' } as const
-    a.client.send(report)
-    b.client.send(report)
-    offerTo(b.client, accused.welcome.id)
-    await accused.client.next('sig')
-    c.client.send(report)
-    expect(await accused.client.next('error')).toMatchObject({ code: 'reported', swarm: SWARM })
-    expect((await a.client.next('peer-left')).id).toBe(accused.welcome.id)
-    accused.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
-    expect(await accused.client.next('error')).toMatchObject({ code: 'reported' })
+    const accused = await joined(server, 'leech', from(1))
+    for (const host of [2, 3, 4]) {
+      const { client } = await joined(server, 'leech', from(host))
+      client.send({ type: 'report', peer: accused.welcome.id, swarm: SWARM, reason: 'bad-piece' })
+      offerTo(client, accused.welcome.id)
+      await accused.client.next('sig')
+    }
+    accused.client.send({ type: 'join', swarm: SWARM, role: 'seed' })
+    expect((await accused.client.next('peers')).peers).toHaveLength(3)
+    expect(server.counts().seats).toBe(4)
+    const text = await (await fetch(server.metricsUrl ?? '')).text()
+    expect(text).toContain('sealift_signaling_reports_total{reason="bad-piece"} 3\n')
+  })
+
+  test('who joins again as what it is gets the peers it knows, draws no new ones, and nobody hears of it', async () => {
+    const server = await serve({ limits: { chosenPeers: 2, chosenForSeeds: 1 } })
+    const others = [await joined(server), await joined(server), await joined(server), await joined(server)]
+    for (const { client } of others) await client.next('peers')
+    const { client, welcome } = await joined(server)
+    const idsOf = async (): Promise<readonly PeerId[]> => (await client.next('peers')).peers.map(({ id }) => id).toSorted()
+    const first = await idsOf()
+    expect(first).toHaveLength(2)
+    for (let i = 0; i < 20; i++) client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    for (let i = 0; i < 20; i++) expect(await idsOf()).toEqual(first)
+    const heard = others.flatMap((other) => other.client.pending().filter(({ type }) => type === 'peer-joined'))
+    expect(heard.filter((signal) => signal.type === 'peer-joined' && signal.peer.id === welcome.id)).toHaveLength(2)
+  })
+
+  test('who takes another role shows it to those it knows before it draws anybody new', async () => {
+    const server = await serve({ limits: { chosenPeers: 2, chosenForSeeds: 1 } })
+    for (let i = 0; i < 5; i++) await (await joined(server)).client.next('peers')
+    const { client } = await joined(server)
+    const idsOf = async (): Promise<readonly PeerId[]> => (await client.next('peers')).peers.map(({ id }) => id).toSorted()
+    const first = await idsOf()
+    for (const role of ['seed', 'leech', 'seed'] as const) {
+      client.send({ type: 'join', swarm: SWARM, role })
+      expect(await idsOf()).toEqual(first)
+    }
+  })
+
+  test('who comes back over a new socket is told of those who got to know it meanwhile', async () => {
+    const server = await serve()
+    const own = ticket()
+    const first = await enter(server, { ticket: own })
+    first.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    expect((await first.client.next('peers')).peers).toEqual([])
+    const late = await joined(server)
+    await late.client.next('peers')
+    const again = await enter(server, { ticket: own, resume: first.welcome.resume })
+    again.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+    expect((await again.client.next('peers')).peers).toEqual([{ id: late.welcome.id, role: 'leech', lan: true }])
   })
 })
 
@@ -203,13 +244,34 @@ describe('the peers a newcomer is told of', () => {
   })
 })
 
-test('a room takes sixty-four, and the next is told so', async () => {
-  const server = await serve()
-  for (let i = 0; i < 64; i++) await joined(server)
-  const late = await joined(server)
-  expect(await late.client.next('error')).toEqual({ type: 'error', code: 'room-full', fatal: false, swarm: SWARM })
-  expect(server.counts().seats).toBe(64)
-  const open = await connect(server.url)
-  open.send(hello({ ticket: ticket() }))
-  await open.next('welcome')
+describe('a room', () => {
+  const FULL = { type: 'error', code: 'room-full', fatal: false, swarm: SWARM }
+
+  test('takes sixty-four, and the next is told so', async () => {
+    const server = await serve({ trustedProxies: ['127.0.0.1'] })
+    for (let i = 0; i < 64; i++) await joined(server, 'leech', from(i % 16))
+    const late = await joined(server, 'leech', from(99))
+    expect(await late.client.next('error')).toEqual(FULL)
+    expect(server.counts().seats).toBe(64)
+    const open = await connect(server.url)
+    open.send(hello({ ticket: ticket() }))
+    await open.next('welcome')
+  })
+
+  test('seats a whole office behind one address while half of it is free, and no address alone can fill it', async () => {
+    const server = await serve({ admission: { kind: 'open' }, trustedProxies: ['127.0.0.1'] })
+    const sit = async (headers: Record<string, string>): Promise<TestClient> => {
+      const client = await connect(server.url, { headers })
+      client.send(hello())
+      await client.next('welcome')
+      client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+      return client
+    }
+    for (let i = 0; i < 32; i++) await (await sit(from(1))).next('peers')
+    for (let i = 0; i < 32; i++) expect(await (await sit(from(1))).next('error')).toEqual(FULL)
+    expect(server.counts().seats).toBe(32)
+    for (let i = 0; i < 8; i++) await (await sit(from(2))).next('peers')
+    expect(await (await sit(from(2))).next('error')).toEqual(FULL)
+    await (await sit(from(3))).next('peers')
+  })
 })

@@ -126,7 +126,6 @@ export const ERROR_CODES = [
   'too-many-rooms',
   'not-in-room',
   'role-refused',
-  'reported',
   'replaced',
 ] as const
 
