@@ -8,8 +8,8 @@ import { isIP, isIPv4, isIPv6 } from 'node:net'
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: ReadonlySet<string>): string {
   const forwarded = request.headers['x-forwarded-for']
-  const hops = (typeof forwarded === 'string' ? forwarded.split(',') : []).map((hop) => plain(hop.trim()))
-  let address = plain(request.socket.remoteAddress ?? '')
+  const hops = (typeof forwarded === 'string' ? forwarded.split(',') : []).map((hop) => plainAddress(hop.trim()))
+  let address = plainAddress(request.socket.remoteAddress ?? '')
   while (trustedProxies.has(address)) {
     const hop = hops.pop()
     if (hop === undefined || isIP(hop) === 0) return address
@@ -46,7 +46,7 @@ function ipv4NetworkOf(address: string): string {
 }
 
 /** IPv4 seen through an IPv6 socket is IPv4. */
-function plain(address: string): string {
+export function plainAddress(address: string): string {
   const mapped = address.toLowerCase().replace(/^::ffff:/, '')
   return isIPv4(mapped) ? mapped : address
 }

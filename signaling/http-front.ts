@@ -40,7 +40,10 @@ export function createFront(listener: RequestListener, limits: SignalingLimits, 
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
     maxHeaderSize: limits.headerBytes,
   }
-  const server = tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener)
+  const server =
+    tls === undefined
+      ? createServer(options, listener)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs }, listener)
   // Half-open requests count too; the WebSocket limit itself is answered with a status.
   server.maxConnections = limits.connections + 1000
   return server

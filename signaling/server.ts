@@ -12,6 +12,7 @@ import { createCounters, type Counters } from './counters.ts'
 import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
+import { limitOpenLines, type OpenLineRules } from './open-lines.ts'
 import { createRooms, type Rooms } from './rooms.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSystemClock } from './system-clock.ts'
@@ -76,6 +77,7 @@ export async function startSignaling(options: SignalingOptions): Promise<Signali
     options.tls,
   )
   front.on('upgrade', hub.onUpgrade)
+  limitOpenLines(front, hub.lineRules)
   const port = await listen(front, options.port ?? 0, host)
   const own =
     typeof metrics === 'object'
@@ -164,6 +166,15 @@ class Hub {
       clientTracking: false,
       maxPayload: this.limits.messageBytes,
     })
+  }
+
+  /** Its open sockets are connections too. */
+  get lineRules(): OpenLineRules {
+    return {
+      perAddress: this.limits.connectionsPerAddress + this.limits.requestsPerAddress,
+      exempt: this.#trustedProxies,
+      onCut: () => this.#counters.add('lines_cut_total'),
+    }
   }
 
   readonly isReady = (): boolean => !this.#isDraining

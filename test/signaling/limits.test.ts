@@ -84,6 +84,49 @@ describe('at its limit, the server', () => {
     await client.next('peers')
   })
 
+  test('lets one client trouble the others with eight joins of a room at once, then one in ten seconds, however it turns', async () => {
+    const clock = createManualClock(Date.now())
+    const server = await serve({ clock, limits: { messageBurst: 1e6 } })
+    const watcher = await joined(server)
+    await watcher.client.next('peers')
+    const { client } = await enter(server)
+    const turns: readonly ClientSignal[] = [
+      { type: 'join', swarm: SWARM, role: 'leech' },
+      { type: 'join', swarm: SWARM, role: 'seed' },
+      { type: 'leave', swarm: SWARM },
+    ]
+    const heard = async (): Promise<number> => {
+      // The answer to this comes after whatever was sent before.
+      watcher.client.send({ type: 'sig', swarm: SWARM, sid: '1', to: toPeerId('nobody-00'), kind: 'end' })
+      let joins = 0
+      for (;;) {
+        const signal = await watcher.client.take()
+        if (signal.type === 'peer-joined') joins++
+        else if (signal.type === 'peer-left' && signal.id === 'nobody-00') return joins
+      }
+    }
+    for (let i = 0; i < 39; i++) for (const turn of turns) client.send(turn)
+    for (let i = 0; i < 2 * 39 - 8; i++) expect(await client.next('error')).toMatchObject({ code: 'rate-limited', swarm: SWARM })
+    expect(await heard()).toBe(8)
+    await clock.advance(10_000)
+    for (const turn of turns) client.send(turn)
+    expect(await client.next('error')).toMatchObject({ code: 'rate-limited' })
+    expect(await heard()).toBe(1)
+    client.send({ type: 'join', swarm: OTHER_SWARM, role: 'leech' })
+    await client.next('peers')
+  })
+
+  test('lets no client hop from room to room for ever', async () => {
+    const server = await serve({ clock: createManualClock(Date.now()), limits: { messageBurst: 1e6, roomsPerConnection: 2 } })
+    const { client } = await enter(server)
+    for (let i = 0; i < 9; i++) {
+      const swarm = `${String(i).padStart(2, '0')}${SWARM.slice(2)}`
+      client.sendText(JSON.stringify({ type: 'join', swarm, role: 'leech' }))
+      client.sendText(JSON.stringify({ type: 'leave', swarm }))
+    }
+    expect(await client.next('error')).toMatchObject({ code: 'rate-limited', swarm: `08${SWARM.slice(2)}` })
+  })
+
   test('closes on a message of more than 16 KiB, before reading it', async () => {
     const server = await serve()
     const { client } = await enter(server)
@@ -161,6 +204,32 @@ describe('at its limit, the server', () => {
     const text = await (await fetch(server.metricsUrl ?? '')).text()
     expect(text).toContain('sealift_signaling_dropped_total 8\n')
     expect(text).toContain('sealift_signaling_closed_total{reason="slow-reader"} 1\n')
+  })
+
+  test('cuts connections of one address beyond its share before a byte is read, and those that say nothing soon', async () => {
+    const limits = { connectionsPerAddress: 4, requestsPerAddress: 4, headersTimeoutMs: 300 }
+    const server = await serve({ limits })
+    const quiet = Array.from({ length: 20 }, () =>
+      connectTcp(server.port, '127.0.0.1')
+        .on('error', () => {})
+        .resume(),
+    )
+    const elsewhere = connectTcp({ port: server.port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on('error', () => {})
+    await Promise.all(quiet.slice(8).map((socket) => once(socket, 'close')))
+    expect(quiet.filter((socket) => socket.destroyed)).toHaveLength(12)
+    elsewhere.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect(String((await once(elsewhere, 'data'))[0])).toContain('200 OK')
+    elsewhere.destroy()
+    await Promise.all(quiet.slice(0, 8).map((socket) => once(socket, 'close')))
+    await enter(server)
+    const text = await (await fetch(server.metricsUrl ?? '')).text()
+    expect(text).toContain('sealift_signaling_lines_cut_total 12\n')
+  })
+
+  test('does not count the connections of a proxy, behind which are many clients', async () => {
+    const server = await serve({ limits: { connectionsPerAddress: 1, requestsPerAddress: 1 }, trustedProxies: ['127.0.0.1'] })
+    for (let i = 0; i < 5; i++) await connect(server.url, { headers: { 'x-forwarded-for': `203.0.113.${i}` } })
+    expect(server.counts().connections).toBe(5)
   })
 
   test('lets nobody hold a request open by sending it slowly, while an honest client joins', async () => {
