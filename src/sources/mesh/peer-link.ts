@@ -23,7 +23,7 @@ export interface LinkListener {
 /** Frames in order, both ways, to one peer. Connected from the beginning. */
 export interface PeerLink {
   readonly isInitiator: boolean
-  /** SHA-256 of each side's DTLS certificate, as negotiated: what the proof of membership is bound to. */
+  /** SHA-256 of each side's DTLS certificate, as negotiated: what the proof of membership is bound to. Throws `peer-proof` when there is none. */
   readonly localFingerprint: Uint8Array
   readonly remoteFingerprint: Uint8Array
   /** Queued here and not yet sent. A sender of bulk stays below `HIGH_WATER_BYTES`. */

@@ -79,11 +79,11 @@ class SimplePeerLink implements PeerLink {
   }
 
   get localFingerprint(): Uint8Array {
-    return this.#local ?? new Uint8Array(32)
+    return negotiated(this.#local)
   }
 
   get remoteFingerprint(): Uint8Array {
-    return this.#remote ?? new Uint8Array(32)
+    return negotiated(this.#remote)
   }
 
   get bufferedBytes(): number {
@@ -152,6 +152,8 @@ class SimplePeerLink implements PeerLink {
       case 'candidate': {
         const { candidate, sdpMid, sdpMLineIndex } = negotiation.candidate
         if (!isCandidateAllowed(candidate, this.#scope) || ++this.#candidates > LIMITS.candidatesPerPeer) return
+        // Browsers throw on one that belongs to no medium.
+        if (sdpMid === null && sdpMLineIndex === null) return
         this.#peer.signal({ type: 'candidate', candidate: new RTCIceCandidate({ candidate, sdpMid, sdpMLineIndex }) })
         return
       }
@@ -198,6 +200,12 @@ class SimplePeerLink implements PeerLink {
     this.#peer.destroy()
     this.#listener?.onClose()
   }
+}
+
+/** A stand-in would be the same for everybody, and so would the proof over it. */
+function negotiated(fingerprint: Uint8Array | undefined): Uint8Array {
+  if (fingerprint === undefined) throw new DeliveryError({ code: 'peer-proof', detail: 'no certificate was negotiated' })
+  return fingerprint
 }
 
 /** The site decides which servers are used; the signaling server may only bring fresher credentials for them. */
