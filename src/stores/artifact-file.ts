@@ -141,12 +141,14 @@ class LayeredFile implements ArtifactFile, Reservable {
     this.#requireOpen()
     this.#requireFull()
     const parts = await this.#queue.inTurn(async () => {
-      for (const backing of this.#backings) backing.close()
       try {
+        // Taken while this context still has the file locked: between the lock and the snapshot nobody can write.
         return await this.#parts(signal)
       } catch (error) {
         signal.throwIfAborted()
         throw await this.#lossOr(error, signal)
+      } finally {
+        for (const backing of this.#backings) backing.close()
       }
     })
     const [only] = parts
