@@ -8,7 +8,10 @@ import type { RunningGateway } from '../../src/node/gateway-config.ts'
 import { gatewayContract } from './contract.ts'
 import { startOrigin, type Origin } from './origin.ts'
 
-gatewayContract('our own caching gateway', { isInstalled: true, start: startCachingGateway })
+gatewayContract('our own caching gateway', {
+  isInstalled: true,
+  start: (options) => startCachingGateway({ ...options, log: () => undefined }),
+})
 
 const FILE = randomBytes(2 ** 20 + 500)
 
