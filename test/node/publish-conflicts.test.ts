@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { parseManifest } from '../../src/core/manifest/parse-manifest.ts'
@@ -29,8 +29,12 @@ const namesIn = async (site: string) => (await catalogueOf(site)).artifacts.map(
 const lockOf = (site: string) => join(site, '.publish.lock')
 
 describe('two publishers of one site', () => {
-  test('at once: what is told to have been published is published', async () => {
+  test.each([
+    ['', undefined],
+    [' over the lock of one that was killed', lockBy({ pid: 2 ** 22 + 7 })],
+  ])('at once%s: what is told to have been published is published', async (_where, stale) => {
     const options = await base()
+    if (stale !== undefined) await mkdir(options.site).then(() => writeFile(lockOf(options.site), stale))
     const rivals = [options, await withTool(options), { ...options, dir: await makeFolder({ 'other-2.0.tgz': 'other' }) }]
     const ends = await Promise.allSettled(rivals.map((rival) => publish(rival, never)))
     const published = ends.flatMap((end) => (end.status === 'fulfilled' ? end.value.artifacts.map(({ entry }) => entry.name) : []))
@@ -154,6 +158,18 @@ describe('a publisher whose clock was wrong once', () => {
     await publish({ ...(await withTool(options)), replace: true }, never)
     expect(await catalogueOf(options.site)).toMatchObject({ version: 1_800_000_000, denied: [denied] })
     await publish({ ...(await withTool(options)), settings: { channel: 'beta' } }, never)
+  })
+
+  test('begins anew with a signature made elsewhere too', async () => {
+    const clock = stoppedClock()
+    const options = { ...(await base()), clock }
+    clock.advance(400 * DAY_SECONDS)
+    await publish(options, never)
+    clock.advance(-400 * DAY_SECONDS)
+    const { payload } = await preparePublish({ ...options, replace: true }, never)
+    const bundle = await options.signer.signContent(contentOfBytes(payload), never)
+    await attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(options.signer.policy), clock }, never)
+    expect((await catalogueOf(options.site)).version).toBe(1_800_000_000)
   })
 
   test('cannot put a catalogue in place that has expired since it was prepared', async () => {
