@@ -22,7 +22,8 @@ export async function readGivenBundles(paths: readonly string[]): Promise<readon
 
 async function readBundleFile(path: string): Promise<readonly KindedBundle[]> {
   const limitBytes = LIMITS.bundleBytes * LIMITS.bundlesPerArtifact
-  if ((await readInput(path, (file) => stat(file))).size > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
+  if ((await readInput(path, (file) => stat(file))).size > limitBytes)
+    throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
   const text = await readInput(path, (file) => readFile(file, 'utf8'))
   const documents = path.endsWith('.jsonl') ? text.split('\n').filter((line) => line.trim() !== '') : [text]
   return documents.map((document) => toKinded(Buffer.from(document), path))
