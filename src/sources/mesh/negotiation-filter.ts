@@ -104,6 +104,19 @@ const BLOCKS: readonly (readonly [string, number, Reach])[] = [
   ['224.0.0.0', 3, 'none'],
 ]
 
+/**
+ * The same for IPv6, by the first 32 bits; the first that fits counts. Only 2000::/3 is given out for the internet: loopback, link-local,
+ * multicast and translated IPv4 are outside it. Inside are blocks for protocols (Teredo, ORCHID), documentation, and 6to4.
+ */
+const IPV6_BLOCKS: readonly (readonly [number, number, Reach])[] = [
+  [0xfc00_0000, 7, 'private'],
+  [0x2001_0000, 23, 'none'],
+  [0x2001_0db8, 32, 'none'],
+  [0x2002_0000, 16, 'none'],
+  [0x3fff_0000, 20, 'none'],
+  [0x2000_0000, 3, 'public'],
+]
+
 function reachOf(address: string): Reach {
   return address.includes(':') ? reachOfIpv6(address.toLowerCase()) : reachOfIpv4(address)
 }
@@ -126,13 +139,10 @@ function numberOfIpv4(address: string): number | undefined {
 
 function reachOfIpv6(address: string): Reach {
   if (!/^[0-9a-f:.]{2,45}$/.test(address)) return 'none'
-  const [first = Number.NaN, second = 0] = address.split(':', 2).map((group) => (group === '' ? 0 : Number.parseInt(group, 16)))
-  if (first >= 0xfc00 && first < 0xfe00) return 'private'
-  // Only 2000::/3 is given out for the internet: loopback, link-local, multicast and translated IPv4 are all outside it.
-  if (!(first >= 0x2000 && first < 0x4000)) return 'none'
-  // Inside it: 2001::/23 (Teredo, ORCHID and other protocols), documentation, IPv4 in disguise (6to4).
-  if (first === 0x2001 && (second < 0x200 || second === 0xdb8)) return 'none'
-  return first === 0x2002 || (first === 0x3fff && second < 0x1000) ? 'none' : 'public'
+  const [first = 0, second = 0] = address.split(':', 2).map((group) => (group === '' ? 0 : Number.parseInt(group, 16)))
+  const number = first * 0x10000 + second
+  const block = IPV6_BLOCKS.find(([start, bits]) => Math.floor(number / 2 ** (32 - bits)) === Math.floor(start / 2 ** (32 - bits)))
+  return block?.[2] ?? 'none'
 }
 
 function refuse(detail: string): DeliveryError {

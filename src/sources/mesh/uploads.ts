@@ -144,7 +144,7 @@ export class Uploads {
   sweep(): void {
     const nowMs = this.#options.clock.monotonicMs()
     const isSlotUnused = nowMs - this.#movedAtMs > UNUSED_SLOT_MS
-    for (const upload of [...this.#open.values()]) {
+    for (const upload of this.#open.values()) {
       // Without bytes it is we who are slow; without credit the peer is not ready for more.
       const isStuck = upload.bytes !== undefined && upload.creditBytes > 0 && nowMs - upload.movedAtMs > SLOW_READER_MS
       if (isStuck || (isSlotUnused && upload.bytes !== undefined)) this.#giveUp(upload.requestId)

@@ -32,8 +32,7 @@ function join(
   exchange: Exchange,
   urls: readonly string[],
   store: SeedStore = emptySeedStore,
-  changes: Partial<MeshOptions> = {},
-  signal: AbortSignal = never,
+  { signal = never, ...changes }: Partial<MeshOptions> & { readonly signal?: AbortSignal } = {},
 ): Mesh {
   const mesh = startMesh(
     {
@@ -166,7 +165,7 @@ describe('mesh', () => {
 
   test('a mesh that is closed leaves nothing behind at the signal that would have closed it', () => {
     const page = new AbortController()
-    const mesh = join(createExchange(), [], STORE, {}, page.signal)
+    const mesh = join(createExchange(), [], STORE, { signal: page.signal })
     expect(getEventListeners(page.signal, 'abort')).toHaveLength(1)
     mesh.close()
     expect(getEventListeners(page.signal, 'abort')).toEqual([])
