@@ -226,6 +226,13 @@ describe('at its limit, the server', () => {
     expect(text).toContain('sealift_signaling_lines_cut_total 12\n')
   })
 
+  test('waits no longer for a TLS handshake than for a header', async () => {
+    // No certificate is needed: nobody here gets as far as being shown it.
+    const server = await serve({ tls: { cert: '', key: '' }, limits: { headersTimeoutMs: 300 } })
+    const quiet = connectTcp(server.port, '127.0.0.1').on('error', () => {})
+    await once(quiet.resume(), 'close')
+  })
+
   test('does not count the connections of a proxy, behind which are many clients', async () => {
     const server = await serve({ limits: { connectionsPerAddress: 1, requestsPerAddress: 1 }, trustedProxies: ['127.0.0.1'] })
     for (let i = 0; i < 5; i++) await connect(server.url, { headers: { 'x-forwarded-for': `203.0.113.${i}` } })
