@@ -135,7 +135,8 @@ function isKept(path: string): boolean {
 
 /** As the URL of a request will read; a colon in the first name would make it the scheme of an absolute one. */
 function toUrl(path: string): string {
-  const escaped = path.replaceAll(/[%?#]/g, encodeURIComponent)
+  // Blanks and control characters too: at the end of a URL they are cut off.
+  const escaped = path.replaceAll(/[%?#\p{Cc} ]/gu, encodeURIComponent)
   const { pathname } = new URL(`./${escaped}`, 'https://scope.invalid/')
   return /^\/[^/]*:/.test(pathname) ? `.${pathname}` : pathname.slice(1)
 }

@@ -107,6 +107,10 @@ test.each([
   expect(shellEntry(path, new Uint8Array()).url).toBe(url)
 })
 
+test('a name that ends in a blank keeps it in its URL', () => {
+  expect(shellEntry('assets/a ', new Uint8Array()).url).toBe('assets/a%20')
+})
+
 test('every URL leads from the folder of the worker to the path that a browser asks for', () => {
   const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => /^[^./\\\0\t\n\r][^/\\\0\t\n\r]*$/.test(text))
   fc.assert(
