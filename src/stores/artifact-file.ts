@@ -25,8 +25,9 @@ export interface ArtifactFile extends StoredArtifact {
   read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   /**
    * The whole artifact as it is now, its bytes held by the browser. An OPFS `File` where one backing holds all.
-   * It never shows other bytes later: once they are written to, it cannot be read any more. Hash it, and hand over this very object.
-   * Not re-hashed here, and without media type. Pieces can be put again afterwards, which takes another call.
+   * Not re-hashed here, and without media type: hash it, and hand over this very object. Pieces put afterwards take another call.
+   * In Chromium it never shows other bytes later: once its file is written to, it cannot be read any more. Firefox reads the file as it
+   * is at that moment; this store writes nothing but verified bytes of the artifact there, another script of the origin might.
    * @throws {RangeError} while a piece is missing
    * @throws {DeliveryError} `store-tampered` as `read` does, `store-failed`
    */
