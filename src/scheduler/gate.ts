@@ -18,8 +18,36 @@ export async function waitAtMost(gate: Gate, limit: { readonly clock: Clock; rea
   }
 }
 
+interface Waiter {
+  readonly wake: () => void
+  readonly stop: (reason: unknown) => void
+}
+
+/** All who wait under one signal, with the one listener that they share: a delivery has dozens of lanes. */
+interface Party {
+  readonly waiters: Set<Waiter>
+  readonly disband: () => void
+}
+
 export function createGate(): Gate {
-  const waiters = new Set<() => void>()
+  const parties = new Map<AbortSignal, Party>()
+
+  const gather = (signal: AbortSignal): Party => {
+    const waiters = new Set<Waiter>()
+    const onAbort = (): void => {
+      disband()
+      for (const { stop } of waiters) stop(signal.reason)
+    }
+    const disband = (): void => {
+      parties.delete(signal)
+      signal.removeEventListener('abort', onAbort)
+    }
+    signal.addEventListener('abort', onAbort)
+    const party = { waiters, disband }
+    parties.set(signal, party)
+    return party
+  }
+
   return {
     wait(signal) {
       return new Promise((resolve, reject) => {
@@ -27,25 +55,16 @@ export function createGate(): Gate {
           reject(signal.reason)
           return
         }
-        const leave = (): void => {
-          waiters.delete(wake)
-          signal.removeEventListener('abort', stop)
-        }
-        const wake = (): void => {
-          leave()
-          resolve()
-        }
-        const stop = (): void => {
-          leave()
-          reject(signal.reason)
-        }
-        waiters.add(wake)
-        signal.addEventListener('abort', stop)
+        const { waiters } = parties.get(signal) ?? gather(signal)
+        waiters.add({ wake: resolve, stop: reject })
       })
     },
     open() {
       // A waiter that waits again waits for the next opening.
-      for (const wake of Array.from(waiters)) wake()
+      for (const { waiters, disband } of Array.from(parties.values())) {
+        disband()
+        for (const { wake } of waiters) wake()
+      }
     },
   }
 }
