@@ -43,6 +43,8 @@ async function connect(line: OpenLine, options: WorkerOptions): Promise<void> {
   line.registration = registration
   registration.addEventListener('updatefound', () => followUpdate(registration, line))
   await takeControl(registration)
+  // Anything said to a kill switch makes it leave; to the real worker this means nothing.
+  line.tell('ping')
   void line.maybeUpdate()
 }
 

@@ -7,6 +7,8 @@ declare const self: ServiceWorkerGlobalScope
 
 self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()))
 self.addEventListener('activate', (event) => event.waitUntil(leave()))
+// A page that registers again while this one is on its way out brings it back, without another `activate` (Chromium 156).
+self.addEventListener('message', (event) => event.waitUntil(self.registration.unregister()))
 
 async function leave(): Promise<void> {
   // A worker without a fetch handler frees every open tab at once, without the reloads that could loop with a page that registers again.
