@@ -177,9 +177,13 @@ describe('a newer service worker', () => {
   })
 })
 
-/** Waits until no worker answers for this page. A claim reaches an open page some milliseconds after the worker made it. */
+/**
+ * Waits until no worker answers for this page. A claim reaches an open page some milliseconds after the worker made it; asking every few
+ * milliseconds would keep the old worker busy, and Chromium does not replace a busy one.
+ */
 async function freed(page: Page): Promise<void> {
-  await page.waitForFunction(async () => (await fetch('/edition', { cache: 'no-store' })).status !== 200, { polling: 50, timeout: 5000 })
+  await settledEdition(page)
+  await page.waitForFunction(async () => (await fetch('/edition', { cache: 'no-store' })).status !== 200, { polling: 500, timeout: 5000 })
 }
 
 describe('the kill switch', () => {
