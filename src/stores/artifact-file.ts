@@ -147,9 +147,11 @@ class LayeredFile implements ArtifactFile, Reservable {
         return await this.#parts(signal)
       } catch (error) {
         signal.throwIfAborted()
+        // An open handle would go on reading a file that has no name any more.
+        this.#letGo()
         throw await this.#lossOr(error, signal)
       } finally {
-        for (const backing of this.#backings) backing.close()
+        this.#letGo()
       }
     })
     const [only] = parts
@@ -281,6 +283,10 @@ class LayeredFile implements ArtifactFile, Reservable {
     // If the flags stay, the next visit finds the loss again; this one fetches the pieces.
     if (gone.length > 0) await backing.forget(gone, signal).catch(() => undefined)
     return gone
+  }
+
+  #letGo(): void {
+    for (const backing of this.#backings) backing.close()
   }
 
   #tampered(piece: PieceIndex, cause: unknown): DeliveryError {

@@ -76,6 +76,21 @@ test('a file that is cleared while its artifact is open is fetched again', async
   expect(await file.read(piece(2), never)).toEqual(pieceBytes(ARTIFACT, BYTES, piece(2)))
 })
 
+test('a file that is cleared under an open handle is missed when the whole is put together', async () => {
+  const disk = createFailingDisk()
+  let isThere = true
+  // The handle goes on reading what has no name any more.
+  const files = { ...disk.files, snapshot: async (name: string) => (isThere ? await disk.files.snapshot(name) : undefined) }
+  const file = await createLayeredStore([createOpfsBacking({ files, flags: disk.flags, clock: createVirtualClock() })], undefined).open(
+    ARTIFACT,
+    never,
+  )
+  for (const at of ALL) await file.put(await makePiece(ARTIFACT, BYTES, at), never)
+  isThere = false
+  await expectFailure(file.complete(never), ['store-tampered'])
+  expect([file.stored.size, disk.openWriters]).toEqual([0, 0])
+})
+
 test('one who only reads takes no claim back: what is lost is not found, and its flags are for the holder of the lock', async () => {
   const { index, view } = await keepVerified()
   index.lose(sha256, 1)
