@@ -6,7 +6,7 @@ import { deliverPieces } from '../scheduler/delivery.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
 import { createPrefixHash } from '../scheduler/prefix-hash.ts'
 import type { DeliveryObserver } from '../scheduler/observer.ts'
-import { requireWhole } from './whole-digest.ts'
+import { isReadable, requireWhole } from './whole-digest.ts'
 import type { ArtifactFile } from '../stores/artifact-file.ts'
 import type { CatalogueDesk } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
@@ -125,11 +125,14 @@ async function fetchWhole(attempt: Attempt, signal: AbortSignal): Promise<Blob> 
     try {
       const isFetched = !file.stored.isFull()
       if (isFetched) await fetchOnce(attempt, signal)
-      const blob = await file.complete(signal)
+      let blob = await file.complete(signal)
       // A file that this worker had locked since before its first byte was hashed is the one that was hashed. Whatever was not locked all the
-      // time (kept from an earlier visit, or blobs of the index) could have been written to since, by any script of this origin.
-      if (!(isFetched && blob instanceof File))
+      // time (kept from an earlier visit, repaired, or blobs of the index) could have been written to since, by any script of this origin.
+      const wasLocked = isFetched && repairs === 0 && blob instanceof File && (await isReadable(blob))
+      if (!wasLocked) {
+        blob = await file.complete(signal)
         await requireWhole({ artifact: resolved.artifact, stored: file, hasher: parts.hasher, blob }, signal)
+      }
       return blob
     } catch (error) {
       if (failureOf(error)?.code !== 'store-tampered' || repairs === MOST_REPAIRS) throw error

@@ -38,6 +38,17 @@ export async function requireWhole(claim: WholeClaim, signal: AbortSignal): Prom
   throw new DeliveryError({ code: 'store-tampered', sha256: artifact.sha256, piece: first })
 }
 
+/** False when the file below has changed since, if only its date: some systems set that when the last handle is closed. */
+export async function isReadable(blob: Blob): Promise<boolean> {
+  try {
+    await blob.slice(0, 1).arrayBuffer()
+    return true
+  } catch {
+    // `NotReadableError`: a new snapshot is taken, and hashed.
+    return false
+  }
+}
+
 /** Undefined when the browser no longer reads it: the file below changed since the blob was made. */
 async function readPiece({ artifact, blob }: WholeClaim, at: number): Promise<Uint8Array | undefined> {
   const start = at * artifact.pieces.lengthBytes
