@@ -1,4 +1,4 @@
-import { DeliveryError, type Failure } from '../core/errors.ts'
+import { DeliveryError } from '../core/errors.ts'
 import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
 import { parseBitfield, type Bitfield } from '../core/model/bitfield.ts'
 import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
@@ -10,8 +10,6 @@ import { createReadQueue, type ReadQueue } from './read-queue.ts'
 export interface PortSources extends WindowSources {
   /** Takes a message of the page; false when it is about something else. */
   receive(message: PageMessage): boolean
-  /** The window is gone: every read ends, every source leaves. */
-  close(): void
 }
 
 export function createPortSources(send: (message: EngineMessage) => void): PortSources {
@@ -46,12 +44,6 @@ export function createPortSources(send: (message: EngineMessage) => void): PortS
       else return feedRead(book, message)
       changed()
       return true
-    },
-    close() {
-      const failure: Failure = { code: 'engine-lost', detail: 'the page is gone' }
-      for (const read of book.reads.values()) read.fail(new DeliveryError(failure))
-      setMembers(book, [])
-      changed()
     },
   }
 }
