@@ -22,7 +22,7 @@ export function siteConfig(places: SitePlaces, authority: Authority): string {
         catalogueSigners: [signer],
         artifactSigners: [signer],
         trustedRoot: authority.trustedRoot,
-        requireProvenance: true,
+        provenance: {},
       },
     },
     undefined,

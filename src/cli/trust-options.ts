@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { DeliveryError } from '../core/errors.ts'
 import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
 import { readInput } from '../node/input-file.ts'
 import { readConfig } from '../node/verify/read-config.ts'
-import { trustOfConfig, trustOfPolicy, type SiteTrust } from '../core/verify/site-trust.ts'
+import { ANY_PROVENANCE } from '../core/verify/provenance-policy.ts'
+import { siteTrust, type SiteTrust } from '../core/verify/site-trust.ts'
+import { readTrustedRoot } from '../node/verify/trusted-root-file.ts'
 
 /** Whose signature counts, as given on a command line. */
 export interface TrustFlags {
@@ -19,7 +20,7 @@ export function addTrustOptions(command: Command): Command {
   return command
     .option('--identity <uri>', 'who must have signed: the whole identity in the certificate')
     .option('--issuer <url>', 'who vouched for that identity, for example https://token.actions.githubusercontent.com')
-    .option('--trusted-root <file>', 'Sigstore trusted_root.json, for --identity')
+    .option('--trusted-root <file>', 'Sigstore trusted_root.json or .jsonl, for --identity')
     .option('--public-key <file>', 'PEM key that must have signed, instead of --identity')
 }
 
@@ -30,14 +31,15 @@ export async function readTrustFlags(flags: TrustFlags): Promise<TrustConfig | u
   const signers: Signer[] = []
   if (publicKey !== undefined) signers.push({ kind: 'key', publicKeyPem: await readText(publicKey) })
   if (identity !== undefined || issuer !== undefined) signers.push({ kind: 'certificate', identity: identity ?? '', issuer: issuer ?? '' })
-  const root = trustedRoot === undefined ? undefined : parseJson(await readText(trustedRoot), trustedRoot)
-  requirePolicy(signers, root)
+  const root = trustedRoot === undefined ? undefined : await readTrustedRoot(trustedRoot)
+  requirePolicy(signers, { trustedRoot: root })
   return {
     catalogueSigners: signers,
     artifactSigners: signers,
+    minSigners: { catalogue: 1, artifacts: 1 },
     trustedRoot: root,
     thresholds: DEFAULT_THRESHOLDS,
-    requireProvenance: false,
+    provenance: ANY_PROVENANCE,
     minimumVersion: 0,
   }
 }
@@ -49,20 +51,11 @@ export async function readTrust(
 ): Promise<{ readonly trust: SiteTrust; readonly config: SiteConfig | undefined } | undefined> {
   const config = flags.config === undefined ? undefined : await readConfig(flags.config, signal)
   const said = await readTrustFlags(flags)
-  if (said !== undefined) return { trust: trustOfPolicy(requirePolicy(said.catalogueSigners, said.trustedRoot)), config }
-  return config === undefined ? undefined : { trust: trustOfConfig(config), config }
+  if (said !== undefined) return { trust: siteTrust(said), config }
+  return config === undefined ? undefined : { trust: siteTrust(config.trust), config }
 }
 
 /** @throws {DeliveryError} `input-invalid` */
 export function readText(path: string): Promise<string> {
   return readInput(path, (file) => readFile(file, 'utf8'))
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // No cause: the parser's message quotes the file, and a person may have named the one with the key.
-    throw new DeliveryError({ code: 'input-invalid', path, detail: 'is not JSON' })
-  }
 }

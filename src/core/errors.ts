@@ -35,6 +35,7 @@ export type TrustFailure =
   | { readonly code: 'subject-mismatch'; readonly expected: Sha256; readonly detail: string }
   | { readonly code: 'provenance-refused'; readonly detail: string }
   | { readonly code: 'signature-missing'; readonly subject: 'catalogue' | 'artifact' }
+  | { readonly code: 'signers-too-few'; readonly needed: number; readonly found: number }
   | { readonly code: 'catalogue-rollback'; readonly floor: number; readonly offered: number }
   | { readonly code: 'catalogue-equivocation'; readonly version: number; readonly known: Sha256; readonly offered: Sha256 }
   | { readonly code: 'catalogue-expired'; readonly expiredAtSeconds: number; readonly nowSeconds: number }
@@ -149,6 +150,7 @@ export const HANDLING: Readonly<Record<Failure['code'], Handling>> = {
   'subject-mismatch': refused(502, REPORT),
   'provenance-refused': refused(502, REPORT),
   'signature-missing': refused(502, 'Tell the publisher: the signature has to be published beside the file.'),
+  'signers-too-few': refused(502, REPORT),
   'catalogue-rollback': refused(502, 'Wait for an up-to-date source, or tell the publisher that one serves an old catalogue.'),
   'catalogue-equivocation': refused(502, REPORT),
   'catalogue-expired': final(502, 'Wait until the publisher is reachable again, or ask for the file by its digest.'),

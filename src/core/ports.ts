@@ -105,12 +105,20 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** Judges one signature bundle. Synchronous work behind a promise; throws a `TrustFailure`. */
+/** A bundle that passed, and for which signer of the policy: its place in `anyOf`. */
+export interface Approval {
+  readonly verdict: SignatureVerdict
+  readonly signer: number
+}
+
+/** Judges one file of signature bundles. Synchronous work behind a promise; throws a `TrustFailure`. */
 export interface SignatureVerifier {
   /**
-   * @param bundle as fetched: JSON, or JSON Lines of which one line must pass
+   * Says nothing of `minSigners`: that is counted over all files, in `vouch.ts`.
+   * @param file as fetched: one bundle as JSON, or one on each line
    * @param subject SHA-256 of what was signed
+   * @returns those that pass, at least one
    * @throws {DeliveryError} `bundle-invalid`, `signature-invalid`, `identity-mismatch`, `subject-mismatch`, `provenance-refused`
    */
-  verify(bundle: Uint8Array, subject: Sha256, policy: SignaturePolicy): Promise<SignatureVerdict>
+  verify(file: Uint8Array, subject: Sha256, policy: SignaturePolicy): Promise<readonly Approval[]>
 }

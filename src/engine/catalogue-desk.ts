@@ -4,7 +4,7 @@ import { acceptCatalogue, isFromFuture, isRefreshDue, judgeFreshness, type Catal
 import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import { deliveryPolicy } from '../core/plan/policy.ts'
 import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
-import { trustOfConfig } from '../core/verify/site-trust.ts'
+import { siteTrust } from '../core/verify/site-trust.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
@@ -118,7 +118,7 @@ interface OfferedFile {
 /** From untrusted bytes to an accepted catalogue: signature first, then its content, then its place in time. */
 async function accept(parts: EngineParts, { file, source, floor }: OfferedFile): Promise<AcceptedCatalogue> {
   const { repository, trust } = parts.config
-  const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, trustOfConfig(parts.config).catalogue, parts.verifier)
+  const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
   const { minimumVersion } = trust
   acceptCatalogue({
     offered: catalogue,
@@ -162,7 +162,7 @@ async function isSignedInKept(parts: EngineParts, floor: CatalogueFloor, signal:
   const file = await parts.memory.records.get(`${CATALOGUE_KEY}:${parts.config.repository}`, signal)
   if (!(file instanceof Uint8Array)) return false
   try {
-    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, trustOfConfig(parts.config).catalogue, parts.verifier)
+    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
     return catalogue.version === floor.version && payloadSha256 === floor.sha256
   } catch (error) {
     if (failureOf(error) === undefined) throw error

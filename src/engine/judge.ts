@@ -1,6 +1,6 @@
 import { LIMITS } from '../core/limits.ts'
 import type { Artifact } from '../core/model/artifact.ts'
-import { trustOfConfig } from '../core/verify/site-trust.ts'
+import { siteTrust } from '../core/verify/site-trust.ts'
 import { vouchForArtifact, type BundleVerdict } from '../core/verify/vouch.ts'
 import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import type { EngineParts } from './parts.ts'
@@ -17,5 +17,5 @@ export async function judgeArtifact(
   for (const ref of artifact.bundles) {
     bundles.push(await readDocument({ parts, tools }, { ref, kind: 'bundle', limitBytes: LIMITS.bundleBytes }, signal))
   }
-  return await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: trustOfConfig(parts.config) }, parts.verifier)
+  return await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: siteTrust(parts.config.trust) }, parts.verifier)
 }

@@ -1,12 +1,12 @@
 import type { ASN1Obj, X509Certificate } from '@sigstore/core'
+import { CERTIFICATE_EXTENSIONS, type CertificateExtensions } from '../core/verify/identity-policy.ts'
 import { bundleInvalid } from './refusal.ts'
 
 /** What a signing certificate says of its holder. Worth nothing before the certificate's chain was verified. */
 export interface CertificateFacts {
   readonly identity: string
   readonly issuer: string
-  readonly sourceRepository: string | undefined
-  readonly sourceRef: string | undefined
+  readonly extensions: CertificateExtensions
 }
 
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
@@ -16,8 +16,6 @@ const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
 const FULCIO = '1.3.6.1.4.1.57264.1'
 const RAW_ISSUER = `${FULCIO}.1`
 const ISSUER = `${FULCIO}.8`
-const SOURCE_REPOSITORY = `${FULCIO}.12`
-const SOURCE_REF = `${FULCIO}.14`
 
 const EMAIL_NAME = 1
 const URI_NAME = 6
@@ -28,8 +26,12 @@ export function readCertificateFacts(certificate: X509Certificate): CertificateF
   return {
     identity: readIdentity(certificate),
     issuer: readIssuer(certificate),
-    sourceRepository: readText(certificate, SOURCE_REPOSITORY),
-    sourceRef: readText(certificate, SOURCE_REF),
+    extensions: Object.fromEntries(
+      Object.entries(CERTIFICATE_EXTENSIONS).flatMap(([name, number]) => {
+        const text = readText(certificate, `${FULCIO}.${number}`)
+        return text === undefined ? [] : [[name, text]]
+      }),
+    ),
   }
 }
 

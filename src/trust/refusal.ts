@@ -28,6 +28,21 @@ export function mostTelling(refusals: readonly DeliveryError[]): DeliveryError {
   return rest.reduce((best, next) => (stageOf(next) > stageOf(best) ? next : best), first)
 }
 
+/** Runs each attempt and keeps what passes, at least one. @throws {DeliveryError} the most telling refusal, when none does */
+export function allAccepted<T, R>(candidates: readonly T[], attempt: (candidate: T) => R): readonly R[] {
+  const accepted: R[] = []
+  const refusals: DeliveryError[] = []
+  for (const candidate of candidates) {
+    try {
+      accepted.push(attempt(candidate))
+    } catch (error) {
+      refusals.push(refusalOf(error))
+    }
+  }
+  if (accepted.length === 0) throw mostTelling(refusals)
+  return accepted
+}
+
 /** Runs each attempt until one passes. @throws {DeliveryError} the most telling refusal, when none does */
 export function firstAccepted<T, R>(candidates: readonly T[], attempt: (candidate: T) => R): R {
   const refusals: DeliveryError[] = []

@@ -3,19 +3,19 @@ import { crypto } from '@sigstore/core'
 import { toSignedEntity, Verifier, type SignedEntity, type TrustMaterial } from '@sigstore/verify'
 import { DeliveryError } from '../core/errors.ts'
 import type { Sha256 } from '../core/model/ids.ts'
-import type { SignatureVerifier } from '../core/ports.ts'
-import type { KeySigner, SignaturePolicy, SignatureVerdict, Signer, Thresholds } from '../core/verify/identity-policy.ts'
-import { parseStatement, requireProvenance } from '../core/verify/statement.ts'
+import type { Approval, SignatureVerifier } from '../core/ports.ts'
+import type { KeySigner, SignaturePolicy, SignatureVerdict, Signer, Thresholds, VerifiedSigner } from '../core/verify/identity-policy.ts'
+import { parseStatement, readProvenance } from '../core/verify/statement.ts'
 import { parseBundle, splitBundles } from './bundle-json.ts'
 import { readCertificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import { digestSignature } from './digest-signature.ts'
 import { identityMismatch, matchSigner } from './identity.ts'
-import { firstAccepted } from './refusal.ts'
+import { allAccepted, firstAccepted } from './refusal.ts'
 import { pemToSpki } from './shims/public-key.ts'
 import { NO_ROOT, trustMaterialsOf } from './trust-root.ts'
 
 type PublicKey = ReturnType<typeof crypto.createPublicKey>
-type NamedKey = { readonly signer: KeySigner; readonly publicKey: PublicKey }
+type NamedKey = { readonly signer: KeySigner; readonly place: number; readonly publicKey: PublicKey }
 
 /** A policy made ready: keys and roots parsed, thresholds checked. */
 interface Trust {
@@ -31,14 +31,12 @@ interface Signed {
   readonly subject: Sha256
 }
 
-const NO_WITNESS: Thresholds = { log: 0, sct: 0, timestamp: 0 }
-
 /**
  * Verifies Sigstore bundles of version 0.1 to 0.3 by the digest of what was signed, in browsers and in Node.
  * Nothing is fetched and no clock is read: all trust comes from the policy. Of attestations only SLSA provenance passes:
  * a good signature under "the test failed" is no word in favour of the file.
  *
- * `verify` takes one bundle, or JSON Lines of which any one may pass. Besides the failures that the port names it throws
+ * Besides the failures that the port names, `verify` throws
  * `format-oversized` for a file that is too large, `format-invalid` or `format-unsupported` for the policy's trusted root,
  * and `config-invalid` for its keys and thresholds.
  */
@@ -47,7 +45,7 @@ export function createSigstoreVerifier(): SignatureVerifier {
     // Work is synchronous; async turns a throw into a rejection.
     async verify(file, subject, policy) {
       const trust = prepare(policy)
-      return firstAccepted(splitBundles(file), (text) => verifyOne(parseBundle(text), subject, trust))
+      return allAccepted(splitBundles(file), (text) => verifyOne(parseBundle(text), subject, trust))
     },
   }
 }
@@ -56,23 +54,23 @@ function prepare(policy: SignaturePolicy): Trust {
   for (const [name, count] of Object.entries(policy.thresholds)) {
     if (!Number.isSafeInteger(count) || count < 0) throw configInvalid(`thresholds.${name}`, 'not a whole number from 0')
   }
-  const keys = policy.anyOf.filter((signer) => signer.kind === 'key').map(parseKey)
+  const keys = policy.anyOf.flatMap((signer, place) => (signer.kind === 'key' ? [parseKey(signer, place)] : []))
   const roots = trustMaterialsOf(policy.trustedRoot)
   if (roots.length === 0 && keys.length < policy.anyOf.length)
     throw configInvalid('trustedRoot', 'missing, and a certificate signer needs one')
   return { signers: policy.anyOf, keys, roots, thresholds: policy.thresholds }
 }
 
-function parseKey(signer: KeySigner): NamedKey {
+function parseKey(signer: KeySigner, place: number): NamedKey {
   try {
     pemToSpki(signer.publicKeyPem)
-    return { signer, publicKey: crypto.createPublicKey(signer.publicKeyPem.trim()) }
+    return { signer, place, publicKey: crypto.createPublicKey(signer.publicKeyPem.trim()) }
   } catch (error) {
     throw configInvalid('publicKeyPem', error instanceof Error ? error.message : 'unreadable', error)
   }
 }
 
-function verifyOne(bundle: Bundle, subject: Sha256, trust: Trust): SignatureVerdict {
+function verifyOne(bundle: Bundle, subject: Sha256, trust: Trust): Approval {
   const signed = { bundle, entity: toEntity(bundle, subject), subject }
   return signed.entity.key.$case === 'certificate' ? verifyKeyless(signed, trust) : verifyKeyed(signed, trust)
 }
@@ -84,17 +82,19 @@ function toEntity(bundle: Bundle, subject: Sha256): SignedEntity {
     : entity
 }
 
-function verifyKeyless(signed: Signed, trust: Trust): SignatureVerdict {
+function verifyKeyless(signed: Signed, trust: Trust): Approval {
   if (signed.entity.key.$case !== 'certificate') throw new TypeError('expected a certificate')
   const facts = readCertificateFacts(signed.entity.key.certificate)
   if (trust.keys.length === trust.signers.length) throw identityMismatch(trust.signers, `a certificate of ${facts.identity}`)
   // A certificate lives for minutes: without a witnessed time nothing says that it was valid.
   const thresholds = { ...trust.thresholds, timestamp: Math.max(1, trust.thresholds.timestamp) }
   firstAccepted(trust.roots, (root) => runVerifier(root, thresholds, signed.entity))
-  return verdictOf(signed, matchSigner(trust.signers, facts), facts)
+  const signer = matchSigner(trust.signers, facts)
+  const { identity, issuer } = facts
+  return { verdict: verdictOf(signed, { kind: 'certificate', identity, issuer }, facts), signer }
 }
 
-function verifyKeyed(signed: Signed, trust: Trust): SignatureVerdict {
+function verifyKeyed(signed: Signed, trust: Trust): Approval {
   if (trust.keys.length === 0) throw identityMismatch(trust.signers, 'a signature by a public key')
   // With no root there is nothing to check a witness against, so none counts.
   const witnessed = trust.roots.length > 0 ? signed : { ...signed, entity: { ...signed.entity, tlogEntries: [], timestamps: [] } }
@@ -102,10 +102,12 @@ function verifyKeyed(signed: Signed, trust: Trust): SignatureVerdict {
   const attempts = trust.keys.flatMap((key) => roots.map((root) => ({ key, root })))
   const { key } = firstAccepted(attempts, (attempt) => {
     const publicKey = () => ({ publicKey: attempt.key.publicKey, validFor: () => true })
-    runVerifier({ ...attempt.root, publicKey }, NO_WITNESS, witnessed.entity)
+    const log = attempt.key.signer.requireLog === true ? Math.max(1, trust.thresholds.log) : 0
+    runVerifier({ ...attempt.root, publicKey }, { log, sct: 0, timestamp: 0 }, witnessed.entity)
     return attempt
   })
-  return verdictOf(witnessed, key.signer, undefined)
+  const { publicKeyPem } = key.signer
+  return { verdict: verdictOf(witnessed, { kind: 'key', publicKeyPem }, undefined), signer: key.place }
 }
 
 function runVerifier(root: TrustMaterial, thresholds: Thresholds, entity: SignedEntity): void {
@@ -114,13 +116,14 @@ function runVerifier(root: TrustMaterial, thresholds: Thresholds, entity: Signed
   new Verifier(root, options).verify(entity)
 }
 
-function verdictOf(signed: Signed, signer: Signer, facts: CertificateFacts | undefined): SignatureVerdict {
+function verdictOf(signed: Signed, signer: VerifiedSigner, facts: CertificateFacts | undefined): SignatureVerdict {
   return {
     signer,
     form: signed.bundle.content.$case === 'dsseEnvelope' ? 'attestation' : 'message',
     ...claimOf(signed),
-    sourceRepository: facts?.sourceRepository,
-    sourceRef: facts?.sourceRef,
+    sourceRepository: facts?.extensions.sourceRepositoryURI,
+    sourceRef: facts?.extensions.sourceRepositoryRef,
+    sourceDigest: facts?.extensions.sourceRepositoryDigest,
     signedAtSeconds: signedAtSeconds(signed.entity),
   }
 }
@@ -133,8 +136,7 @@ function claimOf({ bundle, subject }: Signed): Pick<SignatureVerdict, 'predicate
   if (!statement.subjects.includes(subject)) {
     throw new DeliveryError({ code: 'subject-mismatch', expected: subject, detail: 'the attestation is about another file' })
   }
-  const { builderId, buildType } = requireProvenance(statement)
-  return { predicateType: statement.predicateType, provenance: { builderId, buildType } }
+  return { predicateType: statement.predicateType, provenance: readProvenance(statement) }
 }
 
 /** The earliest of the verified times: each proves that the signature existed by then. */

@@ -8,6 +8,7 @@ import { publish } from '../../src/node/publish/publish.ts'
 import { makeAuthoritySigner, makeFolder, bytesOf as patternOf } from '../node/publish-fixture.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { bytesOf, createMachine, deliver, never, type Machine } from './machine.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -67,8 +68,9 @@ async function publishInto(site: string, listed: readonly Origin[] = []): Promis
   const dir = await makeFolder({ [FILE]: CONTENT })
   await publish({ dir, site, repository: 'acme', signer, origins: listed, pieceLengthBytes: 64 * 1024 }, never)
   const { anyOf, trustedRoot, thresholds } = signer.policy
-  const signers = { catalogueSigners: anyOf, artifactSigners: anyOf }
-  const trust: TrustConfig = { ...signers, trustedRoot, thresholds, requireProvenance: true, minimumVersion: 0 }
+  const signers = { catalogueSigners: anyOf, artifactSigners: anyOf, minSigners: { catalogue: 1, artifacts: 1 } }
+  const provenance = { ...ANY_PROVENANCE, required: true }
+  const trust: TrustConfig = { ...signers, trustedRoot, thresholds, provenance, minimumVersion: 0 }
   return createMachine({ nowSeconds: Math.floor(Date.now() / 1000), trust })
 }
 

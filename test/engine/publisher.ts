@@ -10,6 +10,7 @@ import { toArtifactName } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { makeArtifact } from '../fakes/make-artifact.ts'
 import { createOfflineSigstore, IDENTITY, ISSUER, provenanceAbout, type BundleJson, type SignOptions } from '../trust/offline-sigstore.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 export const PIECE_BYTES = 64 * 1024
 export const REPOSITORY_NAME = 'acme'
@@ -59,7 +60,8 @@ export async function createPublisher(): Promise<Publisher> {
       artifactSigners: signers,
       trustedRoot: sigstore.trustedRoot,
       thresholds: DEFAULT_THRESHOLDS,
-      requireProvenance: true,
+      minSigners: { catalogue: 1, artifacts: 1 },
+      provenance: { ...ANY_PROVENANCE, required: true },
       minimumVersion: 0,
     },
     sign,

@@ -4,6 +4,7 @@ import type { SiteConfig } from '../../src/core/manifest/site-config.ts'
 import { toSourceId } from '../../src/core/model/ids.ts'
 import { createSourceHub, type SourceHub, type SourceTask } from '../../src/engine/source-hub.ts'
 import { systemClock } from '../fakes/system-clock.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 const CONFIG: SiteConfig = {
   schema: 1,
@@ -18,7 +19,8 @@ const CONFIG: SiteConfig = {
     artifactSigners: [],
     trustedRoot: undefined,
     thresholds: { log: 1, sct: 1, timestamp: 1 },
-    requireProvenance: false,
+    minSigners: { catalogue: 1, artifacts: 1 },
+    provenance: ANY_PROVENANCE,
     minimumVersion: 0,
   },
   maxGraceSeconds: 0,

@@ -22,20 +22,21 @@ const SUBJECT = sha256Of(BYTES)
 const verifier = createSigstoreVerifier()
 const never = new AbortController().signal
 
-const policyOf = (authority: Authority, claims = CLAIMS) => requirePolicy([{ kind: 'certificate', ...claims }], authority.trustedRoot)
+const policyOf = (authority: Authority, claims = CLAIMS) =>
+  requirePolicy([{ kind: 'certificate', ...claims }], { trustedRoot: authority.trustedRoot })
 const start = (dir: string, clock: Clock = systemClock) => openAuthority(dir, { clock })
 const clockAhead = (seconds: number): Clock => ({ ...systemClock, nowMs: () => systemClock.nowMs() + seconds * 1000 })
 
 test('a signature passes every threshold: log, certificate log and timestamp', async () => {
   const authority = await start(await temporaryFolder())
-  const verdict = await verifier.verify(await authority.signBlob(BYTES, CLAIMS, never), SUBJECT, policyOf(authority))
-  expect(verdict).toMatchObject({
+  const [approval] = await verifier.verify(await authority.signBlob(BYTES, CLAIMS, never), SUBJECT, policyOf(authority))
+  expect(approval?.verdict).toMatchObject({
     signer: { kind: 'certificate', ...CLAIMS },
     form: 'message',
     sourceRepository: 'https://github.com/acme/agent',
     sourceRef: 'refs/tags/v1.2.3',
   })
-  expect(Math.abs((verdict.signedAtSeconds ?? 0) - Date.now() / 1000)).toBeLessThan(60)
+  expect(Math.abs((approval?.verdict.signedAtSeconds ?? 0) - Date.now() / 1000)).toBeLessThan(60)
 })
 
 test('an attestation names the build and the digest it is about', async () => {
@@ -43,8 +44,8 @@ test('an attestation names the build and the digest it is about', async () => {
   const build = buildOfWorkflow(CLAIMS.identity, { ...RUN, finishedAtSeconds: 1_800_000_000 })
   if (build === undefined) throw new Error('expected a workflow')
   const bundle = await authority.attest(provenanceStatement({ name: 'agent', sha256: SUBJECT }, build), CLAIMS, never)
-  const verdict = await verifier.verify(bundle, SUBJECT, policyOf(authority))
-  expect(verdict).toMatchObject({ form: 'attestation', predicateType: 'https://slsa.dev/provenance/v1' })
+  const [approval] = await verifier.verify(bundle, SUBJECT, policyOf(authority))
+  expect(approval?.verdict).toMatchObject({ form: 'attestation', predicateType: 'https://slsa.dev/provenance/v1' })
   await expect(verifier.verify(bundle, sha256Of(Buffer.from('another')), policyOf(authority))).rejects.toMatchObject({
     code: 'subject-mismatch',
   })

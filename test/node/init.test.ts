@@ -8,6 +8,7 @@ import { initSite } from '../../src/node/init.ts'
 import { shellEntry, withShell } from '../../src/node/shell-list.ts'
 import { makeFolder, never, snapshotOf } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 const SCRIPTS = {
   'sw.js': 'self.complete = true',
@@ -35,7 +36,8 @@ const CONFIG: SiteConfig = {
     artifactSigners: [{ kind: 'key', publicKeyPem: 'PEM' }],
     trustedRoot: undefined,
     thresholds: DEFAULT_THRESHOLDS,
-    requireProvenance: false,
+    minSigners: { catalogue: 1, artifacts: 1 },
+    provenance: ANY_PROVENANCE,
     minimumVersion: 0,
   },
   maxGraceSeconds: 0,

@@ -15,6 +15,7 @@ import { trustOfPolicy } from '../../src/core/verify/site-trust.ts'
 import { OTHER_CLAIMS } from './claims.ts'
 import { bytesOf, catalogueOf, makeAuthoritySigner, makeFolder, makeKeySigner, never, snapshotOf, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -122,7 +123,7 @@ describe('what is published', () => {
     const ci = await makeAuthoritySigner()
     const bundle = await ci.signContent(contentOfBytes(Buffer.from('agent')), never)
     const options = await base({ [FILE]: 'agent', [`${FILE}.sigstore.json`]: bundle })
-    const trust = { catalogue: options.signer.policy, artifacts: ci.policy, requireProvenance: false }
+    const trust = { catalogue: options.signer.policy, artifacts: ci.policy, provenance: ANY_PROVENANCE }
     await publish({ ...options, trust }, never)
     const { bundles } = await onlyManifest(options.site)
     expect(bundles).toEqual([{ kind: 'signature', sha256: sha256Of(bundle), sizeBytes: bundle.length }])
@@ -134,7 +135,10 @@ describe('what is published', () => {
     const attestation = await ci.attestBuild({ name: FILE, sha256: content.sha256 }, never)
     const lines = [await ci.signContent(content, never), attestation ?? new Uint8Array()].map((bytes) => Buffer.from(bytes).toString())
     const options = await base({ [FILE]: 'agent', [`${FILE}.sigstore.jsonl`]: `${lines.join('\n')}\n` })
-    await publish({ ...options, trust: { catalogue: options.signer.policy, artifacts: ci.policy, requireProvenance: true } }, never)
+    await publish(
+      { ...options, trust: { catalogue: options.signer.policy, artifacts: ci.policy, provenance: { ...ANY_PROVENANCE, required: true } } },
+      never,
+    )
     expect((await onlyManifest(options.site)).bundles.map(({ kind }) => kind)).toEqual(['signature', 'attestation'])
   })
 })

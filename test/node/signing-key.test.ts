@@ -15,9 +15,9 @@ test('a signature passes under its own key, and under no other', async () => {
   const files = await generateSigningKey(await temporaryFolder())
   const other = await generateSigningKey(await temporaryFolder())
   const bundle = await signWithKey(BYTES, await readFile(files.privateKeyPath, 'utf8'), never)
-  const policyOf = (publicKeyPem: string) => requirePolicy([{ kind: 'key', publicKeyPem }], undefined)
-  const verdict = await verifier.verify(bundle, sha256Of(BYTES), policyOf(files.publicKeyPem))
-  expect(verdict).toMatchObject({ signer: { kind: 'key' }, form: 'message' })
+  const policyOf = (publicKeyPem: string) => requirePolicy([{ kind: 'key', publicKeyPem }], { trustedRoot: undefined })
+  const [approval] = await verifier.verify(bundle, sha256Of(BYTES), policyOf(files.publicKeyPem))
+  expect(approval?.verdict).toMatchObject({ signer: { kind: 'key' }, form: 'message' })
   await expect(verifier.verify(bundle, sha256Of(BYTES), policyOf(other.publicKeyPem))).rejects.toMatchObject({ code: 'signature-invalid' })
   await expect(verifier.verify(bundle, sha256Of(Buffer.from('x')), policyOf(files.publicKeyPem))).rejects.toMatchObject({
     code: 'subject-mismatch',

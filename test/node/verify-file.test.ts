@@ -12,6 +12,7 @@ import { verifyFile } from '../../src/node/verify/verify-file.ts'
 import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
 import { makeAuthoritySigner, makeFolder, makeKeySigner, never, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -105,7 +106,7 @@ describe('a published file', () => {
 
   test('whose artifact signer is not trusted is refused, though the catalogue is', async () => {
     const { question, signer } = await published()
-    const trust = { catalogue: signer.policy, artifacts: (await makeKeySigner()).policy, requireProvenance: false }
+    const trust = { catalogue: signer.policy, artifacts: (await makeKeySigner()).policy, provenance: ANY_PROVENANCE }
     await expect(verifyFile({ ...question, trust }, never)).rejects.toMatchObject({ code: 'identity-mismatch' })
   })
 
@@ -113,7 +114,7 @@ describe('a published file', () => {
     const { question, ...options } = await published()
     const signer = await makeKeySigner()
     await publish({ ...options, signer, replace: true }, never)
-    const trust = { ...trustOfPolicy(signer.policy), requireProvenance: true }
+    const trust = { ...trustOfPolicy(signer.policy), provenance: { ...ANY_PROVENANCE, required: true } }
     await expect(verifyFile({ ...question, trust }, never)).rejects.toMatchObject({ code: 'provenance-refused' })
   })
 

@@ -19,6 +19,7 @@ const verifier = createSigstoreVerifier()
 const subject = toSha256(sha256(ARTIFACT).toString('hex'))
 const policy = {
   anyOf: [CERTIFICATE_SIGNER, { kind: 'key', publicKeyPem: publicPem(pair) }],
+  minSigners: 1,
   trustedRoot: sigstore.trustedRoot,
   thresholds: { log: 1, sct: 1, timestamp: 1 },
 } as const

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { SignaturePolicy, SignatureVerdict } from '../../src/core/verify/identity-policy.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
@@ -40,14 +41,15 @@ describe('the verdict', () => {
   })
 
   test('names the signer of a file, where it was built, and when it was signed', async () => {
-    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
-    expect(await verifier.verify(encode(await sigstore.signBlob(ARTIFACT)), subject, policy)).toEqual({
+    const policy = { anyOf: [CERTIFICATE_SIGNER], minSigners: 1, trustedRoot: sigstore.trustedRoot, thresholds } as const
+    expect(await verdictOf(encode(await sigstore.signBlob(ARTIFACT)), policy)).toEqual({
       signer: CERTIFICATE_SIGNER,
       form: 'message',
       predicateType: undefined,
       provenance: undefined,
       sourceRepository: REPOSITORY,
       sourceRef: REF,
+      sourceDigest: undefined,
       signedAtSeconds: sigstore.signedAtSeconds,
     })
   })
@@ -56,14 +58,14 @@ describe('the verdict', () => {
     const text = JSON.stringify(await sigstore.signBlob(ARTIFACT))
       .replace(/"inclusionPromise":{[^}]*},/, '')
       .replace(/"integratedTime":"\d+"/, '"integratedTime":"1"')
-    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
-    const verdict = await verifier.verify(new TextEncoder().encode(text), subject, policy)
+    const policy = { anyOf: [CERTIFICATE_SIGNER], minSigners: 1, trustedRoot: sigstore.trustedRoot, thresholds } as const
+    const verdict = await verdictOf(new TextEncoder().encode(text), policy)
     expect(verdict.signedAtSeconds).toBe(sigstore.signedAtSeconds + TIMESTAMP_DELAY_SECONDS)
   })
 
   test('tells what kind of attestation it is, and which builder it names', async () => {
-    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot: sigstore.trustedRoot, thresholds } as const
-    const verdict = await verifier.verify(encode(await sigstore.attest(provenanceAbout(ARTIFACT))), subject, policy)
+    const policy = { anyOf: [CERTIFICATE_SIGNER], minSigners: 1, trustedRoot: sigstore.trustedRoot, thresholds } as const
+    const verdict = await verdictOf(encode(await sigstore.attest(provenanceAbout(ARTIFACT))), policy)
     expect(verdict).toMatchObject({
       form: 'attestation',
       predicateType: 'https://slsa.dev/provenance/v1',
@@ -75,8 +77,8 @@ describe('the verdict', () => {
     const pair = newKey()
     const signer = { kind: 'key', publicKeyPem: publicPem(pair) } as const
     const bundle = encode(await sigstore.signBlob(ARTIFACT, { key: pair }))
-    const unchecked = await verifier.verify(bundle, subject, { anyOf: [signer], trustedRoot: undefined, thresholds })
-    const checked = await verifier.verify(bundle, subject, { anyOf: [signer], trustedRoot: sigstore.trustedRoot, thresholds })
+    const unchecked = await verdictOf(bundle, { anyOf: [signer], minSigners: 1, trustedRoot: undefined, thresholds })
+    const checked = await verdictOf(bundle, { anyOf: [signer], minSigners: 1, trustedRoot: sigstore.trustedRoot, thresholds })
     expect(unchecked).toMatchObject({ signer, signedAtSeconds: undefined, sourceRepository: undefined })
     expect(checked.signedAtSeconds).toBe(sigstore.signedAtSeconds)
   })
@@ -93,7 +95,7 @@ describe('the trusted root', () => {
         return sigstore.trustedRoot['tlogs']
       },
     }
-    const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot, thresholds } as const
+    const policy = { anyOf: [CERTIFICATE_SIGNER], minSigners: 1, trustedRoot, thresholds } as const
     const bundle = encode(await sigstore.signBlob(ARTIFACT))
     await verifier.verify(bundle, subject, policy)
     const readsAtFirst = reads
@@ -106,11 +108,17 @@ describe('the trusted root', () => {
 test('a refusal tells the reason behind the reason', async () => {
   const [sigstore, other] = [await createOfflineSigstore(), await createOfflineSigstore()]
   const trustedRoot = { ...sigstore.trustedRoot, certificateAuthorities: other.trustedRoot['certificateAuthorities'] }
-  const policy = { anyOf: [CERTIFICATE_SIGNER], trustedRoot, thresholds } as const
+  const policy = { anyOf: [CERTIFICATE_SIGNER], minSigners: 1, trustedRoot, thresholds } as const
   await expect(verifier.verify(encode(await sigstore.signBlob(ARTIFACT)), subject, policy)).rejects.toThrow(
     'no valid certificate path found',
   )
 })
+
+async function verdictOf(file: Uint8Array, policy: SignaturePolicy): Promise<SignatureVerdict> {
+  const [first, second] = await verifier.verify(file, subject, policy)
+  if (first === undefined || second !== undefined) throw new TypeError('expected one approval')
+  return first.verdict
+}
 
 function encode(json: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(json))

@@ -17,5 +17,5 @@ export async function verdictOn(verifier: SignatureVerifier, trustCase: TrustCas
 export function policyOf({ signers, trustedRoot, thresholds }: TrustCase): SignaturePolicy {
   const [first, ...rest] = signers
   if (first === undefined) throw new TypeError('a case needs a signer')
-  return { anyOf: [first, ...rest], trustedRoot, thresholds }
+  return { anyOf: [first, ...rest], minSigners: 1, trustedRoot, thresholds }
 }

@@ -76,7 +76,7 @@ async function toConfig(flags: Flags): Promise<SiteConfig | undefined> {
       ticketUrl: flags.ticketUrl,
       iceServers: [],
     },
-    trust: { ...trust, requireProvenance: flags.requireProvenance ?? false },
+    trust: { ...trust, provenance: { ...trust.provenance, required: flags.requireProvenance ?? false } },
     maxGraceSeconds: DEFAULT_MAX_GRACE_SECONDS,
   }
 }

@@ -1,7 +1,7 @@
 import type { Sha256 } from '../model/ids.ts'
 import { encodeJson } from '../json/json.ts'
 import { sha256Of } from '../verify/digest.ts'
-import type { SignatureVerdict, Signer } from '../verify/identity-policy.ts'
+import type { BuildClaim, SignatureVerdict, VerifiedSigner } from '../verify/identity-policy.ts'
 import type { AuditRecord, SourceTally } from './record.ts'
 import { redactAuditRecord } from './redact.ts'
 
@@ -57,19 +57,24 @@ function writeTally(tally: SourceTally): object {
 }
 
 function writeVerdict(verdict: SignatureVerdict): object {
+  const { signer, form, predicateType, provenance, sourceRepository, sourceRef, sourceDigest, signedAtSeconds } = verdict
   return {
-    signer: writeSigner(verdict.signer),
-    form: verdict.form,
-    predicateType: verdict.predicateType,
-    provenance:
-      verdict.provenance === undefined ? undefined : { builderId: verdict.provenance.builderId, buildType: verdict.provenance.buildType },
-    sourceRepository: verdict.sourceRepository,
-    sourceRef: verdict.sourceRef,
-    signedAtSeconds: verdict.signedAtSeconds,
+    signer: writeSigner(signer),
+    form,
+    predicateType,
+    provenance: provenance === undefined ? undefined : writeBuildClaim(provenance),
+    sourceRepository,
+    sourceRef,
+    sourceDigest,
+    signedAtSeconds,
   }
 }
 
-function writeSigner(signer: Signer): object {
+function writeBuildClaim({ builderId, buildType, sourceUri, sourceRef, sourceDigest }: BuildClaim): object {
+  return { builderId, buildType, sourceUri, sourceRef, sourceDigest }
+}
+
+function writeSigner(signer: VerifiedSigner): object {
   if (signer.kind === 'key') return { kind: signer.kind, publicKeyPem: signer.publicKeyPem }
   return { kind: signer.kind, identity: signer.identity, issuer: signer.issuer }
 }

@@ -113,6 +113,7 @@ const READERS: Readers = {
   'identity-mismatch': (read) => ({ code: 'identity-mismatch', expected: read('expected').text(), actual: read('actual').text() }),
   'subject-mismatch': (read) => ({ code: 'subject-mismatch', expected: digest(read('expected')), detail: detail(read) }),
   'provenance-refused': (read) => ({ code: 'provenance-refused', detail: detail(read) }),
+  'signers-too-few': (read) => ({ code: 'signers-too-few', needed: read('needed').integer(0), found: read('found').integer(0) }),
   'signature-missing': (read) => ({ code: 'signature-missing', subject: read('subject').oneOf(['catalogue', 'artifact']) }),
   'catalogue-rollback': (read) => ({ code: 'catalogue-rollback', floor: read('floor').number(), offered: read('offered').number() }),
   'catalogue-equivocation': (read) => ({

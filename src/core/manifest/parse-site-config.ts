@@ -1,10 +1,10 @@
 import { DeliveryError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { isLabel } from '../model/names.ts'
-import { DEFAULT_THRESHOLDS, requirePolicy, type Signer, type Thresholds } from '../verify/identity-policy.ts'
 import { openJson } from '../json/json.ts'
 import type { JsonField } from '../json/json-field.ts'
-import type { GatewayConfig, MeshConfig, SiteConfig, TrustConfig } from './site-config.ts'
+import type { GatewayConfig, MeshConfig, SiteConfig } from './site-config.ts'
+import { readTrust } from './trust-field.ts'
 import { readTiers } from './tier-field.ts'
 import { readBaseUrl, readSocketUrl, readWebUrl } from './url-field.ts'
 
@@ -12,10 +12,7 @@ import { readBaseUrl, readSocketUrl, readWebUrl } from './url-field.ts'
 export const DEFAULT_MAX_GRACE_SECONDS = 7 * 86_400
 
 const CONFIG = ['schema', 'repository', 'origins', 'gateways', 'preset', 'tiers', 'mesh', 'trust', 'maxGraceSeconds'] as const
-const TRUST = ['catalogueSigners', 'artifactSigners', 'trustedRoot', 'thresholds', 'requireProvenance', 'minimumVersion'] as const
 const MESH_LISTS = 16
-const SIGNERS = 32
-const WITNESSES = 16
 
 /**
  * Reads `/sealift.json` of a portal.
@@ -78,52 +75,6 @@ function readIceServer(field: JsonField): MeshConfig['iceServers'][number] {
   const urls = get('urls').text()
   if (!/^(?:stuns?|turns?):[^\s]+$/.test(urls)) throw get('urls').refuse('expected a URL that starts with stun: or turn:')
   return { urls, username: get('username').optional((item) => item.text()), credential: get('credential').optional((item) => item.text()) }
-}
-
-function readTrust(field: JsonField): TrustConfig {
-  if (field.isAbsent) throw new DeliveryError({ code: 'policy-missing', detail: 'there is no trust section' })
-  const get = field.object(TRUST)
-  const catalogueSigners = get('catalogueSigners').optional(readSigners) ?? []
-  const artifactSigners = get('artifactSigners').optional(readSigners) ?? catalogueSigners
-  const trustedRoot = get('trustedRoot').optional((item) => item.foreignObject())
-  const thresholds = get('thresholds').optional(readThresholds) ?? DEFAULT_THRESHOLDS
-  requirePolicy(catalogueSigners, trustedRoot, thresholds)
-  requirePolicy(artifactSigners, trustedRoot, thresholds)
-  return {
-    catalogueSigners,
-    artifactSigners,
-    trustedRoot,
-    thresholds,
-    requireProvenance: get('requireProvenance').optional((item) => item.boolean()) ?? false,
-    minimumVersion: get('minimumVersion').optional((item) => item.integer(0)) ?? 0,
-  }
-}
-
-function readSigners(field: JsonField): readonly Signer[] {
-  return field.list(SIGNERS).map(readSigner)
-}
-
-/** A half-named signer passes here with an empty half, for `requirePolicy` to refuse in its own words. */
-function readSigner(field: JsonField): Signer {
-  const get = field.object(['identity', 'issuer', 'publicKey'])
-  if (get('publicKey').isAbsent) {
-    return {
-      kind: 'certificate',
-      identity: get('identity').optional((item) => item.text()) ?? '',
-      issuer: get('issuer').optional((item) => item.text()) ?? '',
-    }
-  }
-  if (!get('identity').isAbsent || !get('issuer').isAbsent) throw field.refuse('expected either publicKey, or identity and issuer')
-  return { kind: 'key', publicKeyPem: get('publicKey').text(LIMITS.siteConfigBytes) }
-}
-
-function readThresholds(field: JsonField): Thresholds {
-  const get = field.object(['log', 'sct', 'timestamp'])
-  return {
-    log: get('log').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.log,
-    sct: get('sct').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.sct,
-    timestamp: get('timestamp').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.timestamp,
-  }
 }
 
 function invalid(path: string, detail: string): DeliveryError {

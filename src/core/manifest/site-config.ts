@@ -1,4 +1,5 @@
 import type { Signer, Thresholds } from '../verify/identity-policy.ts'
+import type { ProvenancePolicy } from '../verify/provenance-policy.ts'
 import type { Tier } from '../ports.ts'
 
 /** A LAN gateway, and the address space a browser must be told to reach it in (Local Network Access). */
@@ -32,11 +33,13 @@ export interface MeshConfig {
 export interface TrustConfig {
   readonly catalogueSigners: readonly Signer[]
   readonly artifactSigners: readonly Signer[]
-  /** Sigstore `trusted_root.json`, parsed JSON; undefined when only keys sign. */
+  /** How many different ones of them must have signed. */
+  readonly minSigners: { readonly catalogue: number; readonly artifacts: number }
+  /** Sigstore `trusted_root.json`, parsed JSON, or a list of them; undefined when only keys sign. */
   readonly trustedRoot: unknown
   readonly thresholds: Thresholds
-  /** Refuse an artifact without a SLSA provenance attestation among its bundles. */
-  readonly requireProvenance: boolean
+  /** What SLSA provenance has to say. */
+  readonly provenance: ProvenancePolicy
   /** Lowest catalogue version ever accepted: the floor of a first visit. */
   readonly minimumVersion: number
 }

@@ -1,24 +1,30 @@
-import type { SiteConfig } from '../manifest/site-config.ts'
+import type { TrustConfig } from '../manifest/site-config.ts'
 import { requirePolicy, type SignaturePolicy } from './identity-policy.ts'
+import { ANY_PROVENANCE, type ProvenancePolicy } from './provenance-policy.ts'
 
 /** Whose signatures count for a site. */
 export interface SiteTrust {
   readonly catalogue: SignaturePolicy
   readonly artifacts: SignaturePolicy
-  /** Refuse an artifact without SLSA provenance. */
-  readonly requireProvenance: boolean
+  readonly provenance: ProvenancePolicy
 }
 
-/** @throws {DeliveryError} `policy-missing` */
-export function trustOfConfig({ trust }: Pick<SiteConfig, 'trust'>): SiteTrust {
+/** @throws {DeliveryError} `policy-missing`, `config-invalid` */
+export function siteTrust({ catalogueSigners, artifactSigners, minSigners, provenance, ...under }: TrustConfig): SiteTrust {
+  const { trustedRoot, thresholds } = under
   return {
-    catalogue: requirePolicy(trust.catalogueSigners, trust.trustedRoot, trust.thresholds),
-    artifacts: requirePolicy(trust.artifactSigners, trust.trustedRoot, trust.thresholds),
-    requireProvenance: trust.requireProvenance,
+    catalogue: requirePolicy(catalogueSigners, {
+      trustedRoot,
+      thresholds,
+      minSigners: minSigners.catalogue,
+      path: 'trust.catalogueSigners',
+    }),
+    artifacts: requirePolicy(artifactSigners, { trustedRoot, thresholds, minSigners: minSigners.artifacts, path: 'trust.artifactSigners' }),
+    provenance,
   }
 }
 
 /** One policy for all that a site publishes. */
 export function trustOfPolicy(policy: SignaturePolicy): SiteTrust {
-  return { catalogue: policy, artifacts: policy, requireProvenance: false }
+  return { catalogue: policy, artifacts: policy, provenance: ANY_PROVENANCE }
 }

@@ -3,6 +3,7 @@
 import { DeliveryError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { isSha256, type Sha256 } from '../model/ids.ts'
+import type { BuildClaim } from './identity-policy.ts'
 
 /** DSSE payload type of an in-toto statement. */
 export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json'
@@ -10,10 +11,13 @@ export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json'
 const STATEMENT_TYPES: ReadonlySet<unknown> = new Set(['https://in-toto.io/Statement/v0.1', 'https://in-toto.io/Statement/v1'])
 
 /** The only statements that vouch for what they are about, and how each is read: a test result or a summary says no such thing. */
-const PROVENANCE_READERS: ReadonlyMap<string, (predicate: unknown) => Provenance> = new Map([
+const PROVENANCE_READERS: ReadonlyMap<string, (predicate: unknown) => BuildClaim> = new Map([
   ['https://slsa.dev/provenance/v1', provenanceV1],
   ['https://slsa.dev/provenance/v0.2', provenanceV02],
 ])
+
+/** SLSA provenance that this version reads. */
+export const SLSA_PROVENANCE_TYPES: readonly string[] = [...PROVENANCE_READERS.keys()]
 
 /** What was built or examined, and what is said about it. */
 export interface Statement {
@@ -22,14 +26,6 @@ export interface Statement {
   readonly predicateType: string
   /** Unread: its shape depends on `predicateType`. */
   readonly predicate: unknown
-}
-
-/** How an artifact was built, as its builder tells it. A field that the predicate leaves out is undefined. */
-export interface Provenance {
-  readonly builderId: string
-  readonly buildType: string
-  readonly sourceUri: string | undefined
-  readonly sourceRef: string | undefined
 }
 
 /**
@@ -49,49 +45,56 @@ export function parseStatement(payloadType: string, payload: Uint8Array): Statem
 }
 
 /**
- * The provenance in a statement of SLSA 0.2 or 1, undefined when it is a statement of another kind.
- * @throws {DeliveryError} `provenance-refused`, when it does not name its builder and build type
- */
-export function provenanceOf(statement: Statement): Provenance | undefined {
-  return PROVENANCE_READERS.get(statement.predicateType)?.(statement.predicate)
-}
-
-/**
- * What a statement vouches with.
+ * What a statement vouches with. What the predicate leaves out is undefined.
  * @throws {DeliveryError} `provenance-refused`, when it is of a kind that does not vouch, or does not name builder and build type
  */
-export function requireProvenance(statement: Statement): Provenance {
-  const provenance = provenanceOf(statement)
-  if (provenance !== undefined) return provenance
+export function readProvenance(statement: Statement): BuildClaim {
+  const read = PROVENANCE_READERS.get(statement.predicateType)
+  if (read !== undefined) return read(statement.predicate)
   throw refused(`a statement of type ${statement.predicateType} does not vouch for its subject: only SLSA provenance 0.2 and 1 do`)
 }
 
-function provenanceV1(predicate: unknown): Provenance {
+/** https://slsa.dev/spec/v1.0/provenance, and the external parameters of GitHub's workflows. */
+function provenanceV1(predicate: unknown): BuildClaim {
   const definition = at(predicate, 'buildDefinition')
   const workflow = at(at(definition, 'externalParameters'), 'workflow')
+  const sourceUri = textOrUndefined(at(workflow, 'repository'))
+  const dependencies = at(definition, 'resolvedDependencies')
+  const source =
+    sourceUri === undefined || !Array.isArray(dependencies) ? undefined : dependencies.find((one) => isOf(sourceUri, at(one, 'uri')))
   return {
     builderId: requireText(at(at(at(predicate, 'runDetails'), 'builder'), 'id'), 'runDetails.builder.id'),
     buildType: requireText(at(definition, 'buildType'), 'buildDefinition.buildType'),
-    sourceUri: textOrUndefined(at(workflow, 'repository')),
+    sourceUri,
     sourceRef: textOrUndefined(at(workflow, 'ref')),
+    sourceDigest: textOrUndefined(at(at(source, 'digest'), 'gitCommit')),
   }
 }
 
-function provenanceV02(predicate: unknown): Provenance {
-  const uri = textOrUndefined(at(at(at(predicate, 'invocation'), 'configSource'), 'uri'))
+/** https://slsa.dev/spec/v0.2/provenance */
+function provenanceV02(predicate: unknown): BuildClaim {
+  const source = at(at(predicate, 'invocation'), 'configSource')
+  const uri = textOrUndefined(at(source, 'uri'))
   const [sourceUri, sourceRef] = uri === undefined ? [] : splitRef(uri)
   return {
     builderId: requireText(at(at(predicate, 'builder'), 'id'), 'builder.id'),
     buildType: requireText(at(predicate, 'buildType'), 'buildType'),
     sourceUri,
     sourceRef,
+    sourceDigest: textOrUndefined(at(at(source, 'digest'), 'sha1')),
   }
 }
 
-/** `git+https://host/repository@refs/tags/v1` in its two parts. */
+/** Whether a dependency, `git+https://host/repository@ref`, is of this repository. */
+function isOf(repository: string, uri: unknown): boolean {
+  return typeof uri === 'string' && splitRef(uri)[0] === repository
+}
+
+/** `git+https://host/repository@refs/tags/v1` in its two parts, the repository as a plain URL. */
 function splitRef(uri: string): readonly [string, string | undefined] {
-  const cut = uri.lastIndexOf('@refs/')
-  return cut === -1 ? [uri, undefined] : [uri.slice(0, cut), uri.slice(cut + 1)]
+  const plain = uri.replace(/^git\+/, '')
+  const cut = plain.lastIndexOf('@refs/')
+  return cut === -1 ? [plain, undefined] : [plain.slice(0, cut), plain.slice(cut + 1)]
 }
 
 function sha256OfSubject(subject: unknown): readonly Sha256[] {
@@ -118,13 +121,12 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function textOrUndefined(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+  return typeof value === 'string' && value !== '' && value.length <= LIMITS.textCharacters ? value : undefined
 }
 
 function requireText(value: unknown, path: string): string {
   const text = textOrUndefined(value)
-  if (text === undefined) throw refused(`the provenance does not say its ${path}`)
-  if (text.length > LIMITS.textCharacters) throw refused(`the provenance has more than ${LIMITS.textCharacters} characters for its ${path}`)
+  if (text === undefined) throw refused(`the provenance does not say its ${path} in at most ${LIMITS.textCharacters} characters`)
   return text
 }
 

@@ -27,7 +27,7 @@ export interface AuthoritySignerOptions {
 export function authoritySigner(authority: Authority, { claims, clock, run }: AuthoritySignerOptions): PublishSigner {
   const { identity, issuer } = claims
   return {
-    policy: requirePolicy([{ kind: 'certificate', identity, issuer }], authority.trustedRoot),
+    policy: requirePolicy([{ kind: 'certificate', identity, issuer }], { trustedRoot: authority.trustedRoot }),
     signContent: (content, signal) => authority.signContent(content, claims, signal),
     async attestBuild(subject, signal) {
       const finishedAtSeconds = Math.floor(clock.nowMs() / 1000)
@@ -42,7 +42,7 @@ export function authoritySigner(authority: Authority, { claims, clock, run }: Au
 /** Signs with a key of this machine. A key says nothing of a build, so nothing is attested. */
 export function keySigner(key: SigningKey): PublishSigner {
   return {
-    policy: requirePolicy([{ kind: 'key', publicKeyPem: key.publicKeyPem }], undefined),
+    policy: requirePolicy([{ kind: 'key', publicKeyPem: key.publicKeyPem }], { trustedRoot: undefined }),
     signContent: (content, signal) => key.signContent(content, signal),
     attestBuild: () => Promise.resolve(undefined),
   }

@@ -5,7 +5,9 @@ import type { BlobRef } from '../../../src/core/model/artifact.ts'
 import type { Catalogue, CatalogueEntry, Origin } from '../../../src/core/manifest/catalogue.ts'
 import type { Manifest, ManifestPieces } from '../../../src/core/manifest/manifest.ts'
 import type { SiteConfig } from '../../../src/core/manifest/site-config.ts'
-import type { Signer } from '../../../src/core/verify/identity-policy.ts'
+import type { Identity, Signer } from '../../../src/core/verify/identity-policy.ts'
+import type { ProvenancePolicy } from '../../../src/core/verify/provenance-policy.ts'
+import { SLSA_PROVENANCE_TYPES } from '../../../src/core/verify/statement.ts'
 
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined })
 
@@ -94,8 +96,27 @@ export const manifest: fc.Arbitrary<Manifest> = fc
     }),
   )
 
+const words = fc.string({ minLength: 1 })
+const identity: fc.Arbitrary<Identity> = fc.oneof(words, fc.record({ workflow: words, refs: fc.constantFrom('tags', 'heads') }))
+
+const provenance: fc.Arbitrary<ProvenancePolicy> = fc.record({
+  required: fc.boolean(),
+  predicateTypes: fc.subarray([...SLSA_PROVENANCE_TYPES]),
+  builderId: optional(identity),
+  buildType: optional(words),
+  source: fc.record({ uri: optional(words), ref: optional(words), digest: optional(words) }),
+})
+
 const signer: fc.Arbitrary<Signer> = fc.oneof(
-  fc.record({ kind: fc.constant('certificate' as const), identity: fc.string({ minLength: 1 }), issuer: fc.webUrl() }),
+  fc.record(
+    {
+      kind: fc.constant('certificate' as const),
+      identity,
+      issuer: fc.webUrl(),
+      extensions: fc.constantFrom({}, { buildTrigger: 'push' }, { sourceRepositoryRef: 'refs/heads/main', buildTrigger: 'push' }),
+    },
+    { requiredKeys: ['kind', 'identity', 'issuer'] },
+  ),
   fc.record({
     kind: fc.constant('key' as const),
     publicKeyPem: fc.stringMatching(/^[A-Za-z\n]{1,40}$/).filter((pem) => pem.trim() !== ''),
@@ -125,11 +146,16 @@ export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
     ),
   }),
   trust: fc.record({
-    catalogueSigners: fc.array(signer, { minLength: 1, maxLength: 3 }),
-    artifactSigners: fc.array(signer, { minLength: 1, maxLength: 3 }),
+    catalogueSigners: fc.uniqueArray(signer, {
+      minLength: 1,
+      maxLength: 3,
+      selector: (one) => JSON.stringify([one.kind, ...Object.values(one).slice(1, 3)]).replace(/\\n/g, ''),
+    }),
+    artifactSigners: fc.tuple(signer),
     trustedRoot: fc.constant({ tlogs: [{ a: 1 }] }),
     thresholds: fc.record({ log: fc.nat(3), sct: fc.nat(3), timestamp: fc.nat(3) }),
-    requireProvenance: fc.boolean(),
+    minSigners: fc.record({ catalogue: fc.constant(1), artifacts: fc.constant(1) }),
+    provenance,
     minimumVersion: seconds,
   }),
   maxGraceSeconds: seconds,

@@ -5,6 +5,7 @@ import { parseSiteConfig } from '../../../src/core/manifest/parse-site-config.ts
 import { LIMITS } from '../../../src/core/limits.ts'
 import { sampleConfig, utf8 } from './samples.ts'
 import { errorFrom, failureFrom, withMember } from './outcome.ts'
+import { ANY_PROVENANCE } from '../../../src/core/verify/provenance-policy.ts'
 
 const PORTAL = 'https://portal.example/app/sealift.json'
 const good = encodeSiteConfig(sampleConfig())
@@ -25,7 +26,8 @@ test('a site needs a name and a signer; all else has a default that reaches out 
       artifactSigners: [{ kind: 'key', publicKeyPem: key.publicKey }],
       trustedRoot: undefined,
       thresholds: { log: 1, sct: 1, timestamp: 1 },
-      requireProvenance: false,
+      minSigners: { catalogue: 1, artifacts: 1 },
+      provenance: ANY_PROVENANCE,
       minimumVersion: 0,
     },
     maxGraceSeconds: 604_800,
@@ -118,7 +120,13 @@ test.each([
   ['a minimum version below zero', 'trust.minimumVersion', -1],
   ['a threshold in text', 'trust.thresholds.sct', '1'],
   ['a trusted root in text', 'trust.trustedRoot', '{}'],
-  ['provenance in text', 'trust.requireProvenance', 'yes'],
+  ['provenance in text', 'trust.provenance', 'yes'],
+  ['a predicate type that nobody can read', 'trust.provenance.predicateTypes.0', 'https://spdx.dev/Document'],
+  ['an extension that no certificate has', 'trust.catalogueSigners.0.extensions', { sourceRepo: 'c' }],
+  ['a log demanded of a certificate in the place for keys', 'trust.catalogueSigners.0', { identity: 'a', issuer: 'b', requireLog: true }],
+  ['an identity with a pattern', 'trust.provenance.builderId.refs', 'tags*'],
+  ['more signers than are named', 'trust.artifactSigners', [key]],
+  ['a signer that is named twice', 'trust.artifactSigners', [key, { publicKey: key.publicKey.replaceAll('\n', '\r\n') }]],
   ['a signer that is key and certificate', 'trust.catalogueSigners.0.publicKey', 'pem'],
   ['a negative ceiling of grace', 'maxGraceSeconds', -1],
   ['a schema in text', 'schema', '1'],

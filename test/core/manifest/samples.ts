@@ -3,6 +3,7 @@ import type { Catalogue, CatalogueEntry } from '../../../src/core/manifest/catal
 import type { Manifest } from '../../../src/core/manifest/manifest.ts'
 import type { SiteConfig } from '../../../src/core/manifest/site-config.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
+import { ANY_PROVENANCE } from '../../../src/core/verify/provenance-policy.ts'
 
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 export const digestOf = (text: string): CatalogueEntry['artifact']['sha256'] => sha256Of(utf8(text))
@@ -85,7 +86,8 @@ export function sampleConfig(changes: Partial<SiteConfig> = {}): SiteConfig {
       artifactSigners: [signer, { kind: 'key', publicKeyPem: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n' }],
       trustedRoot: { mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' },
       thresholds: { log: 1, sct: 1, timestamp: 0 },
-      requireProvenance: true,
+      minSigners: { catalogue: 1, artifacts: 2 },
+      provenance: { ...ANY_PROVENANCE, required: true, builderId: { workflow: 'https://ci.example/build.yml', refs: 'tags' } },
       minimumVersion: 1_700_000_000,
     },
     maxGraceSeconds: 172_800,

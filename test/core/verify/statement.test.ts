@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { failureOf } from '../../../src/core/errors.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
-import { IN_TOTO_PAYLOAD_TYPE, parseStatement, provenanceOf, type Statement } from '../../../src/core/verify/statement.ts'
+import { IN_TOTO_PAYLOAD_TYPE, parseStatement, readProvenance, type Statement } from '../../../src/core/verify/statement.ts'
 import { errorFrom } from '../manifest/outcome.ts'
 
 const DIGEST = 'ab'.repeat(32)
@@ -15,6 +15,10 @@ const STATEMENT = {
     buildDefinition: {
       buildType: 'https://actions.github.io/buildtypes/workflow/v1',
       externalParameters: { workflow: { repository: 'https://github.com/acme/agent', ref: 'refs/tags/v1' } },
+      resolvedDependencies: [
+        { uri: 'git+https://github.com/acme/tools@refs/tags/v1', digest: { gitCommit: 'decaf' } },
+        { uri: 'git+https://github.com/acme/agent@refs/tags/v1', digest: { gitCommit: 'c0ffee' } },
+      ],
     },
     runDetails: { builder: { id: 'https://github.com/acme/agent/release.yml' } },
   },
@@ -73,42 +77,44 @@ test('refuses any other JSON with a typed failure', () => {
 })
 
 test('provenance of SLSA 1 tells builder, build type and source', () => {
-  expect(provenanceOf(parse(STATEMENT))).toEqual({
+  expect(readProvenance(parse(STATEMENT))).toEqual({
     builderId: 'https://github.com/acme/agent/release.yml',
     buildType: 'https://actions.github.io/buildtypes/workflow/v1',
     sourceUri: 'https://github.com/acme/agent',
     sourceRef: 'refs/tags/v1',
+    sourceDigest: 'c0ffee',
   })
 })
 
 test('provenance of SLSA 0.2 tells the same, where it says it', () => {
-  const configSource = { uri: 'git+https://github.com/acme/agent@refs/tags/v1' }
+  const configSource = { uri: 'git+https://github.com/acme/agent@refs/tags/v1', digest: { sha1: 'c0ffee' } }
   const predicate = { builder: { id: 'builder' }, buildType: 'type', invocation: { configSource } }
-  expect(provenanceOf(older(predicate))).toEqual({
+  expect(readProvenance(older(predicate))).toEqual({
     builderId: 'builder',
     buildType: 'type',
-    sourceUri: 'git+https://github.com/acme/agent',
+    sourceUri: 'https://github.com/acme/agent',
     sourceRef: 'refs/tags/v1',
+    sourceDigest: 'c0ffee',
   })
-  expect(provenanceOf(older({ builder: { id: 'builder' }, buildType: 'type' }))).toMatchObject({
+  expect(readProvenance(older({ builder: { id: 'builder' }, buildType: 'type' }))).toMatchObject({
     sourceUri: undefined,
     sourceRef: undefined,
   })
 })
 
 test('provenance that does not name its builder is refused', () => {
-  expect(codeOf(() => provenanceOf(older({ buildType: 'type' })))).toBe('provenance-refused')
-  expect(codeOf(() => provenanceOf(parse({ ...STATEMENT, predicate: null })))).toBe('provenance-refused')
+  expect(codeOf(() => readProvenance(older({ buildType: 'type' })))).toBe('provenance-refused')
+  expect(codeOf(() => readProvenance(parse({ ...STATEMENT, predicate: null })))).toBe('provenance-refused')
 })
 
 test('a builder that takes more words than a record keeps is refused', () => {
   const named = (id: string) => older({ builder: { id }, buildType: 'type' })
-  expect(provenanceOf(named('b'.repeat(LIMITS.textCharacters)))).toMatchObject({ buildType: 'type' })
-  expect(codeOf(() => provenanceOf(named('b'.repeat(LIMITS.textCharacters + 1))))).toBe('provenance-refused')
+  expect(readProvenance(named('b'.repeat(LIMITS.textCharacters)))).toMatchObject({ buildType: 'type' })
+  expect(codeOf(() => readProvenance(named('b'.repeat(LIMITS.textCharacters + 1))))).toBe('provenance-refused')
 })
 
-test('a statement of another kind has no provenance', () => {
-  expect(provenanceOf(parse({ ...STATEMENT, predicateType: 'https://spdx.dev/Document' }))).toBeUndefined()
+test('a statement of another kind vouches for nothing', () => {
+  expect(codeOf(() => readProvenance(parse({ ...STATEMENT, predicateType: 'https://spdx.dev/Document' })))).toBe('provenance-refused')
 })
 
 function older(predicate: unknown): Statement {

@@ -1,16 +1,24 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { failureOf } from '../../../src/core/errors.ts'
 import { encodeCatalogue } from '../../../src/core/manifest/parse-catalogue.ts'
 import { encodeCatalogueEnvelope } from '../../../src/core/manifest/parse-envelope.ts'
-import type { SignatureVerifier } from '../../../src/core/ports.ts'
+import type { Approval, SignatureVerifier } from '../../../src/core/ports.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
 import type { SignaturePolicy, SignatureVerdict } from '../../../src/core/verify/identity-policy.ts'
+import { ANY_PROVENANCE } from '../../../src/core/verify/provenance-policy.ts'
+import { trustOfPolicy, type SiteTrust } from '../../../src/core/verify/site-trust.ts'
 import { vouchForArtifact, vouchForCatalogue } from '../../../src/core/verify/vouch.ts'
 import { verdict as provenance } from '../audit/samples.ts'
 import { sampleCatalogue } from '../manifest/samples.ts'
 
 const ARTIFACT = sha256Of(new Uint8Array([1, 2, 3]))
-const policy: SignaturePolicy = { anyOf: [provenance.signer], trustedRoot: {}, thresholds: { log: 1, sct: 1, timestamp: 1 } }
+const second = { kind: 'key', publicKeyPem: 'PEM' } as const
+const policy: SignaturePolicy = {
+  anyOf: [provenance.signer, second],
+  minSigners: 1,
+  trustedRoot: {},
+  thresholds: { log: 1, sct: 1, timestamp: 1 },
+}
 const message: SignatureVerdict = { ...provenance, form: 'message', predicateType: undefined, provenance: undefined }
 const failedTest: SignatureVerdict = {
   ...provenance,
@@ -19,8 +27,8 @@ const failedTest: SignatureVerdict = {
 }
 
 /** Finds each signature good, whatever it is over: what it says is all that is left to judge. */
-function verifierSaying(...verdicts: readonly SignatureVerdict[]): SignatureVerifier {
-  const left = [...verdicts]
+function verifierSaying(...files: readonly (readonly Approval[])[]): SignatureVerifier {
+  const left = [...files]
   return {
     async verify() {
       const next = left.shift()
@@ -30,11 +38,13 @@ function verifierSaying(...verdicts: readonly SignatureVerdict[]): SignatureVeri
   }
 }
 
-async function artifactWith(verdicts: readonly SignatureVerdict[], requireProvenance: boolean): Promise<unknown> {
-  const trust = { catalogue: policy, artifacts: policy, requireProvenance }
-  const bundles = verdicts.map((_, i) => new Uint8Array([i]))
+const by = (signer: number, ...verdicts: readonly SignatureVerdict[]): readonly Approval[] =>
+  verdicts.map((verdict) => ({ verdict, signer }))
+
+async function artifactWith(files: readonly (readonly Approval[])[], trust: SiteTrust): Promise<unknown> {
+  const bundles = files.map((_, i) => new Uint8Array([i]))
   try {
-    const accepted = await vouchForArtifact(bundles, { artifact: ARTIFACT, trust }, verifierSaying(...verdicts))
+    const accepted = await vouchForArtifact(bundles, { artifact: ARTIFACT, trust }, verifierSaying(...files))
     return accepted.map(({ verdict }) => verdict.form)
   } catch (error) {
     return failureOf(error)?.code
@@ -49,13 +59,40 @@ test.each<readonly [string, readonly SignatureVerdict[], boolean, unknown]>([
   ['a signature and a failed test where provenance is demanded', [message, failedTest], true, 'provenance-refused'],
   ['a signature and a failed test where it is not', [failedTest, message], false, ['message']],
   ['nothing', [], false, 'signature-missing'],
-])('of an artifact, %s', async (_what, verdicts, requireProvenance, expected) => {
-  expect(await artifactWith(verdicts, requireProvenance)).toEqual(expected)
+])('of an artifact, %s', async (_what, verdicts, required, expected) => {
+  const trust = { ...trustOfPolicy(policy), provenance: { ...ANY_PROVENANCE, required } }
+  expect(
+    await artifactWith(
+      verdicts.map((verdict) => by(0, verdict)),
+      trust,
+    ),
+  ).toEqual(expected)
+})
+
+describe('where two have to sign', () => {
+  const trust = trustOfPolicy({ ...policy, minSigners: 2 })
+  test.each<readonly [string, readonly (readonly Approval[])[], unknown]>([
+    ['both is enough', [by(0, message), by(1, message)], ['message', 'message']],
+    ['both in one file is enough', [[...by(0, message), ...by(1, message)]], ['message', 'message']],
+    ['one of them is too few', [by(0, message)], 'signers-too-few'],
+    ['one of them twice is one', [by(0, message), by(0, provenance), by(0, message)], 'signers-too-few'],
+    ['what the second says is looked at too', [by(0, message), by(1, failedTest)], 'signers-too-few'],
+    ['nobody is missing, not too few', [], 'signature-missing'],
+  ])('%s', async (_what, files, expected) => {
+    expect(await artifactWith(files, trust)).toEqual(expected)
+  })
+
+  test('a catalogue with one of the two signatures is not believed', async () => {
+    const file = encodeCatalogueEnvelope({ payload: encodeCatalogue(sampleCatalogue()), bundles: [new TextEncoder().encode('{}')] })
+    await expect(vouchForCatalogue(file, trust.catalogue, verifierSaying(by(0, message)))).rejects.toMatchObject({
+      code: 'signers-too-few',
+    })
+  })
 })
 
 test('a catalogue is believed under a signature over its bytes, and under no attestation about them', async () => {
   const payload = encodeCatalogue(sampleCatalogue())
   const file = encodeCatalogueEnvelope({ payload, bundles: [new TextEncoder().encode('{}')] })
-  expect((await vouchForCatalogue(file, policy, verifierSaying(message))).payloadSha256).toBe(sha256Of(payload))
-  await expect(vouchForCatalogue(file, policy, verifierSaying(provenance))).rejects.toMatchObject({ code: 'bundle-invalid' })
+  expect((await vouchForCatalogue(file, policy, verifierSaying(by(0, message)))).payloadSha256).toBe(sha256Of(payload))
+  await expect(vouchForCatalogue(file, policy, verifierSaying(by(0, provenance)))).rejects.toMatchObject({ code: 'bundle-invalid' })
 })

@@ -58,6 +58,7 @@ const byCode = (
   'subject-mismatch': fc.record({ code: is('subject-mismatch'), expected: sha256, ...detail }),
   'provenance-refused': fc.record({ code: is('provenance-refused'), ...detail }),
   'signature-missing': fc.record({ code: is('signature-missing'), subject: fc.constantFrom('catalogue', 'artifact') }),
+  'signers-too-few': fc.record({ code: is('signers-too-few'), needed: count, found: count }),
   'catalogue-rollback': fc.record({ code: is('catalogue-rollback'), floor: count, offered: count }),
   'catalogue-equivocation': fc.record({ code: is('catalogue-equivocation'), version: count, known: sha256, offered: sha256 }),
   'catalogue-expired': fc.record({ code: is('catalogue-expired'), expiredAtSeconds: count, nowSeconds: count }),
@@ -117,9 +118,12 @@ const verdict: fc.Arbitrary<SignatureVerdict> = fc.record({
   ),
   form: fc.constantFrom('message', 'attestation'),
   predicateType: optional(text),
-  provenance: optional(fc.record({ builderId: text, buildType: text })),
+  provenance: optional(
+    fc.record({ builderId: text, buildType: text, sourceUri: optional(text), sourceRef: optional(text), sourceDigest: optional(text) }),
+  ),
   sourceRepository: optional(text),
   sourceRef: optional(text),
+  sourceDigest: optional(text),
   signedAtSeconds: optional(number),
 })
 
