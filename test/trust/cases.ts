@@ -1,6 +1,5 @@
 /** Bundles and policies with the verdict that each must get, in Node and in browsers alike. All of it plain data. */
 
-import type { Failure } from '../../src/core/errors.ts'
 import type { Signer, Thresholds } from '../../src/core/verify/identity-policy.ts'
 import {
   createOfflineSigstore,
@@ -14,28 +13,18 @@ import {
   type OfflineSigstore,
   type SignOptions,
 } from './offline-sigstore.ts'
+import { policyRows } from './policy-rows.ts'
 import { replaceBytes } from './reissue.ts'
+import { ARTIFACT, type Row, type TrustCase } from './trust-case.ts'
 
-export interface TrustCase {
-  readonly name: string
-  readonly file: string
-  readonly subject: string
-  readonly signers: readonly Signer[]
-  readonly trustedRoot: unknown
-  readonly thresholds: Thresholds
-  readonly expected: 'accepted' | Failure['code']
-}
+export { ARTIFACT, type TrustCase } from './trust-case.ts'
 
 export const CERTIFICATE_SIGNER: Signer = { kind: 'certificate', identity: IDENTITY, issuer: ISSUER }
-export const ARTIFACT = Buffer.from('an artifact')
 const OTHER = Buffer.from('another artifact')
 
 const CODE_SIGNING = Buffer.from('2b06010505070303', 'hex')
 const CLIENT_AUTH = Buffer.from('2b06010505070302', 'hex')
 const THRESHOLDS: Thresholds = { log: 1, sct: 1, timestamp: 1 }
-
-type Defaults = 'subject' | 'signers' | 'thresholds' | 'trustedRoot'
-type Row = Omit<TrustCase, Defaults | 'file'> & Partial<Pick<TrustCase, Defaults>> & { readonly bundle: BundleJson | string }
 
 /** Made anew at each call, with new keys: about a second. */
 export async function makeTrustCases(): Promise<readonly TrustCase[]> {
@@ -47,6 +36,7 @@ export async function makeTrustCases(): Promise<readonly TrustCase[]> {
     ...(await keyRows(sigstore)),
     ...(await formatRows(sigstore)),
     ...(await rootRows(sigstore)),
+    ...(await policyRows(sigstore)),
     ...(await editedCertificateRows()),
     ...(await alteredSignatureRows(sigstore)),
   ]

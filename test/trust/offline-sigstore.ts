@@ -19,8 +19,10 @@ export interface SignOptions {
   readonly rawIssuer?: string
   /** A managed key instead of a certificate. */
   readonly key?: KeyPair
-  /** `log`: an entry with a signed time. `both` (the default): a timestamp too. `none`: neither. */
-  readonly witness?: 'both' | 'log' | 'none'
+  /** `log`: an entry with a signed time. `both` (the default): a timestamp too. `timestamp`: that alone. `none`: neither. */
+  readonly witness?: 'both' | 'log' | 'timestamp' | 'none'
+  /** Fulcio's extensions by their number, beside issuer, source repository and ref, or in their place. */
+  readonly extensions?: Readonly<Record<number, string>>
   /** Changes the certificate after it was issued, keeping its length; the authority signs the changed one. */
   readonly editCertificate?: (tbs: Buffer) => Buffer
   readonly payloadType?: string
@@ -86,7 +88,7 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
     }
     const { identity = IDENTITY, issuer = ISSUER, rawIssuer = issuer } = options
     const pair = newKey()
-    const extensions = { 8: issuer, 12: REPOSITORY, 14: REF }
+    const extensions = { 8: issuer, 12: REPOSITORY, 14: REF, ...options.extensions }
     const issued = await ca.issueCertificate({
       publicKey: Buffer.from(pair.publicKey.export({ type: 'spki', format: 'der' })),
       subjectAltName: identity,
@@ -103,6 +105,16 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
 
   async function witness(entry: Entry, signature: Buffer, how: SignOptions['witness']): Promise<object> {
     if (how === 'none') return {}
+    const timestamp = async (): Promise<object> => {
+      const token = await tsa.timestamp({
+        artifactHash: sha256(signature),
+        hashAlgorithmOID: SHA256_OID,
+        nonce: 1,
+        policyOID: `${FULCIO}.2`,
+      })
+      return { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: base64(bufferOf(token)) }] } }
+    }
+    if (how === 'timestamp') return timestamp()
     const [logged]: readonly unknown[] = Object.values(await tlog.log(entry))
     if (!isLogged(logged)) throw new TypeError('the log gave no proof')
     const proof = logged.verification.inclusionProof
@@ -122,8 +134,7 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       canonicalizedBody: logged.body,
     }
     if (how === 'log') return { tlogEntries: [logEntry] }
-    const token = await tsa.timestamp({ artifactHash: sha256(signature), hashAlgorithmOID: SHA256_OID, nonce: 1, policyOID: `${FULCIO}.2` })
-    return { tlogEntries: [logEntry], timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: base64(bufferOf(token)) }] } }
+    return { tlogEntries: [logEntry], ...(await timestamp()) }
   }
 
   return {
