@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../node/package-root.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
+import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
 import { addSignaling } from './commands/signaling.ts'
 import { addToken } from './commands/token.ts'
@@ -58,6 +59,7 @@ function createProgram(terminal: Terminal): Command {
   addInit(program, terminal)
   addPublish(program, terminal)
   addVerify(program, terminal)
+  addPolicy(program, terminal)
   addKeygen(program, terminal)
   addToken(program, terminal)
   addSignaling(program, terminal)

@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
+import { DeliveryError } from '../core/errors.ts'
 import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
 import { readInput } from '../node/input-file.ts'
 import { readConfig } from '../node/verify/read-config.ts'
 import { ANY_PROVENANCE } from '../core/verify/provenance-policy.ts'
 import { siteTrust, type SiteTrust } from '../core/verify/site-trust.ts'
-import { readTrustedRoot } from '../node/verify/trusted-root-file.ts'
+import { readPolicyFile } from '../node/trust/policy-file.ts'
+import { readTrustedRoot } from '../node/trust/trusted-root-file.ts'
 
 /** Whose signature counts, as given on a command line. */
 export interface TrustFlags {
@@ -14,6 +16,7 @@ export interface TrustFlags {
   readonly issuer?: string
   readonly trustedRoot?: string
   readonly publicKey?: string
+  readonly policy?: string
 }
 
 export function addTrustOptions(command: Command): Command {
@@ -21,13 +24,23 @@ export function addTrustOptions(command: Command): Command {
     .option('--identity <uri>', 'who must have signed: the whole identity in the certificate')
     .option('--issuer <url>', 'who vouched for that identity, for example https://token.actions.githubusercontent.com')
     .option('--trusted-root <file>', 'Sigstore trusted_root.json or .jsonl, for --identity')
+    .option('--policy <file>', 'policy file (see `sealift policy`), instead of --identity and --public-key')
     .option('--public-key <file>', 'PEM key that must have signed, instead of --identity')
 }
 
 /** What the flags say, or undefined when none is given. @throws {DeliveryError} `policy-missing`, `input-invalid` */
 export async function readTrustFlags(flags: TrustFlags): Promise<TrustConfig | undefined> {
-  const { identity, issuer, trustedRoot, publicKey } = flags
-  if ([identity, issuer, trustedRoot, publicKey].every((flag) => flag === undefined)) return undefined
+  const { identity, issuer, trustedRoot, publicKey, policy } = flags
+  if ([identity, issuer, publicKey, policy, trustedRoot].every((flag) => flag === undefined)) return undefined
+  if (policy !== undefined) {
+    if (identity !== undefined || issuer !== undefined || publicKey !== undefined)
+      throw new DeliveryError({
+        code: 'input-invalid',
+        path: '--policy',
+        detail: 'cannot be used together with --identity, --issuer or --public-key',
+      })
+    return await readPolicyFile(policy, trustedRoot)
+  }
   const signers: Signer[] = []
   if (publicKey !== undefined) signers.push({ kind: 'key', publicKeyPem: await readText(publicKey) })
   if (identity !== undefined || issuer !== undefined) signers.push({ kind: 'certificate', identity: identity ?? '', issuer: issuer ?? '' })

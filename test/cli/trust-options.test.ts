@@ -9,6 +9,6 @@ test('a trusted root that is no JSON is not quoted, since a person may have name
   const trustedRoot = join(await temporaryFolder(), 'root.json')
   await writeFile(trustedRoot, 's3cret')
   const refusal: unknown = await readTrustFlags({ identity: 'a', issuer: 'b', trustedRoot }).catch((error: unknown) => error)
-  expect(refusal).toMatchObject({ failure: { code: 'input-invalid', path: trustedRoot, detail: 'is not JSON' } })
+  expect(refusal).toMatchObject({ failure: { code: 'input-invalid', path: trustedRoot, detail: 'is neither JSON nor JSON Lines' } })
   expect(inspect(refusal)).not.toContain('s3cret')
 })

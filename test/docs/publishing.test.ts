@@ -11,6 +11,7 @@ import { runCli } from '../cli/run-cli.ts'
 import { bytesOf, never } from '../node/publish-fixture.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { blocksOf, readPage, rowsOf } from './page.ts'
+import { linesOf, type Line } from './shell.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -19,19 +20,6 @@ const PAGE = readPage('publishing.md')
 const BLOCKS = blocksOf(PAGE)
 const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release.yml@refs/heads/main'
 const FILE = 'agent-1.2.3-linux-amd64.tar.gz'
-
-interface Line {
-  readonly words: readonly string[]
-  readonly exitCode: number
-}
-
-function linesOf(text: string): readonly Line[] {
-  return text.split('\n').map((line) => {
-    const [command = '', exit] = line.split(/ # ends with (\d+)$/)
-    const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
-    return { words, exitCode: Number(exit ?? 0) }
-  })
-}
 
 const home = process.cwd()
 afterEach(() => process.chdir(home))

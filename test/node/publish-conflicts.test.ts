@@ -66,7 +66,7 @@ describe('two publishers of one site', () => {
     const { payload } = await preparePublish(options, never)
     const bundle = await options.signer.signContent(contentOfBytes(payload), never)
     await writeFile(lockOf(options.site), lockBy({ pid: process.pid }))
-    const attach = attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(options.signer.policy) }, never)
+    const attach = attachCatalogue({ site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(options.signer.policy) }, never)
     await expect(attach).rejects.toMatchObject({ code: 'publish-conflict' })
   })
 
@@ -168,7 +168,7 @@ describe('a publisher whose clock was wrong once', () => {
     clock.advance(-400 * DAY_SECONDS)
     const { payload } = await preparePublish({ ...options, replace: true }, never)
     const bundle = await options.signer.signContent(contentOfBytes(payload), never)
-    await attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(options.signer.policy), clock }, never)
+    await attachCatalogue({ site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(options.signer.policy), clock }, never)
     expect((await catalogueOf(options.site)).version).toBe(1_800_000_000)
   })
 
@@ -178,7 +178,10 @@ describe('a publisher whose clock was wrong once', () => {
     const { payload } = await preparePublish(options, never)
     const bundle = await options.signer.signContent(contentOfBytes(payload), never)
     clock.advance(61)
-    const attach = attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(options.signer.policy), clock }, never)
+    const attach = attachCatalogue(
+      { site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(options.signer.policy), clock },
+      never,
+    )
     await expect(attach).rejects.toMatchObject({ code: 'input-invalid' })
   })
 })

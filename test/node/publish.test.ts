@@ -12,7 +12,12 @@ import { readSiteIn } from '../../src/node/site/site-reader.ts'
 import { writeSite } from '../../src/node/site/site-writer.ts'
 import { contentOfBytes } from '../../src/node/signing/content.ts'
 import { trustOfPolicy } from '../../src/core/verify/site-trust.ts'
-import { OTHER_CLAIMS } from './claims.ts'
+import { openAuthority } from '../../src/node/authority/authority.ts'
+import { authoritySigner } from '../../src/node/publish/publish-signer.ts'
+import { provenanceStatement } from '../../src/node/signing/statement.ts'
+import { systemClock } from '../../src/node/system-clock.ts'
+import { requirePolicy } from '../../src/core/verify/identity-policy.ts'
+import { CLAIMS, OTHER_CLAIMS } from './claims.ts'
 import { bytesOf, catalogueOf, makeAuthoritySigner, makeFolder, makeKeySigner, never, snapshotOf, stoppedClock } from './publish-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
@@ -21,6 +26,15 @@ import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
+const BUILD = {
+  repository: 'https://github.com/acme/agent',
+  ref: 'refs/tags/v1.2.3',
+  commit: 'c0ffee'.padEnd(40, '0'),
+  workflowPath: '.github/workflows/release.yml',
+  builderId: CLAIMS.identity,
+  invocationId: 'https://github.com/acme/agent/actions/runs/1',
+  finishedAtSeconds: 1_800_000_000,
+}
 const KIB = 1024
 const MIB = 1024 * KIB
 
@@ -140,6 +154,77 @@ describe('what is published', () => {
       never,
     )
     expect((await onlyManifest(options.site)).bundles.map(({ kind }) => kind)).toEqual(['signature', 'attestation'])
+  })
+})
+
+describe('bundles as they were downloaded', () => {
+  async function attested() {
+    const authority = await openAuthority(await temporaryFolder(), { clock: systemClock })
+    const signer = authoritySigner(authority, { claims: CLAIMS, clock: systemClock })
+    const sha256 = sha256Of(Buffer.from('agent'))
+    const provenance = Buffer.from((await signer.attestBuild({ name: FILE, sha256 }, never)) ?? [])
+    const about = provenanceStatement({ name: FILE, sha256 }, BUILD)
+    const sbom = Buffer.from(await authority.attest({ ...about, predicateType: 'https://spdx.dev/Document/v2.3' }, CLAIMS, never))
+    return {
+      signer,
+      sha256,
+      provenance,
+      sbom,
+      trust: { ...trustOfPolicy(signer.policy), provenance: { ...ANY_PROVENANCE, required: true } },
+    }
+  }
+
+  test('are found by the digest of the file, and what says nothing of a build is left out', async () => {
+    const { sha256, provenance, sbom, trust, signer } = await attested()
+    const options = await base({ [FILE]: 'agent', [`sha256:${sha256}.jsonl`]: `${sbom.toString()}\n${provenance.toString()}\n` })
+    const report = await preparePublish({ ...options, signer: undefined, trust }, never)
+    expect(report.artifacts).toHaveLength(1)
+    expect(report.artifacts[0]?.manifest.bundles).toEqual([
+      { kind: 'attestation', sha256: sha256Of(provenance), sizeBytes: provenance.length },
+    ])
+    await attachCatalogue(
+      { site: options.site, payload: report.payload, bundles: [await signer.signContent(contentOfBytes(report.payload), never)], trust },
+      never,
+    )
+    const again = await preparePublish({ ...options, signer: undefined, trust }, never)
+    expect(again).toMatchObject({ isNew: false, artifacts: [{ isNew: false }] })
+  })
+
+  test('that only say other things are no word for the file', async () => {
+    const { sha256, sbom, trust } = await attested()
+    const options = await base({ [FILE]: 'agent', [`sha256-${sha256}.jsonl`]: `${sbom.toString()}\n` })
+    await expect(preparePublish({ ...options, signer: undefined, trust }, never)).rejects.toMatchObject({ code: 'provenance-refused' })
+  })
+})
+
+describe('where two have to sign', () => {
+  test('a catalogue takes the bundles of both, and one of them is too few', async () => {
+    const [first, second] = [await makeAuthoritySigner(), await makeKeySigner()]
+    const { trustedRoot, thresholds, anyOf } = first.policy
+    const both = requirePolicy([...anyOf, ...second.policy.anyOf], { trustedRoot, thresholds, minSigners: 2 })
+    const sign = async (bytes: Uint8Array) =>
+      await Promise.all([first, second].map(async (one) => await one.signContent(contentOfBytes(bytes), never)))
+    const lines = (await sign(Buffer.from('agent'))).map((bundle) => Buffer.from(bundle).toString())
+    const options = {
+      ...(await base({ [FILE]: 'agent', [`${FILE}.sigstore.jsonl`]: lines.join('\n') })),
+      signer: undefined,
+      trust: trustOfPolicy(both),
+    }
+    const { payload } = await preparePublish(options, never)
+    const bundles = await sign(payload)
+    await expect(attachCatalogue({ ...options, payload, bundles: bundles.slice(1) }, never)).rejects.toMatchObject({
+      code: 'signers-too-few',
+    })
+    await attachCatalogue({ ...options, payload, bundles }, never)
+    expect((await catalogueOf(options.site)).artifacts).toHaveLength(1)
+  })
+
+  test('a file that one of them signed is not published', async () => {
+    const [first, second] = [await makeAuthoritySigner(), await makeKeySigner()]
+    const { trustedRoot, anyOf } = first.policy
+    const both = requirePolicy([...anyOf, ...second.policy.anyOf], { trustedRoot, minSigners: 2 })
+    const options = { ...(await base({ [FILE]: 'agent' })), signer: second, trust: trustOfPolicy(both) }
+    await expect(publish(options, never)).rejects.toMatchObject({ code: 'signers-too-few' })
   })
 })
 
@@ -301,7 +386,7 @@ describe('signing elsewhere, in two steps', () => {
     expect(isNew).toBe(true)
     await expect(stat(join(options.site, 'catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
     const bundle = await signer.signContent(contentOfBytes(payload), never)
-    await attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(signer.policy) }, never)
+    await attachCatalogue({ site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(signer.policy) }, never)
     expect((await catalogueOf(options.site)).artifacts.map(({ name }) => name)).toEqual(['edge-agent'])
     expect((await preparePublish(options, never)).isNew).toBe(false)
   })
@@ -311,11 +396,13 @@ describe('signing elsewhere, in two steps', () => {
     const { payload } = await preparePublish(options, never)
     const trust = trustOfPolicy(signer.policy)
     const foreign = await (await makeAuthoritySigner(OTHER_CLAIMS)).signContent(contentOfBytes(payload), never)
-    await expect(attachCatalogue({ site: options.site, payload, bundle: foreign, trust }, never)).rejects.toMatchObject({
+    await expect(attachCatalogue({ site: options.site, payload, bundles: [foreign], trust }, never)).rejects.toMatchObject({
       name: 'DeliveryError',
     })
     const bundle = await signer.signContent(contentOfBytes(Buffer.from('{}')), never)
-    await expect(attachCatalogue({ site: options.site, payload, bundle, trust }, never)).rejects.toMatchObject({ code: 'subject-mismatch' })
+    await expect(attachCatalogue({ site: options.site, payload, bundles: [bundle], trust }, never)).rejects.toMatchObject({
+      code: 'subject-mismatch',
+    })
     await expect(stat(join(options.site, 'catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
@@ -324,7 +411,7 @@ describe('signing elsewhere, in two steps', () => {
     const { payload } = await preparePublish(options, never)
     const bundle = await signer.signContent(contentOfBytes(payload), never)
     await publish({ ...options, signer }, never)
-    const attach = attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(signer.policy) }, never)
+    const attach = attachCatalogue({ site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(signer.policy) }, never)
     await expect(attach).rejects.toMatchObject({ code: 'publish-conflict' })
   })
 
@@ -333,7 +420,7 @@ describe('signing elsewhere, in two steps', () => {
     const { payload } = await preparePublish(options, never)
     await appendFile(join(options.site, 'by-hash', 'sha256', sha256Of(Buffer.from('agent'))), '!')
     const bundle = await signer.signContent(contentOfBytes(payload), never)
-    const attach = attachCatalogue({ site: options.site, payload, bundle, trust: trustOfPolicy(signer.policy) }, never)
+    const attach = attachCatalogue({ site: options.site, payload, bundles: [bundle], trust: trustOfPolicy(signer.policy) }, never)
     await expect(attach).rejects.toMatchObject({ code: 'artifact-size' })
   })
 

@@ -62,7 +62,10 @@ async function toConfig(flags: Flags): Promise<SiteConfig | undefined> {
     throw new DeliveryError({ code: 'input-invalid', path: '--repository', detail: 'is needed to write sealift.json' })
   }
   if (trust === undefined)
-    throw new DeliveryError({ code: 'policy-missing', detail: 'give --identity, --issuer and --trusted-root, or --public-key' })
+    throw new DeliveryError({
+      code: 'policy-missing',
+      detail: 'give --policy, --identity with --issuer and --trusted-root, or --public-key',
+    })
   return {
     schema: 1,
     repository: flags.repository,
@@ -76,7 +79,7 @@ async function toConfig(flags: Flags): Promise<SiteConfig | undefined> {
       ticketUrl: flags.ticketUrl,
       iceServers: [],
     },
-    trust: { ...trust, provenance: { ...trust.provenance, required: flags.requireProvenance ?? false } },
+    trust: { ...trust, provenance: { ...trust.provenance, required: flags.requireProvenance ?? trust.provenance.required } },
     maxGraceSeconds: DEFAULT_MAX_GRACE_SECONDS,
   }
 }

@@ -24,7 +24,7 @@ interface Flags extends TrustFlags {
   readonly authority?: string
   readonly config?: string
   readonly prepare?: string
-  readonly attach?: string
+  readonly attach?: readonly string[]
   readonly payload?: string
   readonly origin?: readonly NamedUrl[]
   readonly gateway?: readonly NamedUrl[]
@@ -79,7 +79,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
     )
     .option('--config <file-or-url>', 'sealift.json that must accept all of it')
     .option('--prepare <file>', 'write the payload to be signed elsewhere into this file, and no catalogue')
-    .option('--attach <bundle>', 'publish the prepared --payload under this Sigstore bundle')
+    .option('--attach <bundle>', 'publish the prepared --payload under this Sigstore bundle; repeat where several have to sign', collect)
     .option('--payload <file>', 'what --prepare wrote')
     .option('--origin <url>', '[NAME=]URL of a place that will serve the layout; repeat for several', collectNamedUrl)
     .option('--gateway <url>', '[NAME=]URL of a gateway in the local network; repeat for several', collectNamedUrl)
@@ -128,13 +128,13 @@ async function prepare(
   report(to.terminal, to.isJson, { lines: [`prepared   ${path}`, ...next], json: { ...toJson(prepared), payload: path } })
 }
 
-async function attach(bundlePath: string, flags: Flags, terminal: Terminal): Promise<void> {
+async function attach(bundlePaths: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {
   const trusted = await readTrust(flags, terminal.signal)
   if (trusted === undefined)
-    throw new DeliveryError({ code: 'policy-missing', detail: 'give --config, or --identity, --issuer and --trusted-root' })
+    throw new DeliveryError({ code: 'policy-missing', detail: 'give --config, --policy, or --identity with --issuer and --trusted-root' })
   const payload = await readInput(required(flags.payload, '--payload'), (file) => readFile(file))
-  const bundle = Buffer.from(await readText(bundlePath))
-  const catalogue = await attachCatalogue({ site: flags.out, payload, bundle, trust: trusted.trust }, terminal.signal)
+  const bundles = await Promise.all(bundlePaths.map(async (path) => Buffer.from(await readText(path))))
+  const catalogue = await attachCatalogue({ site: flags.out, payload, bundles, trust: trusted.trust }, terminal.signal)
   const { repository, version, artifacts } = catalogue
   const lines = [`catalogue  ${repository} version ${version}, ${artifacts.length} artifacts`]
   report(terminal, flags.json === true, { lines, json: { catalogue: { repository, version, artifacts: artifacts.length } } })

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { DeliveryError } from '../../core/errors.ts'
 import type { SignatureVerdict } from '../../core/verify/identity-policy.ts'
@@ -34,31 +33,27 @@ export function addVerify(program: Command, terminal: Terminal): void {
       if (trusted === undefined) {
         throw new DeliveryError({
           code: 'policy-missing',
-          detail: 'give --config, or --identity, --issuer and --trusted-root, or --public-key',
+          detail: 'give --config, --policy, --identity with --issuer and --trusted-root, or --public-key',
         })
       }
       const { trust, config } = trusted
-      const bundlePaths = flags.bundle ?? besides(file)
       const known = config === undefined ? [] : [...config.origins, ...config.gateways].map(({ url }) => url)
       const sites = flags.bundle === undefined ? (flags.site ?? known) : []
-      if (sites.length === 0 && bundlePaths.length === 0) {
-        throw new DeliveryError({
-          code: 'input-invalid',
-          path: file,
-          detail: 'has no bundle beside it; give --site, --bundle, or a --config with origins',
-        })
-      }
       const { minimumVersion } = config?.trust ?? {}
       const result = await verifyFile(
-        { file, trust, sites, bundlePaths, repository: config?.repository, minimumVersion, maxGraceSeconds: config?.maxGraceSeconds },
+        {
+          file,
+          trust,
+          sites,
+          bundlePaths: flags.bundle,
+          repository: config?.repository,
+          minimumVersion,
+          maxGraceSeconds: config?.maxGraceSeconds,
+        },
         terminal.signal,
       )
       report(terminal, flags.json === true, { lines: describe(file, result), json: toJson(file, result) })
     })
-}
-
-function besides(file: string): readonly string[] {
-  return [`${file}.sigstore.json`, `${file}.sigstore.jsonl`].filter((path) => existsSync(path))
 }
 
 function describe(file: string, { file: blob, listed, verdicts }: VerifyReport): readonly string[] {

@@ -14,8 +14,8 @@ export interface AttachOptions {
   readonly site: string
   /** What `preparePublish` handed back. */
   readonly payload: Uint8Array
-  /** Sigstore bundle over it. */
-  readonly bundle: Uint8Array
+  /** Sigstore bundles over it: one of each signer that has to sign. */
+  readonly bundles: readonly Uint8Array[]
   readonly trust: SiteTrust
   readonly verifier?: SignatureVerifier | undefined
   readonly clock?: Clock | undefined
@@ -34,7 +34,7 @@ export async function attachCatalogue(options: AttachOptions, signal: AbortSigna
     const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: previous === undefined }, signal)
     if (!isNext(catalogue, earlier.accepted, nowSecondsIn(room))) throw overtaken(options.site)
     for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
-    await writeCatalogue({ payload: options.payload, bundle: options.bundle, replaces: earlier }, { room, lock }, signal)
+    await writeCatalogue({ payload: options.payload, bundles: options.bundles, replaces: earlier }, { room, lock }, signal)
     return catalogue
   })
 }

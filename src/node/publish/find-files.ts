@@ -3,14 +3,13 @@ import { basename, join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import { errorCode } from '../durable-file.ts'
 import { readInput } from '../input-file.ts'
+import { BESIDE, bundlesBeside, DOWNLOADED } from './beside.ts'
 import { describeFile, type FileSettings, type PublishFile } from './publish-file.ts'
 import { readPublishSettings, SETTINGS_FILE } from './publish-settings.ts'
 
-const BUNDLE = /\.sigstore\.jsonl?$/
-
 /**
  * The files of a folder and its subfolders, in the order of their paths: all but `sealift.publish.json`, hidden files and
- * the bundles that lie beside what they sign (`FILE.sigstore.json`, `FILE.sigstore.jsonl`). A link to a file counts as one.
+ * the bundles that lie beside what they sign (see `beside.ts`). A link to a file counts as one.
  *
  * @param overrides for every file; they win over what sealift.publish.json says
  * @throws {DeliveryError} `input-invalid`
@@ -18,19 +17,18 @@ const BUNDLE = /\.sigstore\.jsonl?$/
 export async function findFiles(dir: string, overrides: FileSettings, signal: AbortSignal): Promise<readonly PublishFile[]> {
   const { defaults, files } = await readPublishSettings(dir)
   const paths = await listFiles(dir, '', signal)
-  const artifacts = paths.filter((path) => path !== SETTINGS_FILE && !BUNDLE.test(path))
+  const artifacts = paths.filter((path) => path !== SETTINGS_FILE && !BESIDE.test(path) && !DOWNLOADED.test(basename(path)))
   for (const name of files.keys()) {
     if (!artifacts.includes(name)) throw invalid(join(dir, SETTINGS_FILE), `names ${JSON.stringify(name)}, which is not in the folder`)
   }
-  const orphan = paths.find((path) => BUNDLE.test(path) && !artifacts.includes(path.replace(BUNDLE, '')))
+  const orphan = paths.find((path) => BESIDE.test(path) && !artifacts.includes(path.replace(BESIDE, '')))
   if (orphan !== undefined) throw invalid(join(dir, orphan), 'is a bundle without the file that it signs')
   if (artifacts.length === 0) throw invalid(dir, 'holds no file to publish')
   return artifacts.map((path) => {
-    const bundlePaths = ['.sigstore.json', '.sigstore.jsonl'].filter((suffix) => paths.includes(path + suffix))
     const found = {
       path: join(dir, path),
       filename: basename(path),
-      bundlePaths: bundlePaths.map((suffix) => join(dir, path + suffix)),
+      bundlePaths: bundlesBeside(join(dir, path)),
     }
     return describeFile(found, defaults, files.get(path) ?? {}, overrides)
   })

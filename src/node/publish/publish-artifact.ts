@@ -1,4 +1,4 @@
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, failureOf } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
 import type { Manifest, ManifestPieces } from '../../core/manifest/manifest.ts'
@@ -11,6 +11,7 @@ import type { SiteWriter } from '../site/site-writer.ts'
 import { contentOfFile } from '../signing/content.ts'
 import { vouchForArtifact } from '../../core/verify/vouch.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
+import { bundlesOfDigest } from './beside.ts'
 import { cutFile, type CutFile } from './cut.ts'
 import { readGivenBundles, type KindedBundle } from './given-bundles.ts'
 import type { PublishFile } from './publish-file.ts'
@@ -44,7 +45,7 @@ export interface PublishedArtifact {
  */
 export async function publishArtifact(file: PublishFile, run: PublishRun, signal: AbortSignal): Promise<PublishedArtifact> {
   const cut = await cutFile(file.path, { pieceLengthBytes: run.pieceLengthBytes }, signal)
-  const given = await readGivenBundles(file.bundlePaths)
+  const given = await readGivenBundles([...file.bundlePaths, ...bundlesOfDigest(file.path, cut.sha256)])
   const known = run.earlier.find((entry) => isSameRelease(entry, file))
   if (known !== undefined && known.artifact.sha256 !== cut.sha256 && !run.mayReplace) {
     const detail = `${file.version} is published already, with other bytes (SHA-256 ${known.artifact.sha256})`
@@ -108,7 +109,8 @@ async function keptManifest(entry: CatalogueEntry, now: Prepared, run: PublishRu
       manifest.pieces.lengthBytes === cut.pieces.lengthBytes
     if (!isSame) return undefined
     const bundles = await Promise.all(manifest.bundles.map((ref) => run.reader.readBlob(ref, 'bundle', signal)))
-    const hasGiven = given.every(({ bytes }) => bundles.some((bundle) => Buffer.compare(bundle, bytes) === 0))
+    const counted = await withoutOtherStatements(given, cut, run)
+    const hasGiven = counted.every(({ bytes }) => bundles.some((bundle) => Buffer.compare(bundle, bytes) === 0))
     if (!hasGiven) return undefined
     await vouchForArtifact(bundles, { artifact: cut.sha256, trust: run.trust }, run.verifier)
     if (manifest.pieces.kind === 'listed') await run.reader.readBlob(manifest.pieces.list, 'piece-list', signal)
@@ -137,9 +139,25 @@ async function signArtifact(
     const bytes = await run.signer.attestBuild({ name: file.filename, sha256: cut.sha256 }, signal)
     if (bytes !== undefined) bundles.push({ kind: 'attestation', bytes })
   }
-  // Clients take an artifact when one bundle passes; a publisher hears of each that does not.
-  for (const { bytes } of bundles) await run.verifier.verify(bytes, cut.sha256, run.trust.artifacts)
-  return bundles
+  return await withoutOtherStatements(bundles, cut, run)
+}
+
+/**
+ * Clients take an artifact when enough of its bundles pass; a publisher hears of each that does not. Only statements that say nothing of
+ * where the file was built (an SBOM, a test result) are left out without a word: `gh attestation download` fetches all there are.
+ */
+async function withoutOtherStatements(bundles: readonly KindedBundle[], cut: CutFile, run: PublishRun): Promise<readonly KindedBundle[]> {
+  const kept: KindedBundle[] = []
+  for (const bundle of bundles) {
+    try {
+      await run.verifier.verify(bundle.bytes, cut.sha256, run.trust.artifacts)
+      kept.push(bundle)
+    } catch (error) {
+      const isOther = bundle.kind === 'attestation' && failureOf(error)?.code === 'provenance-refused' && bundles.length > 1
+      if (!isOther) throw error
+    }
+  }
+  return kept
 }
 
 async function putBundles(bundles: readonly KindedBundle[], writer: SiteWriter): Promise<readonly BundleRef[]> {

@@ -83,7 +83,7 @@ export async function publish(options: PublishOptions & { readonly signer: Publi
     const { earlier, ...prepared } = await stage(options, room, signal)
     if (!prepared.isNew) return toReport(prepared)
     const bundle = await options.signer.signContent(contentOfBytes(prepared.payload), signal)
-    await writeCatalogue({ payload: prepared.payload, bundle, replaces: earlier }, { room, lock }, signal)
+    await writeCatalogue({ payload: prepared.payload, bundles: [bundle], replaces: earlier }, { room, lock }, signal)
     return toReport(prepared)
   })
 }

@@ -6,10 +6,10 @@ import { requireAcceptable } from './judge-next.ts'
 import { nowSecondsIn, type Room } from './room.ts'
 import type { SiteLock } from './site-lock.ts'
 
-/** A catalogue's payload with its signature. */
+/** A catalogue's payload with its signatures. */
 export interface SignedCatalogue {
   readonly payload: Uint8Array
-  readonly bundle: Uint8Array
+  readonly bundles: readonly Uint8Array[]
   /** What this one was made from; another file there means that somebody published meanwhile. */
   readonly replaces: EarlierFile
 }
@@ -17,14 +17,14 @@ export interface SignedCatalogue {
 /**
  * Puts a catalogue in place, checked before and after.
  * @param to.lock held since the earlier catalogue was read
- * @throws {DeliveryError} `publish-conflict`, `input-invalid`, or why its signature is refused
+ * @throws {DeliveryError} `publish-conflict`, `input-invalid`, or why its signatures are refused
  */
 export async function writeCatalogue(
   signed: SignedCatalogue,
   { room, lock }: { readonly room: Room; readonly lock: SiteLock },
   signal: AbortSignal,
 ): Promise<void> {
-  const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: [signed.bundle] })
+  const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: signed.bundles })
   const { catalogue, payloadSha256 } = await vouchForCatalogue(file, room.trust.catalogue, room.verifier)
   requireAcceptable({ catalogue, payloadSha256, earlier: signed.replaces.accepted }, nowSecondsIn(room))
   await room.writer.writeHealth()

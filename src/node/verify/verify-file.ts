@@ -10,6 +10,7 @@ import type { BlobRef } from '../../core/model/artifact.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
 import { readInput } from '../input-file.ts'
+import { bundlesBeside, bundlesOfDigest } from '../publish/beside.ts'
 import { readGivenBundles } from '../publish/given-bundles.ts'
 import { factsOfFilename } from '../publish/filename-facts.ts'
 import { sha256OfFile } from '../signing/content.ts'
@@ -24,8 +25,8 @@ export interface VerifyOptions {
   readonly trust: SiteTrust
   /** Folders or URLs of the published layout. Empty: the bundles alone decide. */
   readonly sites: readonly string[]
-  /** Bundle files over the file. With `sites`, the published bundles count instead. */
-  readonly bundlePaths: readonly string[]
+  /** Bundle files over the file. With `sites`, the published bundles count instead. Default: those that lie beside it. */
+  readonly bundlePaths?: readonly string[] | undefined
   readonly repository?: string | undefined
   /** Lowest catalogue version that is accepted. Default 0. */
   readonly minimumVersion?: number | undefined
@@ -56,7 +57,12 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
   const file = await digestOf(options.file, signal)
   const verifier = options.verifier ?? createSigstoreVerifier()
   if (options.sites.length === 0) {
-    const bundles = (await readGivenBundles(options.bundlePaths)).map(({ bytes }) => bytes)
+    const paths = options.bundlePaths ?? [...bundlesBeside(options.file), ...bundlesOfDigest(options.file, file.sha256)]
+    if (paths.length === 0) {
+      const detail = 'has no bundle beside it; give --site, --bundle, or a --config with origins'
+      throw new DeliveryError({ code: 'input-invalid', path: options.file, detail })
+    }
+    const bundles = (await readGivenBundles(paths)).map(({ bytes }) => bytes)
     return { file, listed: undefined, verdicts: await vouchForArtifact(bundles, { artifact: file.sha256, trust: options.trust }, verifier) }
   }
   const found = await findCatalogue(
