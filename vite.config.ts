@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { BuildEnvironmentOptions, PluginOption } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { sigstoreShims } from './scripts/sigstore-plugin.mjs'
+import { terserPass } from './scripts/terser-plugin.mjs'
 import { shimsProject } from './test/shims/project.mjs'
 import { simplePeerShims } from './scripts/simple-peer-plugin.mjs'
 
@@ -15,7 +16,7 @@ function script(entry: string, fileName: string, footer = ''): { readonly consum
     build: {
       ...everywhere,
       lib: { entry: at(entry), formats: ['iife'], name: 'sealift', fileName: () => fileName },
-      rolldownOptions: { output: { codeSplitting: false, minify: true, footer } },
+      rolldownOptions: { plugins: [terserPass()], output: { codeSplitting: false, minify: true, footer } },
     },
   }
 }
@@ -27,7 +28,7 @@ function module(entry: string, fileName: string): { readonly consumer: 'client';
     build: {
       ...everywhere,
       lib: { entry: at(entry), formats: ['es'], fileName: () => fileName },
-      rolldownOptions: { output: { chunkFileNames: 'chunks/[name].js', minify: true } },
+      rolldownOptions: { plugins: [terserPass()], output: { chunkFileNames: 'chunks/[name].js', minify: true } },
     },
   }
 }
