@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../node/package-root.ts'
+import { addAudit } from './commands/audit.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addPolicy } from './commands/policy.ts'
@@ -10,7 +11,7 @@ import { addSignaling } from './commands/signaling.ts'
 import { addToken } from './commands/token.ts'
 import { addVerify } from './commands/verify.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
-import { reportError, type Terminal } from './terminal.ts'
+import { Concluded, reportError, type Terminal } from './terminal.ts'
 
 /**
  * Runs one command.
@@ -22,6 +23,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     await createProgram(terminal).parseAsync(args, { from: 'user' })
     return EXIT.ok
   } catch (error) {
+    if (error instanceof Concluded) return error.exitCode
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     if (terminal.signal.aborted && error === terminal.signal.reason) {
       terminal.err('sealift: interrupted\n')
@@ -39,6 +41,10 @@ export async function runProcess(): Promise<void> {
   process.once('SIGTERM', onSignal)
   // Set, not forced: what was written to a pipe still has to leave it.
   process.exitCode = await main(process.argv.slice(2), {
+    // Not before somebody reads: opening it keeps the process alive.
+    get in() {
+      return process.stdin
+    },
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     env: process.env,
@@ -60,6 +66,7 @@ function createProgram(terminal: Terminal): Command {
   addPublish(program, terminal)
   addVerify(program, terminal)
   addPolicy(program, terminal)
+  addAudit(program, terminal)
   addKeygen(program, terminal)
   addToken(program, terminal)
   addSignaling(program, terminal)

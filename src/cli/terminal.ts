@@ -1,13 +1,27 @@
+import type { Readable } from 'node:stream'
 import { DeliveryError, describeFailure } from '../core/errors.ts'
 import { exitCodeOf, type ExitCode } from './exit-codes.ts'
 
 /** What a command may touch of the process around it. */
 export interface Terminal {
+  /** What is piped in. */
+  readonly in: Readable
   out(text: string): void
   err(text: string): void
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal
+}
+
+/** Ends a command that has said all there is to say, with another code than that for success. */
+export class Concluded extends Error {
+  override readonly name = 'Concluded'
+  readonly exitCode: ExitCode
+
+  constructor(exitCode: ExitCode) {
+    super(`ended with ${exitCode}`)
+    this.exitCode = exitCode
+  }
 }
 
 /** A command's result: lines for a person, or one JSON object for a script. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { isSha256, type Sha256 } from '../core/model/ids.ts'
 
 /** `14d`, `12h`, `30m`, `90s` or plain seconds, in seconds. */
 export function parseDuration(text: string): number {
@@ -19,6 +20,12 @@ export function parseBytes(text: string): number {
 export function parseInteger(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
   return Number(text)
+}
+
+export function parseDigest(text: string): Sha256 {
+  const lower = text.toLowerCase()
+  if (!isSha256(lower)) throw new InvalidArgumentError('Expected a SHA-256: 64 hex digits.')
+  return lower
 }
 
 /** Gathers an option that may be given several times. */

@@ -19,7 +19,7 @@ const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release.yml@re
 const ISSUER = 'https://token.actions.githubusercontent.com'
 
 describe('help', () => {
-  test.each([[[]], [['publish']], [['verify']], [['init']], [['keygen']], [['token']], [['signaling']]])(
+  test.each([[[]], [['publish']], [['verify']], [['init']], [['keygen']], [['token']], [['signaling']], [['audit', 'verify']]])(
     'of %j explains itself',
     async (command) => {
       const result = await runCli([...command, '--help'])

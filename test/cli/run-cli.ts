@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { main } from '../../src/cli/main.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 
@@ -14,6 +15,7 @@ export async function runCli(args: readonly string[], around: Partial<Terminal> 
   let out = ''
   let err = ''
   const terminal: Terminal = {
+    in: around.in ?? Readable.from([]),
     out: (text) => {
       out += text
       around.out?.(text)

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { findBrokenLink } from '../../src/core/audit/chain.ts'
 import { findTallyFault, isWholeTally } from '../../src/core/audit/tally.ts'
 import { DeliveryError } from '../../src/core/errors.ts'
 import type { AuditRecord } from '../../src/core/audit/record.ts'
@@ -8,6 +7,7 @@ import { toSourceId, type Sha256 } from '../../src/core/model/ids.ts'
 import type { Source } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import type { DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
+import { checkChain } from '../core/audit/chain.ts'
 import { makeArtifact } from '../fakes/make-artifact.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { IDENTITY } from '../trust/offline-sigstore.ts'
@@ -280,8 +280,9 @@ test('the records of a machine are one chain over tabs, refusals and cancellatio
   const records = await auditOf(engine)
   expect(records.map((record) => record.outcome.kind)).toEqual(['delivered', 'delivered', 'refused', 'delivered'])
   expect(records[0]?.previous).toBeUndefined()
-  expect(findBrokenLink(records)).toBeUndefined()
-  expect(findBrokenLink(records.filter((_, at) => at !== 1))).toBe(1)
+  const lines = await engine.audit(never)
+  expect(checkChain(lines)).toEqual({ faults: [], remarks: [] })
+  expect(checkChain(lines.filter((_, at) => at !== 1)).faults).toMatchObject([{ kind: 'link-broken', line: 2 }])
 })
 
 test('an artifact of zero bytes is delivered, with a record that is whole', async () => {
