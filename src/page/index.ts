@@ -51,6 +51,8 @@ export interface Sealift {
   list(signal?: AbortSignal): Promise<Listing>
   /** Every audit record, one line of JSON each, oldest first. */
   audit(signal?: AbortSignal): Promise<readonly string[]>
+  /** The same as a file to hand out, JSON Lines: what `sealift audit verify` reads. */
+  auditFile(signal?: AbortSignal): Promise<File>
   /** Forgets one stored artifact, or all. */
   forget(sha256?: string): Promise<void>
   /** Turns links to artifacts below `root` (default: the document) into downloads. Returns what stops it. */
@@ -104,6 +106,12 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
     downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
     list: (signal = never) => learn(signal),
     audit: (signal = never) => audit(engine, signal),
+    auditFile: async (signal = never) =>
+      new File(
+        (await audit(engine, signal)).map((line) => `${line}\n`),
+        'sealift-audit.jsonl',
+        { type: 'application/jsonl' },
+      ),
     forget: async (sha256) => {
       await engine.call({ type: 'forget', sha256: sha256 === undefined ? undefined : toSha256(sha256) }, { signal: never })
     },
