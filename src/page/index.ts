@@ -106,12 +106,7 @@ export async function register(options: RegisterOptions = {}): Promise<Sealift> 
     downloadDigest: (sha256, given = {}) => start({ kind: 'digest', sha256: toSha256(sha256) }, given),
     list: (signal = never) => learn(signal),
     audit: (signal = never) => audit(engine, signal),
-    auditFile: async (signal = never) =>
-      new File(
-        (await audit(engine, signal)).map((line) => `${line}\n`),
-        'sealift-audit.jsonl',
-        { type: 'application/jsonl' },
-      ),
+    auditFile: async (signal = never) => toFile(await audit(engine, signal)),
     forget: async (sha256) => {
       await engine.call({ type: 'forget', sha256: sha256 === undefined ? undefined : toSha256(sha256) }, { signal: never })
     },
@@ -184,6 +179,11 @@ async function audit(engine: EngineClient, signal: AbortSignal): Promise<readonl
   const answer = await engine.call({ type: 'audit' }, { signal })
   if (answer.type !== 'audited') throw unexpectedAnswer(answer)
   return answer.lines
+}
+
+function toFile(lines: readonly string[]): File {
+  const parts = lines.map((line) => `${line}\n`)
+  return new File(parts, 'sealift-audit.jsonl', { type: 'application/jsonl' })
 }
 
 /** A link has nobody to reject to; the page's own error handling hears of it. */

@@ -1,0 +1,83 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'puppeteer-core'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { parseAuditRecord } from '../../src/core/audit/parse-audit-record.ts'
+import { sha256Of } from '../../src/core/verify/digest.ts'
+import { runCli } from '../cli/run-cli.ts'
+import { launchChromium, type LaunchedBrowser } from './launch.ts'
+import { publishFiles, startSite, type Publication, type Site } from './site.ts'
+import { closePages, download, openPortal, waitForSdk, watchDownloads } from './visitor.ts'
+
+let publication: Publication
+let chromium: LaunchedBrowser
+let site: Site
+let dir: string
+
+beforeAll(async () => {
+  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
+})
+
+afterAll(async () => {
+  await chromium.close()
+  await publication.remove()
+})
+
+beforeEach(async () => {
+  site = await startSite(publication)
+  dir = await mkdtemp(join(tmpdir(), 'sealift-export-'))
+})
+
+afterEach(async () => {
+  await closePages(chromium.browser)
+  await site.close()
+  await rm(dir, { recursive: true })
+})
+
+/** Has the page hand out the audit as a portal would, and the browser save it. */
+async function saveExport(page: Page): Promise<string> {
+  const saved = await watchDownloads(chromium.browser, dir)
+  await page.evaluate(async () => {
+    const file = await window.sealift?.auditFile()
+    if (file === undefined) throw new Error('the page has no SDK')
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(file)
+    link.download = file.name
+    link.click()
+  })
+  expect(await saved.next()).toEqual({ state: 'completed', suggestedName: 'sealift-audit.jsonl' })
+  await saved.stop()
+  return join(dir, 'sealift-audit.jsonl')
+}
+
+test('what a page exports after a delivery and a refusal is what audit verify accepts, to the byte', async () => {
+  const page = await openPortal(chromium.browser, site.url)
+  expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered' })
+  const config = site.files.get('/sealift.json')?.body ?? ''
+  const trust = { catalogueSigners: [{ publicKey: publication.signer }], artifactSigners: [{ publicKey: publication.stranger }] }
+  site.files.set('/sealift.json', { type: 'application/json', body: JSON.stringify({ ...JSON.parse(config), trust }) })
+  await page.reload()
+  await waitForSdk(page)
+  expect(await download(page, 'notes')).toMatchObject({ kind: 'refused' })
+  const path = await saveExport(page)
+  const lines = (await readFile(path, 'utf8')).split('\n')
+  expect(lines.pop()).toBe('')
+  expect(lines.map((line) => parseAuditRecord(Buffer.from(line)).outcome.kind)).toEqual(['delivered', 'refused'])
+  const head = sha256Of(Buffer.from(lines[1] ?? ''))
+  const { exitCode, json } = await runCli(['audit', 'verify', path, '--head', head, '--json'])
+  expect(exitCode).toBe(0)
+  expect(json()).toMatchObject({ records: 2, head, isAnchored: true, faultCount: 0, remarkCount: 0 })
+})
+
+test('tabs that write records at the same time write one chain', async () => {
+  const tabs = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
+  for (let round = 0; round < 4; round++)
+    expect(await Promise.all(tabs.map((page, at) => download(page, at === 0 ? 'notes' : 'agent')))).toMatchObject([
+      { kind: 'delivered' },
+      { kind: 'delivered' },
+    ])
+  const { exitCode, json } = await runCli(['audit', 'verify', await saveExport(tabs[0] as Page), '--json'])
+  expect(json()).toMatchObject({ records: 8, outcomes: { delivered: 8 }, faultCount: 0, remarkCount: 0 })
+  expect(exitCode).toBe(0)
+})
