@@ -43,8 +43,11 @@ const CATALOGUE_LOCK = 'sealift-catalogue'
 export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: AcceptedCatalogue) => void): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
-    if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal)))
+    if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal))) {
       newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
+      // What it denies may have been kept since, or the browser died before all of it was deleted.
+      if (newest !== undefined) onAccepted(newest)
+    }
     if (newest !== undefined) parts.hub.setOrigins(newest.catalogue.origins)
     return newest
   }
@@ -53,6 +56,7 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
     if (newest === undefined) return
     parts.hub.setOrigins(newest.catalogue.origins)
     onAccepted(newest)
+    parts.otherTabs.postMessage('catalogue')
   }
   return {
     recall,

@@ -10,7 +10,8 @@ import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
 import { createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
-import type { EngineParts, WithLock } from './parts.ts'
+import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
+import { purgeDenied } from './purge.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
@@ -36,6 +37,7 @@ export interface EngineOptions {
   readonly memory: Memory
   readonly clock: Clock
   readonly withLock: WithLock
+  readonly otherTabs: OtherTabs
   readonly isSecurePage: boolean
   readonly hasher: Hasher
   readonly windowSources: WindowSources | undefined
@@ -48,13 +50,14 @@ export function memoryOf(stores: StoreView): Memory {
 
 /** The one place that wires adapters to the ports of core. */
 export function createEngine(options: EngineOptions): Engine {
-  const { config, stores, memory, clock, withLock } = options
+  const { config, stores, memory, clock, withLock, otherTabs } = options
   const parts: EngineParts = {
     config,
     stores,
     memory,
     clock,
     withLock,
+    otherTabs,
     hub: createSourceHub(config, options),
     verifier: createSigstoreVerifier(),
     hasher: options.hasher,
@@ -63,10 +66,13 @@ export function createEngine(options: EngineOptions): Engine {
   }
   const withdrawals = createWithdrawals()
   const desk = createCatalogueDesk(parts, ({ catalogue }) => {
-    withdrawals.deny(catalogue.denied)
+    const denied = new Set(catalogue.denied)
+    withdrawals.deny(denied)
     // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
-    void purgeDenied(parts, catalogue.denied)
+    void purgeDenied(parts, denied, catalogue.artifacts)
   })
+  // Another tab has accepted a newer one. Whoever cannot read it now sees it before the next download.
+  otherTabs.addEventListener('message', () => void desk.recall(new AbortController().signal).catch(() => undefined))
   const seeds = createSeeds(parts, (signal) => desk.recall(signal))
   return {
     deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
@@ -100,21 +106,5 @@ export function createEngine(options: EngineOptions): Engine {
     seedable: (signal) => seeds.list(signal),
     readSeed: (sha256, piece, signal) => seeds.read({ sha256, piece }, signal),
     catalogueFile: async (signal) => (await desk.recall(signal))?.file,
-  }
-}
-
-/** A tab that holds a withdrawn artifact lets go of it at once; this is for one that hangs. */
-const PURGE_MS = 30_000
-
-/** Withdrawn copies go as soon as the catalogue says so, offline or not. */
-async function purgeDenied({ stores, withLock }: EngineParts, denied: readonly Sha256[]): Promise<void> {
-  const signal = AbortSignal.timeout(PURGE_MS)
-  try {
-    const kept = new Set(((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256))
-    for (const sha256 of denied) {
-      if (kept.has(sha256)) await withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal)
-    }
-  } catch {
-    // The store cannot be read now. What is denied is refused all the same, and purged with the next catalogue.
   }
 }

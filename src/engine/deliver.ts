@@ -1,4 +1,5 @@
 import { failureOf, HANDLING, type Failure } from '../core/errors.ts'
+import type { Sha256 } from '../core/model/ids.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { BundleVerdict } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
@@ -31,6 +32,7 @@ export interface DeliverRooms {
 
 /** An altered piece is fetched again; a disk that alters more than this is broken. */
 const MOST_REPAIRS = 3
+const CLEAN_UP_MS = 5000
 
 /**
  * One artifact, start to end: catalogue, choice, pieces, whole digest, signatures, record. The blob exists only after all of it.
@@ -42,9 +44,12 @@ export async function deliverArtifact(rooms: DeliverRooms, request: ArtifactRequ
   emit({ kind: 'phase', phase: 'resolving' })
   const chosen = await chooseArtifact(parts, rooms.desk, request, signal)
   const task = openTask(parts, { policy: policyFor(parts, chosen), artifact: chosen.entry.mesh ? chosen.entry.artifact.sha256 : undefined })
-  const withdrawal = rooms.withdrawals.watch(chosen.entry.artifact.sha256, signal)
+  const withdrawal = rooms.withdrawals.watch(chosen.entry, signal)
   try {
     return await deliverChosen({ ...rooms, startedAtSeconds, task, chosen }, withdrawal.signal)
+  } catch (error) {
+    if (isRefusal(error)) await forgetDocuments(parts, task.documents).catch(() => undefined)
+    throw error
   } finally {
     withdrawal.stop()
     task.close()
@@ -59,7 +64,7 @@ interface Started extends DeliverRooms {
 
 async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Delivered> {
   const { parts, task, chosen } = rooms
-  const resolved = await openArtifact(parts, { chosen, tools: task.tools }, signal)
+  const resolved = await openArtifact(parts, { chosen, task }, signal)
   const { artifact } = resolved
   // One writer for each artifact over all tabs; who waits here finds the pieces kept when its turn comes.
   return await parts.withLock(
@@ -89,15 +94,15 @@ interface Attempt extends Started {
 }
 
 async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Delivered> {
-  const { parts, emit, file, resolved } = attempt
-  const { artifact, tools } = resolved
+  const { parts, emit, file, resolved, task } = attempt
+  const { artifact } = resolved
   const facts = artifactFacts(resolved)
   const kept = spansOf(file.origins(), (id) => parts.hub.tierOf(id))
   emit({ kind: 'resolved', artifact: facts, catalogue: catalogueFacts(resolved), kept })
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
-  const judging = judgeArtifact(parts, { artifact, tools }, either.signal).then((verdicts) => {
+  const judging = judgeArtifact(parts, { artifact, task }, either.signal).then((verdicts) => {
     attempt.verdicts = verdicts
     emit({ kind: 'signed', verdicts: verdicts.map((one) => one.verdict) })
   })
@@ -143,7 +148,7 @@ async function fetchWhole(attempt: Attempt, signal: AbortSignal): Promise<Blob> 
 /** Until every piece is kept and the whole, read back behind the download, has the right digest. */
 async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   const { parts, emit, file, resolved } = attempt
-  const { artifact, tools } = resolved
+  const { artifact } = resolved
   const own = createAbort(signal)
   const { lengthBytes } = artifact.pieces
   const keptBytes = Math.min(artifact.sizeBytes, file.stored.size * lengthBytes)
@@ -161,7 +166,7 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   }
   try {
     // The hash may refuse before the last piece is in: a piece that changed on disk, say.
-    await Promise.all([deliverPieces({ artifact, stored: file, observer }, tools, report, own.signal), whole.finish()])
+    await Promise.all([deliverPieces({ artifact, stored: file, observer }, attempt.task.tools, report, own.signal), whole.finish()])
   } finally {
     own.cut(signal.aborted ? signal.reason : undefined)
     progress.flush()
@@ -181,18 +186,28 @@ function mergeReports(before: readonly SourceReport[], now: readonly SourceRepor
   return [...merged.values()]
 }
 
+function isRefusal(error: unknown): boolean {
+  const failure = failureOf(error)
+  return failure !== undefined && HANDLING[failure.code].isRefusal
+}
+
+/** What described it, or spoke for it, goes with what was refused: peers are not given that either. */
+async function forgetDocuments({ memory }: EngineParts, documents: ReadonlySet<Sha256>): Promise<void> {
+  const cleanUp = AbortSignal.timeout(CLEAN_UP_MS)
+  for (const sha256 of documents) await memory.documents.remove(sha256, cleanUp)
+}
+
 /** Refused bytes are forgotten before anybody is told; then the record says why. */
 async function endBadly(attempt: Attempt, error: unknown, signal: AbortSignal): Promise<void> {
   const { parts, resolved, file } = attempt
   const failure = failureOf(error)
   const origins = file.origins()
   // The caller's signal may be the very reason; cleaning up has its own deadline.
-  const cleanUp = AbortSignal.timeout(5000)
-  const isRefused = failure !== undefined && HANDLING[failure.code].isRefusal
+  const cleanUp = AbortSignal.timeout(CLEAN_UP_MS)
+  const isRefused = isRefusal(error)
   if (isRefused) {
     await file.close()
     await parts.stores.store.remove(resolved.artifact.sha256, cleanUp)
-    for (const bundle of resolved.artifact.bundles) await parts.memory.documents.remove(bundle.sha256, cleanUp)
   }
   await writeRecord(
     parts,

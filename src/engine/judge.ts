@@ -2,20 +2,20 @@ import { LIMITS } from '../core/limits.ts'
 import type { Artifact } from '../core/model/artifact.ts'
 import { siteTrust } from '../core/verify/site-trust.ts'
 import { vouchForArtifact, type BundleVerdict } from '../core/verify/vouch.ts'
-import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import type { EngineParts } from './parts.ts'
 import { readDocument } from './resolve.ts'
+import type { Task } from './task.ts'
 
 /** Fetches the bundles of an artifact and asks who vouches for it. @throws {DeliveryError} as `vouchForArtifact`; `blob-unavailable` */
 export async function judgeArtifact(
   parts: EngineParts,
-  job: { readonly artifact: Artifact; readonly tools: DeliveryTools },
+  job: { readonly artifact: Artifact; readonly task: Task },
   signal: AbortSignal,
 ): Promise<readonly BundleVerdict[]> {
-  const { artifact, tools } = job
+  const { artifact, task } = job
   const bundles: Uint8Array[] = []
   for (const ref of artifact.bundles) {
-    bundles.push(await readDocument({ parts, tools }, { ref, kind: 'bundle', limitBytes: LIMITS.bundleBytes }, signal))
+    bundles.push(await readDocument({ parts, task }, { ref, kind: 'bundle', limitBytes: LIMITS.bundleBytes }, signal))
   }
   return await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: siteTrust(parts.config.trust) }, parts.verifier)
 }

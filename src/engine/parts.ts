@@ -8,6 +8,12 @@ import type { SourceHub } from './source-hub.ts'
 /** Holds a named lock of the whole origin while `work` runs. */
 export type WithLock = <T>(name: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
 
+/** Reaches the engines of all other tabs and workers of this origin. What comes over it proves nothing: look for yourself. A `BroadcastChannel`. */
+export interface OtherTabs {
+  postMessage(message: 'catalogue'): void
+  addEventListener(type: 'message', listener: () => void): void
+}
+
 /** What the rooms of an engine share. Wired once, in `compose.ts`. */
 export interface EngineParts {
   readonly config: SiteConfig
@@ -20,6 +26,7 @@ export interface EngineParts {
   readonly clock: Clock
   readonly random: () => number
   readonly withLock: WithLock
+  readonly otherTabs: OtherTabs
 }
 
 export function nowSeconds(clock: Clock): number {

@@ -9,10 +9,10 @@ import type { DocumentKind } from '../core/errors.ts'
 import { deliveryPolicy, type DeliveryPolicy } from '../core/plan/policy.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
-import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import { fetchBlob } from '../scheduler/fetch-blob.ts'
 import type { CatalogueAnswer, CatalogueDesk } from './catalogue-desk.ts'
 import type { EngineParts } from './parts.ts'
+import type { Task } from './task.ts'
 
 /** A request that has become a thing to fetch. */
 export interface Resolved {
@@ -20,7 +20,6 @@ export interface Resolved {
   readonly freshness: 'fresh' | 'stale' | 'pinned'
   readonly entry: CatalogueEntry
   readonly artifact: Artifact
-  readonly tools: DeliveryTools
 }
 
 /** A line of the catalogue that answers a request. */
@@ -41,18 +40,18 @@ export async function chooseArtifact(
 /** From a line of the catalogue to the artifact, by way of its manifest. @throws {DeliveryError} what the documents say */
 export async function openArtifact(
   parts: EngineParts,
-  { chosen, tools }: { readonly chosen: Chosen; readonly tools: DeliveryTools },
+  { chosen, task }: { readonly chosen: Chosen; readonly task: Task },
   signal: AbortSignal,
 ): Promise<Resolved> {
   const { answer, freshness, entry } = chosen
-  const documents = { parts, tools }
+  const documents = { parts, task }
   const manifest = parseManifest(
     await readDocument(documents, { ref: entry.manifest, kind: 'manifest', limitBytes: LIMITS.manifestBytes }, signal),
   )
   checkManifest(entry, manifest)
   const hashes = await readHashes(documents, manifest, signal)
   const artifact = toArtifact(manifest, { manifestRef: entry.manifest, hashes, isMeshAllowed: entry.mesh })
-  return { answer, freshness, entry, artifact, tools }
+  return { answer, freshness, entry, artifact }
 }
 
 /** Tiers and their order for a chosen entry. Only what the publisher marked may be asked of strangers. */
@@ -100,7 +99,7 @@ async function clientBucket({ memory, random }: EngineParts, signal: AbortSignal
 
 interface DocumentRoom {
   readonly parts: EngineParts
-  readonly tools: DeliveryTools
+  readonly task: Task
 }
 
 async function readHashes(room: DocumentRoom, manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
@@ -114,15 +113,16 @@ async function readHashes(room: DocumentRoom, manifest: Manifest, signal: AbortS
 
 /** A document by its digest: from what is kept, re-hashed, else from the sources. */
 export async function readDocument(
-  { parts, tools }: DocumentRoom,
+  { parts, task }: DocumentRoom,
   wanted: { readonly ref: BlobRef; readonly kind: DocumentKind; readonly limitBytes: number },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const { ref, kind, limitBytes } = wanted
   if (ref.sizeBytes > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: kind, limitBytes })
+  task.documents.add(ref.sha256)
   const kept = await parts.memory.documents.get(ref.sha256, signal)
   if (kept !== undefined && sha256Of(kept) === ref.sha256) return kept
-  const bytes = await fetchBlob(ref, tools, signal)
+  const bytes = await fetchBlob(ref, task.tools, signal)
   await parts.memory.documents.put(ref.sha256, bytes, signal)
   return bytes
 }

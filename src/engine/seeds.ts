@@ -1,14 +1,13 @@
-import { failureOf } from '../core/errors.ts'
 import type { Catalogue, CatalogueEntry } from '../core/manifest/catalogue.ts'
 import { isEntryDenied } from '../core/manifest/choose.ts'
 import type { Manifest } from '../core/manifest/manifest.ts'
-import { parseManifest, parsePieceList } from '../core/manifest/parse-manifest.ts'
+import { parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
-import { sha256Of } from '../core/verify/digest.ts'
 import { pieceHash } from '../core/verify/piece.ts'
 import type { Seedable } from '../core/wire/bridge-message.ts'
 import type { AcceptedCatalogue } from './catalogue-desk.ts'
+import { keptDocument, keptManifest, orUndefined } from './kept-manifest.ts'
 import type { EngineParts } from './parts.ts'
 
 /** What peers are given. Everything is hashed again before it leaves: whoever sends wrong bytes is banned, whatever its disk did. */
@@ -55,7 +54,7 @@ export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) =>
       if (wanted.piece !== 0) return undefined
       const known = await described(shelf, allowed, signal)
       const isNamed = known.some(({ ref, manifest }) => documentsOf(ref, manifest).some(({ sha256 }) => sha256 === wanted.sha256))
-      return isNamed ? await readDocument(parts, wanted.sha256, signal) : undefined
+      return isNamed ? await keptDocument(parts.memory, wanted.sha256, signal) : undefined
     },
   }
 }
@@ -108,11 +107,6 @@ async function keptOf({ memory }: EngineParts, refs: readonly BlobRef[], signal:
   return refs.filter((_, at) => kept[at])
 }
 
-async function readDocument({ memory }: EngineParts, sha256: Sha256, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const bytes = await memory.documents.get(sha256, signal)
-  return bytes !== undefined && sha256Of(bytes) === sha256 ? bytes : undefined
-}
-
 async function readPiece(
   { shelf, entries }: { readonly shelf: Shelf; readonly entries: readonly CatalogueEntry[] },
   { sha256, piece }: { readonly sha256: Sha256; readonly piece: PieceIndex },
@@ -134,8 +128,7 @@ async function readPiece(
 async function manifestOf({ parts, manifests }: Shelf, ref: BlobRef, signal: AbortSignal): Promise<Manifest | undefined> {
   const known = manifests.get(ref.sha256)
   if (known !== undefined) return known
-  const bytes = await readDocument(parts, ref.sha256, signal)
-  const manifest = bytes === undefined ? undefined : orUndefined(() => parseManifest(bytes))
+  const manifest = await keptManifest(parts.memory, ref.sha256, signal)
   if (manifest !== undefined) remember(manifests, ref.sha256, manifest)
   return manifest
 }
@@ -149,7 +142,7 @@ async function hashesOf(
   if (pieces.kind === 'inline') return pieces.hashes
   const known = hashes.get(ref.sha256)
   if (known !== undefined) return known
-  const bytes = await readDocument(parts, pieces.list.sha256, signal)
+  const bytes = await keptDocument(parts.memory, pieces.list.sha256, signal)
   const list = bytes === undefined ? undefined : orUndefined(() => parsePieceList(bytes, pieces.count))
   if (list !== undefined) remember(hashes, ref.sha256, list)
   return list
@@ -159,14 +152,4 @@ function remember<T>(known: Map<Sha256, T>, sha256: Sha256, value: T): void {
   known.set(sha256, value)
   const [oldest] = known.keys()
   if (known.size > KEPT_PARSED && oldest !== undefined) known.delete(oldest)
-}
-
-/** A document that does not parse describes nothing that could be shared. */
-function orUndefined<T>(parse: () => T): T | undefined {
-  try {
-    return parse()
-  } catch (error) {
-    if (failureOf(error) === undefined) throw error
-    return undefined
-  }
 }

@@ -9,6 +9,7 @@ import { createPortSources, type PortSources } from '../bridge/port-source.ts'
 import { openStoreView } from '../stores/store-view.ts'
 import { createEngine, memoryOf, type Engine } from './compose.ts'
 import { createHasher } from './hasher.ts'
+import { openOtherTabs } from './other-tabs.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
 import { withWebLock } from './web-lock.ts'
@@ -75,6 +76,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>,
       memory,
       clock,
       withLock: withWebLock,
+      otherTabs: openOtherTabs(),
       isSecurePage,
       windowSources: room.sources,
       hasher: createHasher(),

@@ -6,6 +6,8 @@ import type { VerifiedFile } from '../stores/lookups.ts'
 import { openStoreView, type StoreView } from '../stores/store-view.ts'
 import { ALIASES_KEY } from './catalogue-desk.ts'
 import { createEngine, memoryOf } from './compose.ts'
+import { openOtherTabs } from './other-tabs.ts'
+import type { OtherTabs } from './parts.ts'
 import { createScriptHasher } from './script-hasher.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
@@ -47,7 +49,14 @@ export function createStandalone(options: { readonly configUrl: string; readonly
       const lists = await Promise.all(keys.map((key) => records.get(key, signal)))
       return lists.flat().filter((url) => typeof url === 'string')
     },
-    deliver: async (request, signal) => await deliverAlone({ ...options, stores: await stores(signal) }, request, signal),
+    async deliver(request, signal) {
+      const otherTabs = openOtherTabs()
+      try {
+        return await deliverAlone({ ...options, stores: await stores(signal), otherTabs }, request, signal)
+      } finally {
+        otherTabs.close()
+      }
+    },
   }
 }
 
@@ -55,10 +64,12 @@ interface Alone {
   readonly configUrl: string
   readonly isSecurePage: boolean
   readonly stores: StoreView
+  readonly otherTabs: OtherTabs
 }
 
 /** The engine is composed anew for each request: a service worker lives for seconds, and the configuration may have changed meanwhile. */
-async function deliverAlone({ configUrl, isSecurePage, stores }: Alone, request: ArtifactRequest, signal: AbortSignal): Promise<Sha256> {
+async function deliverAlone(alone: Alone, request: ArtifactRequest, signal: AbortSignal): Promise<Sha256> {
+  const { configUrl, isSecurePage, stores, otherTabs } = alone
   const memory = memoryOf(stores)
   const clock = systemClock
   const { config } = await loadSite({ configUrl, memory, clock }, signal)
@@ -68,6 +79,7 @@ async function deliverAlone({ configUrl, isSecurePage, stores }: Alone, request:
     memory,
     clock,
     withLock: withWebLock,
+    otherTabs,
     isSecurePage,
     windowSources: undefined,
     hasher: createScriptHasher(),

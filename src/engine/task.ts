@@ -9,6 +9,8 @@ export interface Task {
   readonly tools: DeliveryTools
   /** What each source did wrong in this task, pieces and documents alike. */
   readonly troubles: ReadonlyMap<SourceId, readonly Failure[]>
+  /** Manifest, piece list and bundles that were read for it, kept by now. */
+  readonly documents: Set<Sha256>
   /** Takes its wishes back. */
   close(): void
 }
@@ -37,6 +39,7 @@ export function openTask(parts: EngineParts, { policy, artifact }: TaskOptions):
   return {
     tools: { sources, policy, reputation: { isBanned: reputation.isBanned, note }, clock, random, hasher },
     troubles,
+    documents: new Set(),
     close: () => sources.close(),
   }
 }

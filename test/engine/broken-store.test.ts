@@ -55,6 +55,7 @@ test('on a disk that takes nothing at all an artifact is delivered, and its reco
     memory: memoryOf(stores),
     clock,
     withLock: createProcessLocks(),
+    otherTabs: { postMessage: () => undefined, addEventListener: () => undefined },
     isSecurePage: true,
     hasher: createHasher(),
     windowSources: {

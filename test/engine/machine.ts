@@ -8,6 +8,7 @@ import type { CatalogueSource, Clock, Tier, WindowSources } from '../../src/core
 import type { ArtifactRequest, DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { createEngine, type Engine } from '../../src/engine/compose.ts'
 import type { Delivered } from '../../src/engine/deliver.ts'
+import type { OtherTabs, WithLock } from '../../src/engine/parts.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
@@ -57,6 +58,8 @@ export interface Machine {
   readonly stores: StoreView
   /** The date that its owner sees. Timers are real. */
   readonly clock: Clock & { nowSeconds: number }
+  /** The locks that its tabs share. */
+  readonly withLock: WithLock
   /** A tab: an engine of its own over what the machine keeps. */
   start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>): Engine
 }
@@ -72,10 +75,12 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
   const index = createMemoryIndex()
   const stores = composeStoreView({ index, files: undefined, clock })
   const withLock = createProcessLocks()
+  const tabs = createTabs()
   return {
     index,
     stores,
     clock,
+    withLock,
     start: (mirrors, over = {}) =>
       createEngine({
         config: { ...configOf(publisher), ...over },
@@ -83,6 +88,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         memory: index,
         clock,
         withLock,
+        otherTabs: tabs.open(),
         isSecurePage: false,
         windowSources: windowOf(mirrors),
         hasher: createHasher(),
@@ -106,6 +112,23 @@ export function configOf({ trust }: Pick<Publisher, 'trust'>): SiteConfig {
     },
     trust,
     maxGraceSeconds: 7 * 86400,
+  }
+}
+
+/** Tabs of one browser hear each other, and never themselves. */
+function createTabs() {
+  const listeners: (() => void)[] = []
+  return {
+    open(): OtherTabs {
+      let own: (() => void) | undefined
+      return {
+        postMessage: () => listeners.filter((listener) => listener !== own).forEach((listener) => queueMicrotask(listener)),
+        addEventListener(_type, listener) {
+          own = listener
+          listeners.push(listener)
+        },
+      }
+    },
   }
 }
 

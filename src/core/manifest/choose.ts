@@ -68,6 +68,21 @@ export function isEntryDenied(catalogue: Catalogue, entry: CatalogueEntry): bool
   return isDenied(catalogue, entry.artifact.sha256) || isDenied(catalogue, entry.manifest.sha256)
 }
 
+/**
+ * The artifacts that these digests withdraw, each of an artifact or of a manifest. Bytes that are listed under another manifest too stay,
+ * unless their own digest is denied.
+ */
+export function withdrawnArtifacts(
+  denied: ReadonlySet<Sha256>,
+  entries: readonly { readonly artifact: { readonly sha256: Sha256 }; readonly manifest: { readonly sha256: Sha256 } }[],
+): ReadonlySet<Sha256> {
+  const gone = new Set(denied)
+  const stay = new Set<Sha256>()
+  for (const { artifact, manifest } of entries) (denied.has(manifest.sha256) ? gone : stay).add(artifact.sha256)
+  for (const sha256 of stay) if (!denied.has(sha256)) gone.delete(sha256)
+  return gone
+}
+
 interface Choice {
   readonly listed: readonly CatalogueEntry[]
   readonly name: string

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toArtifactName } from '../../../src/core/model/ids.ts'
-import { chooseByAlias, chooseByDigest, chooseEntry, isEntryDenied } from '../../../src/core/manifest/choose.ts'
+import { chooseByAlias, chooseByDigest, chooseEntry, withdrawnArtifacts, isEntryDenied } from '../../../src/core/manifest/choose.ts'
 import type { CatalogueEntry } from '../../../src/core/manifest/catalogue.ts'
 import { digestOf, sampleCatalogue, sampleEntry } from './samples.ts'
 import { failureFrom } from './outcome.ts'
@@ -162,4 +162,24 @@ test('a plain URL for other platforms only is unknown to this one', () => {
 test('a plain URL claimed by two artifacts is ambiguous', () => {
   const catalogue = of(entry('1.0.0', { aliases: [LATEST] }), entry('1.0.0', { name: toArtifactName('other'), aliases: [LATEST] }))
   expect(failureFrom(() => chooseByAlias(catalogue, LATEST, wish))).toMatchObject({ code: 'artifact-ambiguous', name: LATEST })
+})
+
+test('denied digests withdraw artifacts, by their own digest or by that of every manifest that lists them', () => {
+  const listed = (artifact: string, manifest: string) => ({
+    artifact: { sha256: digestOf(artifact) },
+    manifest: { sha256: digestOf(manifest) },
+  })
+  const entries = [listed('a', 'm1'), listed('b', 'm2'), listed('b', 'm3'), listed('c', 'm4'), listed('c', 'm5')]
+  const withdrawn = (...denied: readonly string[]) => {
+    const gone = withdrawnArtifacts(new Set(denied.map(digestOf)), entries)
+    return ['a', 'b', 'c', 'x'].filter((name) => gone.has(digestOf(name)))
+  }
+  expect(withdrawn('a')).toEqual(['a'])
+  expect(withdrawn('m1')).toEqual(['a'])
+  expect(withdrawn('m2')).toEqual([])
+  expect(withdrawn('m3', 'm2')).toEqual(['b'])
+  expect(withdrawn('c')).toEqual(['c'])
+  expect(withdrawn('c', 'm4')).toEqual(['c'])
+  expect(withdrawn('x')).toEqual(['x'])
+  expect(withdrawn()).toEqual([])
 })
