@@ -6,7 +6,7 @@ const PROVENANCE = 'https://slsa.dev/provenance/'
 
 /** The result of the verification, in words. */
 export function verdictView(artifact: ArtifactFacts, record: AuditRecord, catalogue: CatalogueFacts): HTMLElement {
-  const verdicts = record.verdicts.map(({ verdict }) => verdict)
+  const verdicts = record.verdicts.flatMap((one) => ('verdict' in one ? [one.verdict] : []))
   return el(
     'div',
     { class: 'verdict' },

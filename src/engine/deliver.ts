@@ -1,7 +1,8 @@
 import { failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
-import type { BundleVerdict } from '../core/verify/vouch.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { BundleOpinion } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
 import { deliverPieces } from '../scheduler/delivery.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
@@ -71,7 +72,7 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
     `sealift-artifact:${artifact.sha256}`,
     async () => {
       const file = await parts.stores.store.open(artifact, signal)
-      const attempt: Attempt = { ...rooms, resolved, file, verdicts: [], reports: [] }
+      const attempt: Attempt = { ...rooms, resolved, file, opinions: [], reports: [] }
       try {
         return await fetchAndJudge(attempt, signal)
       } catch (error) {
@@ -89,7 +90,7 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
 interface Attempt extends Started {
   readonly resolved: Resolved
   readonly file: ArtifactFile
-  verdicts: readonly BundleVerdict[]
+  opinions: readonly BundleOpinion[]
   reports: readonly SourceReport[]
 }
 
@@ -102,9 +103,11 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
-  const judging = judgeArtifact(parts, { artifact, task }, either.signal).then((verdicts) => {
-    attempt.verdicts = verdicts
-    emit({ kind: 'signed', verdicts: verdicts.map((one) => one.verdict) })
+  const judging = judgeArtifact(parts, { artifact, task }, either.signal).then(({ accepted, refused, objection }) => {
+    attempt.opinions = [...accepted, ...refused]
+    if (objection !== undefined) throw objection
+    // A file may hold several bundles: more than an event does.
+    emit({ kind: 'signed', verdicts: accepted.slice(0, LIMITS.bundlesPerArtifact).map((one) => one.verdict) })
   })
   const fetching = fetchWhole(attempt, either.signal)
   let blob: Blob
@@ -227,8 +230,8 @@ function outcomeOf(end: {
 }
 
 function endingOf(attempt: Attempt, outcome: Ending['outcome']): Ending {
-  const { resolved, startedAtSeconds, verdicts, reports, file } = attempt
-  return { resolved, startedAtSeconds, outcome, verdicts, origins: file.origins(), reports, troubles: attempt.task.troubles }
+  const { resolved, startedAtSeconds, opinions, reports, file } = attempt
+  return { resolved, startedAtSeconds, outcome, opinions, origins: file.origins(), reports, troubles: attempt.task.troubles }
 }
 
 export function artifactFacts({ artifact }: Pick<Resolved, 'artifact'>): ArtifactFacts {

@@ -4,7 +4,7 @@ import { tallySources, type SourceTraffic } from '../core/audit/tally.ts'
 import type { Failure } from '../core/errors.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
-import type { BundleVerdict } from '../core/verify/vouch.ts'
+import type { BundleOpinion } from '../core/verify/vouch.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import type { Resolved } from './resolve.ts'
@@ -14,7 +14,8 @@ export interface Ending {
   readonly resolved: Resolved
   readonly startedAtSeconds: number
   readonly outcome: AuditRecord['outcome']
-  readonly verdicts: readonly BundleVerdict[]
+  /** Accepted ones first. */
+  readonly opinions: readonly BundleOpinion[]
   readonly origins: ReadonlyMap<PieceIndex, SourceId>
   readonly reports: readonly SourceReport[]
   /** Of pieces and documents. */
@@ -60,7 +61,7 @@ function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undef
       freshness,
       verdict: answer.verdict,
     },
-    verdicts: ending.verdicts,
+    verdicts: ending.opinions,
     sources: tallySources(artifact, { origins: ending.origins, traffic, tierOf: (source) => parts.hub.tierOf(source) }),
     policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(parts.config.trust))),
     previous: before === undefined ? undefined : sha256Of(before),

@@ -6,13 +6,14 @@ import type { BlobRef, ByteRange } from '../../src/core/model/artifact.ts'
 import { toSourceId, type Sha256 } from '../../src/core/model/ids.ts'
 import type { Source } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
+import { parseEngineMessage } from '../../src/core/wire/parse-engine-message.ts'
 import type { DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { checkChain } from '../core/audit/chain.ts'
 import { makeArtifact } from '../fakes/make-artifact.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { IDENTITY } from '../trust/offline-sigstore.ts'
 import { auditOf, bytesOf, createMachine, createMirror, deliver, failureOfDelivery, isForgotten, LATEST, never } from './machine.ts'
-import { createPublisher, PIECE_BYTES, type Publisher, type Release, type ReleaseOptions } from './publisher.ts'
+import { createPublisher, PIECE_BYTES, refOf, utf8, type Publisher, type Release, type ReleaseOptions } from './publisher.ts'
 
 const PIECES = 8
 const BYTES = seededBytes(1, (PIECES - 1) * PIECE_BYTES + 5)
@@ -34,11 +35,12 @@ const honest = (id: string, over: Partial<Parameters<typeof createMirror>[1]> = 
   createMirror(id, { catalogue: good, blobs: release.blobs, ...over })
 
 /** A site with one release as `options` make it, on a fresh machine. */
-async function publishedAs(options: ReleaseOptions) {
+async function publishedAs(options: ReleaseOptions & { readonly moreBlobs?: readonly Uint8Array[] }) {
   const made = await publisher.release(BYTES, options)
   const catalogue = await publisher.catalogue([made])
   const machine = createMachine(publisher)
-  const engine = machine.start([createMirror('cdn-1', { catalogue, blobs: made.blobs })])
+  const blobs = [...made.blobs, ...(options.moreBlobs ?? [])]
+  const engine = machine.start([createMirror('cdn-1', { catalogue, blobs })])
   return { machine, engine, sha256: made.entry.artifact.sha256 }
 }
 
@@ -125,11 +127,52 @@ test('a bundle that no source has fails the download, and keeps what arrived for
   expect((await auditOf(engine))[0]?.outcome.kind).toBe('failed')
 })
 
-test('one good bundle is enough beside a bad one, and only the good one is told', async () => {
-  const bundles = [await publisher.sign(BYTES, { identity: `${IDENTITY}.evil` }), await publisher.attest(BYTES)]
-  const { engine } = await publishedAs({ bundles })
-  const { record } = await deliver(engine)
-  expect(record.verdicts.map(({ verdict }) => verdict.form)).toEqual(['attestation'])
+describe('the record keeps what was made of every bundle', () => {
+  const digestOf = (bundle: object) => sha256Of(utf8(JSON.stringify(bundle)))
+
+  test('of a delivered artifact: a good one is enough beside a bad one, and why the bad one did not count is told', async () => {
+    const [bad, fine] = [await publisher.sign(BYTES, { identity: `${IDENTITY}.evil` }), await publisher.attest(BYTES)]
+    const { engine } = await publishedAs({ bundles: [bad, fine] })
+    const { record, events } = await deliver(engine)
+    expect(record.verdicts).toMatchObject([
+      { bundle: digestOf(fine), verdict: { form: 'attestation' } },
+      { bundle: digestOf(bad), failure: { code: 'identity-mismatch', actual: expect.stringContaining(`${IDENTITY}.evil`) as unknown } },
+    ])
+    expect(events.find((event) => event.kind === 'signed')).toMatchObject({ verdicts: [{ form: 'attestation' }] })
+  })
+
+  test('of a refused one: each with its own reason', async () => {
+    const bundles = [await publisher.sign(OTHER_BYTES), await publisher.attest(BYTES, { identity: `${IDENTITY}.evil` })]
+    const { engine } = await publishedAs({ bundles })
+    expect(await failureOfDelivery(deliver(engine))).toMatchObject({ code: 'subject-mismatch' })
+    const [record] = await auditOf(engine)
+    expect(record?.outcome).toMatchObject({ kind: 'refused', failure: { code: 'subject-mismatch' } })
+    expect(record?.verdicts).toMatchObject([
+      { bundle: digestOf(bundles[0] ?? {}), failure: { code: 'subject-mismatch' } },
+      { bundle: digestOf(bundles[1] ?? {}), failure: { code: 'identity-mismatch' } },
+    ])
+  })
+
+  test('of one refused for what is missing: those that passed too', async () => {
+    const { engine } = await publishedAs({ bundles: [await publisher.sign(BYTES)] })
+    expect(await failureOfDelivery(deliver(engine))).toMatchObject({ code: 'provenance-refused' })
+    expect((await auditOf(engine))[0]?.verdicts).toMatchObject([{ verdict: { form: 'message' } }])
+  })
+
+  test('also when one file holds more of them than an event may tell', async () => {
+    const line = JSON.stringify(await publisher.sign(BYTES))
+    const file = utf8(Array.from({ length: 16 }, () => line).join('\n'))
+    const { engine } = await publishedAs({
+      bundles: [await publisher.attest(BYTES)],
+      editManifest: (manifest) => ({ ...manifest, bundles: [...manifest.bundles, { ...refOf(file), kind: 'signature' }] }),
+      moreBlobs: [file],
+    })
+    const { record, events } = await deliver(engine)
+    expect(record.verdicts).toHaveLength(17)
+    const signed = events.find((event) => event.kind === 'signed')
+    // The page refuses a message that says more than it may.
+    expect(parseEngineMessage({ type: 'event', call: 1, event: signed })).toMatchObject({ event: signed })
+  })
 })
 
 describe('a delivered artifact', () => {

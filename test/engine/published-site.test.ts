@@ -82,7 +82,7 @@ test('what the publisher makes is what the engine delivers, over HTTP, with its 
   const { blob, record, artifact } = await deliver(machine.start([], at(await serve(site))))
   expect(Buffer.from(await bytesOf(blob)).equals(CONTENT)).toBe(true)
   expect(artifact).toMatchObject({ filename: FILE, pieceCount: 71 })
-  expect(record.verdicts.map(({ verdict }) => verdict.form)).toEqual(['message', 'attestation'])
+  expect(record.verdicts).toMatchObject([{ verdict: { form: 'message' } }, { verdict: { form: 'attestation' } }])
   expect(record.sources).toMatchObject([{ source: 'cdn-1', tier: 'cdn', pieces: [{ start: 0, end: 71 }], failures: [] }])
 })
 

@@ -4,7 +4,8 @@ export const AUDIT_LIMITS = {
   /** Of one text in a failure. */
   textCharacters: 500,
   sources: 1000,
-  verdicts: 16,
+  /** Bundles that somebody judged; the accepted ones of them first. */
+  verdicts: 64,
   /** Half-open index ranges of one source: every second piece of the largest artifact. */
   rangesPerSource: 32_768,
   failuresPerSource: 20,

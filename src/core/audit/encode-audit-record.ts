@@ -32,7 +32,7 @@ export function encodeAuditRecord(record: AuditRecord): Uint8Array<ArrayBuffer> 
       freshness: catalogue.freshness,
       verdict: writeVerdict(catalogue.verdict),
     },
-    verdicts: rest.verdicts.map(({ bundle, verdict }) => ({ bundle, verdict: writeVerdict(verdict) })),
+    verdicts: rest.verdicts.map((one) => ('failure' in one ? one : { bundle: one.bundle, verdict: writeVerdict(one.verdict) })),
     sources: rest.sources.map(writeTally),
     policySha256: rest.policySha256,
     previous: rest.previous,

@@ -6,6 +6,7 @@ import { openJson } from '../json/json.ts'
 import type { JsonField, MemberReader } from '../json/json-field.ts'
 import { AUDIT_LIMITS } from './audit-limits.ts'
 import { readFailure, readName, readSource } from './failure-field.ts'
+import type { BundleOpinion } from '../verify/vouch.ts'
 import type { AuditRecord, SourceTally } from './record.ts'
 import { findTallyFault, isWholeTally } from './tally.ts'
 import { readVerdict } from './verdict-field.ts'
@@ -47,7 +48,7 @@ export function parseAuditRecord(bytes: Uint8Array): AuditRecord {
     artifact,
     outcome,
     catalogue: readCatalogue(read('catalogue')),
-    verdicts: read('verdicts').list(AUDIT_LIMITS.verdicts).map(readBundleVerdict),
+    verdicts: read('verdicts').list(AUDIT_LIMITS.verdicts).map(readOpinion),
     sources: readSources(read, { artifact, isWhole: outcome.kind === 'delivered' }),
     policySha256: readSha256(read('policySha256')),
     previous: read('previous').optional(readSha256),
@@ -80,9 +81,11 @@ function readCatalogue(field: JsonField): AuditRecord['catalogue'] {
   }
 }
 
-function readBundleVerdict(field: JsonField): AuditRecord['verdicts'][number] {
-  const read = field.object(['bundle', 'verdict'])
-  return { bundle: readSha256(read('bundle')), verdict: readVerdict(read('verdict')) }
+function readOpinion(field: JsonField): BundleOpinion {
+  const read = field.object(['bundle', 'verdict', 'failure'])
+  const bundle = readSha256(read('bundle'))
+  const failure = read('failure').optional(readFailure)
+  return failure === undefined ? { bundle, verdict: readVerdict(read('verdict')) } : { bundle, failure }
 }
 
 function readSources(read: Read, of: { readonly artifact: AuditRecord['artifact']; readonly isWhole: boolean }): readonly SourceTally[] {

@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.ts'
 import type { ArtifactName, Sha256, SourceId } from '../model/ids.ts'
 import type { SignatureVerdict } from '../verify/identity-policy.ts'
+import type { BundleOpinion } from '../verify/vouch.ts'
 
 /** What one source did for one artifact. */
 export interface SourceTally {
@@ -34,7 +35,8 @@ export interface AuditRecord {
     readonly freshness: 'fresh' | 'stale' | 'pinned'
     readonly verdict: SignatureVerdict
   }
-  readonly verdicts: readonly { readonly bundle: Sha256; readonly verdict: SignatureVerdict }[]
+  /** What was made of each bundle of the artifact: accepted ones first, then refused ones with the reason. */
+  readonly verdicts: readonly BundleOpinion[]
   readonly sources: readonly SourceTally[]
   readonly policySha256: Sha256
   /** SHA-256 of the record before this one: a chain shows tampering only where its head is kept elsewhere too. */

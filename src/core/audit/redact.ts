@@ -23,11 +23,14 @@ export function redactFailure(failure: Failure): Failure {
  * Signers and their certificates' facts stay whole: they are public, and are compared literally.
  */
 export function redactAuditRecord(record: AuditRecord): AuditRecord {
-  const { catalogue, outcome, sources } = record
+  const { catalogue, outcome, verdicts, sources } = record
   return {
     ...record,
     outcome: 'failure' in outcome ? { kind: outcome.kind, failure: redactFailure(outcome.failure) } : outcome,
     catalogue: { ...catalogue, source: toSourceId(redactText(catalogue.source)) },
+    verdicts: verdicts
+      .slice(0, AUDIT_LIMITS.verdicts)
+      .map((one) => ('failure' in one ? { bundle: one.bundle, failure: redactFailure(one.failure) } : one)),
     sources: sources.map(redactTally),
   }
 }

@@ -139,7 +139,7 @@ function linkFaults({ previous }: AuditRecord, { line, last }: { readonly line: 
 
 function outcomeFaults({ outcome, artifact, verdicts, sources }: AuditRecord, line: number): readonly ChainFault[] {
   const { sha256 } = artifact
-  if (outcome.kind === 'delivered' && verdicts.length === 0) return [{ kind: 'verdict-missing', line, sha256 }]
+  if (outcome.kind === 'delivered' && !verdicts.some((one) => 'verdict' in one)) return [{ kind: 'verdict-missing', line, sha256 }]
   const isKept = sources.some((source) => source.pieces.length > 0)
   return outcome.kind === 'refused' && isKept ? [{ kind: 'refused-yet-kept', line, sha256 }] : []
 }

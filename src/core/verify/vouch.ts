@@ -1,9 +1,9 @@
-import { DeliveryError, failureOf } from '../errors.ts'
+import { DeliveryError, type Failure } from '../errors.ts'
 import type { Catalogue } from '../manifest/catalogue.ts'
 import { parseCatalogue } from '../manifest/parse-catalogue.ts'
 import { parseCatalogueEnvelope } from '../manifest/parse-envelope.ts'
 import type { Sha256 } from '../model/ids.ts'
-import type { Approval, SignatureVerifier } from '../ports.ts'
+import type { SignatureVerifier } from '../ports.ts'
 import { sha256Of } from './digest.ts'
 import type { SignaturePolicy, SignatureVerdict } from './identity-policy.ts'
 import { requireProvenance, type ProvenancePolicy } from './provenance-policy.ts'
@@ -13,6 +13,24 @@ import type { SiteTrust } from './site-trust.ts'
 export interface BundleVerdict {
   readonly bundle: Sha256
   readonly verdict: SignatureVerdict
+}
+
+/** A bundle that does not count, and why. */
+export interface BundleRefusal {
+  readonly bundle: Sha256
+  readonly failure: Failure
+}
+
+/** What was made of one bundle. */
+export type BundleOpinion = BundleVerdict | BundleRefusal
+
+/** All that the bundles of one subject came to. */
+export interface Hearing {
+  /** Several of one file, where it holds several bundles. */
+  readonly accepted: readonly BundleVerdict[]
+  readonly refused: readonly BundleRefusal[]
+  /** Why they do not vouch for it all the same; undefined when they do. */
+  readonly objection: DeliveryError | undefined
 }
 
 /** A catalogue whose signature holds. Whether it may take the place of the one before is another question: `acceptCatalogue`. */
@@ -32,9 +50,9 @@ export interface VouchedCatalogue {
 export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolicy, verifier: SignatureVerifier): Promise<VouchedCatalogue> {
   const { payload, bundles } = parseCatalogueEnvelope(file)
   const payloadSha256 = sha256Of(payload)
-  const { accepted, refusal } = await judge(bundles, { subject: payloadSha256, policy, provenance: undefined }, verifier)
+  const { accepted, objection } = await judge(bundles, { of: 'catalogue', subject: payloadSha256, policy, provenance: undefined }, verifier)
   const [first] = accepted
-  if (first === undefined) throw refusal ?? new DeliveryError({ code: 'signature-missing', subject: 'catalogue' })
+  if (objection !== undefined || first === undefined) throw objection
   return { catalogue: parseCatalogue(payload), payload, payloadSha256, verdict: first.verdict }
 }
 
@@ -44,61 +62,71 @@ export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolic
  */
 export async function vouchForArtifact(
   bundles: readonly Uint8Array[],
-  claim: { readonly artifact: Sha256; readonly trust: SiteTrust },
+  claim: ArtifactClaim,
   verifier: SignatureVerifier,
 ): Promise<readonly BundleVerdict[]> {
-  const { artifacts, provenance } = claim.trust
-  const { accepted, refusal } = await judge(bundles, { subject: claim.artifact, policy: artifacts, provenance }, verifier)
-  if (accepted.length === 0) throw refusal ?? new DeliveryError({ code: 'signature-missing', subject: 'artifact' })
-  if (provenance.required && !accepted.some(({ verdict }) => verdict.provenance !== undefined)) {
-    // Why an attestation did not count says more than that there is none.
-    if (failureOf(refusal)?.code === 'provenance-refused') throw refusal
-    throw new DeliveryError({ code: 'provenance-refused', detail: 'no accepted bundle says where it was built, and this site demands one' })
-  }
+  const { accepted, objection } = await hearArtifact(bundles, claim, verifier)
+  if (objection !== undefined) throw objection
   return accepted
 }
 
+export interface ArtifactClaim {
+  readonly artifact: Sha256
+  readonly trust: SiteTrust
+}
+
+/** As `vouchForArtifact`, for who also wants to tell what was refused, and why: every bundle is heard, and a refusal is data. */
+export async function hearArtifact(bundles: readonly Uint8Array[], claim: ArtifactClaim, verifier: SignatureVerifier): Promise<Hearing> {
+  const { artifacts: policy, provenance } = claim.trust
+  const heard = await judge(bundles, { of: 'artifact', subject: claim.artifact, policy, provenance }, verifier)
+  if (heard.objection !== undefined || !provenance.required || heard.accepted.some(({ verdict }) => verdict.provenance !== undefined))
+    return heard
+  // Why an attestation did not count says more than that there is none.
+  const told = heard.refused.find(({ failure }) => failure.code === 'provenance-refused')?.failure
+  const detail = 'no accepted bundle says where it was built, and this site demands one'
+  return { ...heard, objection: new DeliveryError(told ?? { code: 'provenance-refused', detail }) }
+}
+
 interface Signed {
+  readonly of: 'catalogue' | 'artifact'
   readonly subject: Sha256
   readonly policy: SignaturePolicy
   /** What an attestation has to say to count as much as a signature over the bytes; undefined: none counts. */
   readonly provenance: ProvenancePolicy | undefined
 }
 
-interface Judged {
-  readonly accepted: readonly BundleVerdict[]
-  readonly refusal: unknown
-}
-
-async function judge(bundles: readonly Uint8Array[], signed: Signed, verifier: SignatureVerifier): Promise<Judged> {
+async function judge(bundles: readonly Uint8Array[], signed: Signed, verifier: SignatureVerifier): Promise<Hearing> {
   const accepted: BundleVerdict[] = []
+  const refused: BundleRefusal[] = []
   const signers = new Set<number>()
-  let refusal: unknown
-  const attempt = async (work: () => Promise<void> | void): Promise<void> => {
-    try {
-      await work()
-    } catch (error) {
-      if (failureOf(error) === undefined) throw error
-      refusal ??= error
+  let objection: DeliveryError | undefined
+  for (const file of bundles) {
+    const bundle = sha256Of(file)
+    const attempt = async (work: () => Promise<void> | void): Promise<void> => {
+      try {
+        await work()
+      } catch (error) {
+        if (!(error instanceof DeliveryError)) throw error
+        refused.push({ bundle, failure: error.failure })
+        objection ??= error
+      }
     }
-  }
-  for (const bundle of bundles) {
-    let approvals: readonly Approval[] = []
     await attempt(async () => {
-      approvals = await verifier.verify(bundle, signed.subject, signed.policy)
+      for (const { verdict, signer } of await verifier.verify(file, signed.subject, signed.policy)) {
+        await attempt(() => {
+          requireWordFor(verdict, signed.provenance)
+          accepted.push({ bundle, verdict })
+          signers.add(signer)
+        })
+      }
     })
-    for (const { verdict, signer } of approvals) {
-      await attempt(() => {
-        requireWordFor(verdict, signed.provenance)
-        accepted.push({ bundle: sha256Of(bundle), verdict })
-        signers.add(signer)
-      })
-    }
   }
   const { minSigners } = signed.policy
-  if (accepted.length > 0 && signers.size < minSigners)
-    throw new DeliveryError({ code: 'signers-too-few', needed: minSigners, found: signers.size })
-  return { accepted, refusal }
+  if (accepted.length === 0) objection ??= new DeliveryError({ code: 'signature-missing', subject: signed.of })
+  else
+    objection =
+      signers.size < minSigners ? new DeliveryError({ code: 'signers-too-few', needed: minSigners, found: signers.size }) : undefined
+  return { accepted, refused, objection }
 }
 
 /** Whatever verifier is in use: an attestation counts only for what it says, never for its signature alone. */

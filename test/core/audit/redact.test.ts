@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { auditRecordDigest, encodeAuditRecord } from '../../../src/core/audit/encode-audit-record.ts'
+import { parseAuditRecord } from '../../../src/core/audit/parse-audit-record.ts'
 import { redactAuditRecord, redactFailure, redactText } from '../../../src/core/audit/redact.ts'
 import type { Failure } from '../../../src/core/errors.ts'
 import { toSourceId } from '../../../src/core/model/ids.ts'
+import { digestOf } from '../manifest/samples.ts'
 import { sampleRecord } from './samples.ts'
 
 test.each([
@@ -72,4 +74,12 @@ test('nothing of a site’s secrets is encoded, so the digest of a record does n
   expect(new TextDecoder().decode(encodeAuditRecord(open))).not.toContain('secret')
   expect(auditRecordDigest(redactAuditRecord(open))).toBe(auditRecordDigest(open))
   expect(redactAuditRecord(redactAuditRecord(open))).toEqual(redactAuditRecord(open))
+})
+
+test('why a bundle was refused leaves the machine without secrets, and no more bundles than a record holds', () => {
+  const failure = { code: 'bundle-invalid', detail: 'from https://user:secret@eu.example/?token=secret' } as const
+  const record = sampleRecord({ verdicts: Array.from({ length: 300 }, () => ({ bundle: digestOf('b'), failure })) })
+  const { verdicts } = parseAuditRecord(encodeAuditRecord(record))
+  expect(verdicts).toHaveLength(64)
+  expect(verdicts[0]).toEqual({ bundle: digestOf('b'), failure: { code: 'bundle-invalid', detail: 'from https://eu.example/' } })
 })

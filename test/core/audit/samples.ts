@@ -45,7 +45,13 @@ export function sampleRecord(changes: Partial<AuditRecord> = {}): AuditRecord {
     artifact: { sha256: digestOf('artifact'), sizeBytes: 3_000_000, pieces: 3, pieceLengthBytes: MIB },
     outcome: { kind: 'delivered' },
     catalogue: { version: 1_790_000_000, sha256: digestOf('catalogue'), source: toSourceId('eu'), freshness: 'fresh', verdict },
-    verdicts: [{ bundle: digestOf('bundle'), verdict }],
+    verdicts: [
+      { bundle: digestOf('bundle'), verdict },
+      {
+        bundle: digestOf('other bundle'),
+        failure: { code: 'identity-mismatch', expected: 'https://ci.example/', actual: 'https://evil.example/' },
+      },
+    ],
     sources: [
       {
         source: toSourceId('eu'),

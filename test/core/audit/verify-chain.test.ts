@@ -91,7 +91,10 @@ describe('the head that was noted elsewhere', () => {
 describe('a record', () => {
   test('of something served needs the verdict of at least one bundle', () => {
     const { artifact } = sampleRecord()
-    expect(checkChain(chainOf({ verdicts: [] }, {})).faults).toEqual([{ kind: 'verdict-missing', line: 1, sha256: artifact.sha256 }])
+    const missing = [{ kind: 'verdict-missing', line: 1, sha256: artifact.sha256 }]
+    expect(checkChain(chainOf({ verdicts: [] }, {})).faults).toEqual(missing)
+    const failure = { code: 'signature-invalid', detail: 'x' } as const
+    expect(checkChain(chainOf({ verdicts: [{ bundle: digestOf('b'), failure }] }, {})).faults).toEqual(missing)
     expect(checkChain(chainOf({ verdicts: [], outcome: { kind: 'cancelled' } })).faults).toEqual([])
   })
 
