@@ -8,7 +8,7 @@ import { sha256Of } from '../../src/core/verify/digest.ts'
 import { runCli } from '../cli/run-cli.ts'
 import { launchChromium, type LaunchedBrowser } from './launch.ts'
 import { publishFiles, startSite, type Publication, type Site } from './site.ts'
-import { closePages, download, openPortal, waitForSdk, watchDownloads } from './visitor.ts'
+import { closePages, download, endOf, openPortal, startDownload, waitForSdk, watchDownloads } from './visitor.ts'
 
 let publication: Publication
 let chromium: LaunchedBrowser
@@ -70,14 +70,40 @@ test('what a page exports after a delivery and a refusal is what audit verify ac
   expect(json()).toMatchObject({ records: 2, head, isAnchored: true, faultCount: 0, remarkCount: 0 })
 })
 
+/**
+ * Has a page keep everybody from the audit log until it is told to stop, and a while longer: whoever wants to read it waits, and then all read at
+ * once.
+ */
+async function holdLog(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(async () => {
+    const db = await new Promise<IDBDatabase>((resolve) => {
+      const opening = indexedDB.open('sealift')
+      opening.addEventListener('success', () => resolve(opening.result))
+    })
+    const log = db.transaction('audit', 'readwrite').objectStore('audit')
+    let left = 200
+    const goOn = (): void => {
+      if (document.title === 'let go') left--
+      if (left > 0) log.count().addEventListener('success', goOn)
+      else db.close()
+    }
+    goOn()
+  })
+  return () => page.evaluate(() => void (document.title = 'let go'))
+}
+
 test('tabs that write records at the same time write one chain', async () => {
   const tabs = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
-  for (let round = 0; round < 4; round++)
-    expect(await Promise.all(tabs.map((page, at) => download(page, at === 0 ? 'notes' : 'agent')))).toMatchObject([
-      { kind: 'delivered' },
-      { kind: 'delivered' },
-    ])
-  const { exitCode, json } = await runCli(['audit', 'verify', await saveExport(tabs[0] as Page), '--json'])
-  expect(json()).toMatchObject({ records: 8, outcomes: { delivered: 8 }, faultCount: 0, remarkCount: 0 })
+  const holder = await openPortal(chromium.browser, site.url)
+  const letGo = await holdLog(holder)
+  await Promise.all(tabs.map((page, at) => startDownload(page, at === 0 ? 'notes' : 'agent')))
+  for (const page of tabs)
+    await page.waitForFunction(() => window.trial?.events.some((event) => event.kind === 'phase' && event.phase === 'checking'), {
+      polling: 50,
+    })
+  await letGo()
+  for (const page of tabs) expect(await endOf(page)).toMatchObject({ kind: 'delivered' })
+  const { exitCode, json } = await runCli(['audit', 'verify', await saveExport(holder), '--json'])
+  expect(json()).toMatchObject({ records: 2, outcomes: { delivered: 2 }, faultCount: 0, remarkCount: 0 })
   expect(exitCode).toBe(0)
 })

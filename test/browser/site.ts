@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startCdnOrigin, type CdnOrigin } from '../../demo/stack/cdn-origin.ts'
 import { startSwitchableServer, type SwitchableServer } from '../../demo/stack/switchable-server.ts'
+import { toSha256, type Sha256 } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { publish } from '../../src/node/publish/publish.ts'
 import { keySigner } from '../../src/node/publish/publish-signer.ts'
@@ -35,11 +36,13 @@ export interface Publication {
   /** PEM of who signed, and of somebody else. */
   readonly signer: string
   readonly stranger: string
+  /** Publishes a newer catalogue that withdraws these. */
+  deny(denied: readonly Name[]): Promise<void>
   remove(): Promise<void>
 }
 
-/** Publishes three files, signed by a key. */
-export async function publishFiles(): Promise<Publication> {
+/** Publishes three files, signed by a key. @param terms how soon pages ask for a newer catalogue; by default in an hour */
+export async function publishFiles(terms: { readonly refreshSeconds?: number } = {}): Promise<Publication> {
   const dir = await mkdtemp(join(tmpdir(), 'sealift-site-'))
   const [inbox, siteDir] = [join(dir, 'inbox'), join(dir, 'site')]
   await mkdir(inbox)
@@ -56,13 +59,19 @@ export async function publishFiles(): Promise<Publication> {
   )
   const files = await generateSigningKey(join(dir, 'key'))
   const signer = keySigner(await readSigningKey(files.privateKeyPath))
-  await publish({ dir: inbox, site: siteDir, repository: REPOSITORY, signer }, new AbortController().signal)
+  const publishNow = async (denied: readonly Name[]): Promise<void> => {
+    const digest = (name: Name): Sha256 => toSha256(digests[name])
+    const what = { dir: inbox, site: siteDir, repository: REPOSITORY, signer, denied: denied.map(digest), ...terms }
+    await publish(what, new AbortController().signal)
+  }
+  await publishNow([])
   const stranger = await generateSigningKey(join(dir, 'stranger'))
   return {
     siteDir,
     digests,
     signer: files.publicKeyPem,
     stranger: stranger.publicKeyPem,
+    deny: publishNow,
     remove: () => rm(dir, { recursive: true, force: true }),
   }
 }
