@@ -2,6 +2,7 @@ import { bundleFromJSON, type Bundle } from '@sigstore/bundle'
 import { DeliveryError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { requireBounded } from './bundle-bounds.ts'
+import { requireAgreeingProofs } from './inclusion-proof.ts'
 import { bundleInvalid } from './refusal.ts'
 
 /** Compared whole: upstream's own check is an unanchored pattern. */
@@ -34,6 +35,12 @@ export function parseBundle(text: string): Bundle {
   if (!MEDIA_TYPES.has(json.mediaType))
     throw bundleInvalid(`media type ${String(json.mediaType)} is not a Sigstore bundle of version 0.1 to 0.3`)
   requireBounded(json)
+  const bundle = decodeBundle(json)
+  requireAgreeingProofs(bundle)
+  return bundle
+}
+
+function decodeBundle(json: object): Bundle {
   try {
     return bundleFromJSON(json)
   } catch (error) {

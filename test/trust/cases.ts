@@ -353,6 +353,16 @@ async function formatRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
       bundle: altered(bundle, /(— rekor\.test \S+?\\n)"/, (line) => line.repeat(80)),
       expected: 'bundle-invalid',
     },
+    {
+      name: 'a proof that says another root than its checkpoint',
+      bundle: altered(bundle, /"rootHash":"([^"]+)"/, lastBit),
+      expected: 'bundle-invalid',
+    },
+    {
+      name: 'a proof that says another size of the tree than its checkpoint',
+      bundle: altered(bundle, /"treeSize":"(\d+)"/, (size) => `${size}0`),
+      expected: 'bundle-invalid',
+    },
     { name: 'an older cosign bundle', bundle: '{"base64Signature":"AAAA","cert":"AAAA"}', expected: 'bundle-invalid' },
   ]
 }
@@ -489,14 +499,15 @@ async function alteredSignatureRows(sigstore: OfflineSigstore): Promise<readonly
 }
 
 /** The bundle with one part of its JSON text changed. */
-function altered(bundle: BundleJson, part: RegExp, change: (value: string) => string): string {
+export function altered(bundle: BundleJson, part: RegExp, change: (value: string) => string): string {
   const text = JSON.stringify(bundle)
-  const value = part.exec(text)?.[1]
-  if (value === undefined) throw new TypeError(`nothing like ${String(part)} in the bundle`)
-  return text.replace(value, () => change(value))
+  // By its place: the same text may stand elsewhere too.
+  const [start, end] = new RegExp(part, 'd').exec(text)?.indices?.[1] ?? []
+  if (start === undefined || end === undefined) throw new TypeError(`nothing like ${String(part)} in the bundle`)
+  return `${text.slice(0, start)}${change(text.slice(start, end))}${text.slice(end)}`
 }
 
-function lastBit(base64: string): string {
+export function lastBit(base64: string): string {
   const bytes = Buffer.from(base64, 'base64')
   bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
   return bytes.toString('base64')
@@ -511,11 +522,11 @@ function dnsName(name: string): Buffer {
 }
 
 /** The log's promise taken away: only its proof is left, which says nothing of the time. */
-function unsignedTime(bundle: BundleJson): string {
+export function unsignedTime(bundle: BundleJson): string {
   return altered(bundle, /("inclusionPromise":{[^}]*},)/, () => '')
 }
 
-function withDigest(bundle: BundleJson, bytes: Uint8Array): BundleJson {
+export function withDigest(bundle: BundleJson, bytes: Uint8Array): BundleJson {
   const messageDigest = { algorithm: 'SHA2_256', digest: sha256(bytes).toString('base64') }
   return { ...bundle, messageSignature: { ...bundle.messageSignature, messageDigest } }
 }
@@ -525,15 +536,15 @@ function withAlgorithm(bundle: BundleJson, algorithm: string): BundleJson {
   return { ...bundle, messageSignature: { ...bundle.messageSignature, messageDigest } }
 }
 
-function withSignatureOf(bundle: BundleJson, other: BundleJson): BundleJson {
+export function withSignatureOf(bundle: BundleJson, other: BundleJson): BundleJson {
   return { ...bundle, messageSignature: { ...bundle.messageSignature, signature: other.messageSignature?.['signature'] } }
 }
 
-function withPayloadOf(bundle: BundleJson, other: BundleJson): BundleJson {
+export function withPayloadOf(bundle: BundleJson, other: BundleJson): BundleJson {
   return { ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, payload: other.dsseEnvelope?.['payload'] } }
 }
 
-function withWitnessesOf(bundle: BundleJson, other: BundleJson): BundleJson {
+export function withWitnessesOf(bundle: BundleJson, other: BundleJson): BundleJson {
   const { tlogEntries, timestampVerificationData } = other.verificationMaterial
   return { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, tlogEntries, timestampVerificationData } }
 }
