@@ -6,6 +6,7 @@ import { initializeCTLog } from '@sigstore/mock/dist/fulcio/ctlog.js'
 import { initializeTLog } from '@sigstore/mock/dist/rekor/tlog.js'
 import { initializeTSA } from '@sigstore/mock/dist/timestamp/tsa.js'
 import { reissue } from './reissue.ts'
+import { createTiledLog, type SignedRecord } from './tiled-log.ts'
 
 export interface KeyPair {
   readonly publicKey: KeyObject
@@ -30,6 +31,10 @@ export interface SignOptions {
   readonly loggedDigest?: Buffer
   /** The kind of entry in which the log keeps it; of a file `hashedrekord` by default. */
   readonly loggedAs?: 'dsse'
+  /** Which version of the log keeps it: 1 by default. One of version 2 signs no time, so a timestamp is needed. */
+  readonly rekor?: 2 | 'both'
+  /** What the key really signs, when that is something else than every other part of the bundle says. */
+  readonly signsOther?: Uint8Array
 }
 
 export interface BundleJson {
@@ -59,31 +64,41 @@ export const TIMESTAMP_DELAY_SECONDS = 60
 const FULCIO = '1.3.6.1.4.1.57264.1'
 const SHA256_OID = '2.16.840.1.101.3.4.2.1'
 
-/** @param options.sct false: certificates carry no proof of a certificate log, so that they may be changed */
-export async function createOfflineSigstore({ sct = true } = {}): Promise<OfflineSigstore> {
-  const keys = { ct: newKey(), ca: newKey(), log: newKey(), tsa: newKey() }
+/**
+ * @param options.sct false: certificates carry no proof of a certificate log, so that they may be changed
+ * @param options.authorityCurve of the certificate authority's key
+ * @param options.timestampDelaySeconds after the certificate was issued, which is valid for ten minutes
+ */
+export async function createOfflineSigstore({
+  sct = true,
+  authorityCurve = 'P-256',
+  timestampDelaySeconds = TIMESTAMP_DELAY_SECONDS,
+} = {}): Promise<OfflineSigstore> {
+  const keys = { ct: newKey(), ca: newKey(authorityCurve), log: newKey(), tsa: newKey() }
   // The roots are valid from the moment that they are made, so nothing can be signed before.
   const signedAtSeconds = Math.ceil(Date.now() / 1000) + 2
   const now = new Date(signedAtSeconds * 1000)
   const ctlog = await initializeCTLog(keys.ct, now)
   const ca = await initializeCA(keys.ca, sct ? ctlog : undefined, now)
   const tlog = await initializeTLog('https://rekor.test', keys.log, now)
-  const tsa = await initializeTSA(keys.tsa, new Date((signedAtSeconds + TIMESTAMP_DELAY_SECONDS) * 1000))
+  const tsa = await initializeTSA(keys.tsa, new Date((signedAtSeconds + timestampDelaySeconds) * 1000))
+  const tiledLog = createTiledLog('log2.rekor.test')
   const trustedRoot = {
     mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
-    tlogs: [logOf('https://rekor.test', keys.log)],
+    tlogs: [logOf('https://rekor.test', keys.log), tiledLog.trusted],
     ctlogs: [logOf('https://ctfe.test', keys.ct)],
     certificateAuthorities: [authorityOf(ca.rootCertificate)],
     timestampAuthorities: [authorityOf(tsa.intCertificate, tsa.rootCertificate)],
   }
 
-  async function certify(options: SignOptions): Promise<{ key: KeyObject; verifier: Buffer; material: Record<string, unknown> }> {
+  async function certify(options: SignOptions): Promise<Signatory> {
     if (options.key !== undefined) {
       const spki = options.key.publicKey.export({ type: 'spki', format: 'der' })
       return {
         key: options.key.privateKey,
         verifier: Buffer.from(publicPem(options.key)),
         material: { publicKey: { hint: base64(sha256(spki)) } },
+        recorded: { keyDetails: keyDetailsOf(options.key), publicKey: { rawBytes: base64(spki) } },
       }
     }
     const { identity = IDENTITY, issuer = ISSUER, rawIssuer = issuer } = options
@@ -100,25 +115,16 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
     const made = bufferOf(issued)
     const der = options.editCertificate === undefined ? made : reissue(made, options.editCertificate, keys.ca.privateKey)
     const pem = `-----BEGIN CERTIFICATE-----\n${base64(der)}\n-----END CERTIFICATE-----\n`
-    return { key: pair.privateKey, verifier: Buffer.from(pem), material: { certificate: { rawBytes: base64(der) } } }
+    const certificate = { rawBytes: base64(der) }
+    const recorded = { keyDetails: keyDetailsOf(pair), x509Certificate: certificate }
+    return { key: pair.privateKey, verifier: Buffer.from(pem), material: { certificate }, recorded }
   }
 
-  async function witness(entry: Entry, signature: Buffer, how: SignOptions['witness']): Promise<object> {
-    if (how === 'none') return {}
-    const timestamp = async (): Promise<object> => {
-      const token = await tsa.timestamp({
-        artifactHash: sha256(signature),
-        hashAlgorithmOID: SHA256_OID,
-        nonce: 1,
-        policyOID: `${FULCIO}.2`,
-      })
-      return { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: base64(bufferOf(token)) }] } }
-    }
-    if (how === 'timestamp') return timestamp()
+  async function logEntry(entry: Entry): Promise<object> {
     const [logged]: readonly unknown[] = Object.values(await tlog.log(entry))
     if (!isLogged(logged)) throw new TypeError('the log gave no proof')
     const proof = logged.verification.inclusionProof
-    const logEntry = {
+    return {
       logIndex: String(logged.logIndex),
       logId: { keyId: base64(Buffer.from(logged.logID, 'hex')) },
       kindVersion: { kind: entry.kind, version: entry.apiVersion },
@@ -133,20 +139,33 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       },
       canonicalizedBody: logged.body,
     }
-    if (how === 'log') return { tlogEntries: [logEntry] }
-    return { tlogEntries: [logEntry], ...(await timestamp()) }
+  }
+
+  async function timestampOf(signature: Buffer): Promise<object> {
+    const artifactHash = sha256(signature)
+    const token = await tsa.timestamp({ artifactHash, hashAlgorithmOID: SHA256_OID, nonce: 1, policyOID: `${FULCIO}.2` })
+    return { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: base64(bufferOf(token)) }] } }
+  }
+
+  async function witness(entry: Entry, record: SignedRecord, options: SignOptions): Promise<object> {
+    if (options.witness === 'none') return {}
+    if (options.witness === 'timestamp') return timestampOf(record.signature)
+    const older = options.rekor === 2 ? [] : [await logEntry(entry)]
+    const tlogEntries = options.rekor === undefined ? older : [...older, tiledLog.log(record)]
+    if (options.witness === 'log') return { tlogEntries }
+    return { tlogEntries, ...(await timestampOf(record.signature)) }
   }
 
   return {
     trustedRoot,
     signedAtSeconds,
     async signBlob(bytes, options = {}) {
-      const { key, verifier, material } = await certify(options)
-      const signature = sign('sha256', bytes, key)
+      const { key, verifier, material, recorded } = await certify(options)
+      const signature = sign('sha256', options.signsOther ?? bytes, key)
       const digest = sha256(bytes)
       const logged = (options.loggedDigest ?? digest).toString('hex')
       const entry = options.loggedAs === 'dsse' ? dsseEntry(logged, signature, verifier) : recordEntry(logged, signature, verifier)
-      const witnesses = await witness(entry, signature, options.witness)
+      const witnesses = await witness(entry, { digest, signature, verifier: recorded }, options)
       return {
         mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
         verificationMaterial: { ...material, ...witnesses },
@@ -154,12 +173,13 @@ export async function createOfflineSigstore({ sct = true } = {}): Promise<Offlin
       }
     },
     async attest(statement, options = {}) {
-      const { key, verifier, material } = await certify(options)
+      const { key, verifier, material, recorded } = await certify(options)
       const { payloadType = 'application/vnd.in-toto+json' } = options
       const payload = Buffer.from(typeof statement === 'string' ? statement : JSON.stringify(statement))
       const encoded = Buffer.concat([Buffer.from(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload])
-      const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', encoded, key)
-      const witnesses = await witness(dsseEntry(sha256(payload).toString('hex'), signature, verifier), signature, options.witness)
+      const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', options.signsOther ?? encoded, key)
+      const entry = dsseEntry(sha256(payload).toString('hex'), signature, verifier)
+      const witnesses = await witness(entry, { digest: sha256(encoded), signature, verifier: recorded }, options)
       return {
         mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
         verificationMaterial: { ...material, ...witnesses },
@@ -195,6 +215,20 @@ export function provenanceAbout(bytes: Uint8Array): Record<string, unknown> {
       runDetails: { builder: { id: IDENTITY } },
     },
   }
+}
+
+/** Who signs, and how each place names the key. */
+interface Signatory {
+  readonly key: KeyObject
+  readonly verifier: Buffer
+  readonly material: Record<string, unknown>
+  readonly recorded: SignedRecord['verifier']
+}
+
+function keyDetailsOf({ publicKey }: KeyPair): string {
+  if (publicKey.asymmetricKeyType === 'ed25519') return 'PKIX_ED25519'
+  if (publicKey.asymmetricKeyType === 'rsa') return 'PKIX_RSA_PKCS1V15_2048_SHA256'
+  return publicKey.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'PKIX_ECDSA_P384_SHA_256' : 'PKIX_ECDSA_P256_SHA_256'
 }
 
 interface Entry {
