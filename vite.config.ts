@@ -1,4 +1,5 @@
 import './scripts/node20.mjs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { BuildEnvironmentOptions, PluginOption } from 'vite'
 import { defineConfig } from 'vitest/config'
@@ -46,7 +47,16 @@ const aliases = {
   'sealift/page': at('src/page/index.ts'),
 }
 
-const plugins: PluginOption[] = [sigstoreShims(), simplePeerShims()]
+/** Laid beside its script as it is: the page has to work from any server and at any path. */
+const conformancePage: PluginOption = {
+  name: 'sealift:conformance-page',
+  applyToEnvironment: ({ name }) => name === 'conformance',
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: 'conformance/index.html', source: readFileSync(at('src/conformance/index.html')) })
+  },
+}
+
+const plugins: PluginOption[] = [sigstoreShims(), simplePeerShims(), conformancePage]
 
 export default defineConfig({
   root: at('demo'),
@@ -63,6 +73,7 @@ export default defineConfig({
     serviceWorker: script('src/worker/sw.ts', 'sw.js', 'self.sealiftComplete=true;'),
     killSwitch: script('src/worker/noop-sw.ts', 'noop-sw.js'),
     engine: script('src/engine/worker.ts', 'engine.js'),
+    conformance: script('src/conformance/script.ts', 'conformance/verify.js'),
   },
   builder: {
     async buildApp(builder) {

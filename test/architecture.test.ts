@@ -14,6 +14,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'src/sources/mesh': ['src/core'],
   'src/stores': ['src/core'],
   'src/trust': ['src/core'],
+  'src/conformance': ['src/core', 'src/trust'],
   'src/bridge': ['src/core'],
   'src/scheduler': ['src/core'],
   'src/engine': ['src/core', 'src/sources/http', 'src/stores', 'src/trust', 'src/bridge', 'src/scheduler'],
