@@ -3,13 +3,13 @@ import { sigstoreShims } from './sigstore-plugin.mjs'
 
 /**
  * One script, in memory, of an entry that uses the Sigstore packages: the way that the engine and the service worker carry them.
- * @param {{ entry: string, name: string }} options `name`: the global that holds the entry's exports
+ * @param {{ entry: string, name: string, plugins?: import('vite').Plugin[] }} options `name`: the global that holds the entry's exports
  */
-export async function bundleForBrowser({ entry, name }) {
+export async function bundleForBrowser({ entry, name, plugins = [] }) {
   const result = await build({
     configFile: false,
     logLevel: 'error',
-    plugins: [sigstoreShims()],
+    plugins: [sigstoreShims(), ...plugins],
     build: {
       target: 'es2022',
       minify: true,
