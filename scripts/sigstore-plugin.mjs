@@ -1,10 +1,12 @@
-// Gives the Sigstore packages browser stand-ins for `crypto`, `util` and `Buffer`, and touches nothing else of a build:
-// no alias, no define, no global. Any other package that wants Node's modules is resolved as before.
+// Gives the packages of Sigstore and of The Update Framework browser stand-ins for `crypto`, `util` and `Buffer`, and touches nothing else
+// of a build: no alias, no define, no global. Any other package that wants Node's modules is resolved as before.
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const SIGSTORE = /[\\/]node_modules[\\/]@sigstore[\\/]/
+const EMULATED = /[\\/]node_modules[\\/]@(?:sigstore|tufjs)[\\/]/
+/** Asks more of a key than Sigstore does. Apart, so that what every visitor fetches does not carry it. */
+const TUF = /[\\/]node_modules[\\/]@tufjs[\\/]/
 const GENERATED = /[\\/]protobuf-specs[\\/]dist[\\/]__generated__[\\/]/
 const STAND_INS = new Map([
   ['crypto', 'crypto'],
@@ -22,9 +24,11 @@ export function sigstoreShims() {
     enforce: 'pre',
     resolveId(source, importer) {
       if (source === BUFFER) return `${VIRTUAL}buffer`
-      if (importer === undefined || !SIGSTORE.test(importer)) return null
+      if (importer === undefined || !EMULATED.test(importer)) return null
+      if (source === 'minimatch') return `${VIRTUAL}${source}`
       const name = STAND_INS.get(source)
-      return name === undefined ? null : VIRTUAL + name
+      if (name === undefined) return null
+      return VIRTUAL + (name === 'crypto' && TUF.test(importer) ? 'tuf-crypto' : name)
     },
     load(id) {
       if (!id.startsWith(VIRTUAL)) return null
@@ -33,7 +37,7 @@ export function sigstoreShims() {
       return `import * as shim from ${path}; export * from ${path}; export default shim`
     },
     transform(code, id) {
-      if (!SIGSTORE.test(id)) return null
+      if (!EMULATED.test(id)) return null
       const read = GENERATED.test(id) ? withoutWriters(code) : code
       if (!/\bBuffer\b/.test(read)) return read === code ? null : { code: read, map: null }
       // On the first line, so that every other line keeps its number. All of these packages are CommonJS.

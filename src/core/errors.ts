@@ -45,6 +45,12 @@ export type TrustFailure =
   | { readonly code: 'artifact-digest'; readonly expected: Sha256; readonly actual: Sha256 }
   | { readonly code: 'artifact-size'; readonly expectedBytes: number; readonly actualBytes: number }
   | { readonly code: 'manifest-mismatch'; readonly name: ArtifactName; readonly field: string }
+  | {
+      readonly code: 'trust-refresh-failed'
+      readonly role: 'root' | 'timestamp' | 'snapshot' | 'targets' | 'target'
+      readonly reason: 'unreachable' | 'missing' | 'oversized' | 'format' | 'signatures' | 'rollback' | 'mismatch' | 'expired'
+      readonly detail: string
+    }
 
 /** Why a request ended without a file. */
 export type RequestFailure =
@@ -160,6 +166,7 @@ export const HANDLING: Readonly<Record<Failure['code'], Handling>> = {
   'artifact-digest': refused(502, REPORT),
   'artifact-size': refused(502, REPORT),
   'manifest-mismatch': refused(502, PUBLISH_AGAIN),
+  'trust-refresh-failed': final(502, 'Nothing to do: downloads go on with the trusted roots that are at hand.'),
   'catalogue-unavailable': final(504, 'Check the network of this machine. The catalogue is asked for again when it is back.'),
   'artifact-unknown': final(404, 'Check the name and the version against the list of what is published.'),
   'artifact-ambiguous': final(400, 'Say which platform you want.'),
