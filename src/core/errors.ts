@@ -45,12 +45,7 @@ export type TrustFailure =
   | { readonly code: 'artifact-digest'; readonly expected: Sha256; readonly actual: Sha256 }
   | { readonly code: 'artifact-size'; readonly expectedBytes: number; readonly actualBytes: number }
   | { readonly code: 'manifest-mismatch'; readonly name: ArtifactName; readonly field: string }
-  | {
-      readonly code: 'trust-refresh-failed'
-      readonly role: 'root' | 'timestamp' | 'snapshot' | 'targets' | 'target'
-      readonly reason: 'unreachable' | 'missing' | 'oversized' | 'format' | 'signatures' | 'rollback' | 'mismatch' | 'expired'
-      readonly detail: string
-    }
+  | { readonly code: 'trust-refresh-failed'; readonly role: string; readonly reason: string; readonly detail: string }
 
 /** Why a request ended without a file. */
 export type RequestFailure =

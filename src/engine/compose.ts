@@ -12,6 +12,7 @@ import { createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
+import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
@@ -41,6 +42,8 @@ export interface EngineOptions {
   readonly isSecurePage: boolean
   readonly hasher: Hasher
   readonly windowSources: WindowSources | undefined
+  /** None in a service worker: what it would have to load, it may not. */
+  readonly growth?: TrustGrowth | undefined
 }
 
 /** In the index where there is one and it can be written; else everything works and nothing outlives the context. */
@@ -50,7 +53,9 @@ export function memoryOf(stores: StoreView): Memory {
 
 /** The one place that wires adapters to the ports of core. */
 export function createEngine(options: EngineOptions): Engine {
-  const { config, stores, memory, clock, withLock, otherTabs } = options
+  const { stores, memory, clock, withLock, otherTabs, growth } = options
+  const config = growth?.config ?? options.config
+  const verifier = createSigstoreVerifier()
   const parts: EngineParts = {
     config,
     stores,
@@ -59,7 +64,7 @@ export function createEngine(options: EngineOptions): Engine {
     withLock,
     otherTabs,
     hub: createSourceHub(config, options),
-    verifier: createSigstoreVerifier(),
+    verifier: growth?.patient(verifier) ?? verifier,
     hasher: options.hasher,
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),

@@ -12,6 +12,7 @@ import { createHasher } from './hasher.ts'
 import { openOtherTabs } from './other-tabs.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
+import { growTrust, type LoadTrustRefresher } from './trust-growth.ts'
 import { withWebLock } from './web-lock.ts'
 
 /** Sends to the page; `transfer` lists buffers to move. */
@@ -27,14 +28,19 @@ interface Room {
   readonly sources: PortSources
   readonly calls: Map<number, AbortController>
   readonly life: AbortController
+  readonly loadTrustRefresher: LoadTrustRefresher | undefined
   engine: Promise<Engine> | undefined
 }
 
 type Call = Extract<PageMessage, { readonly call: number }>
 
-/** @param isSecurePage the page is https: what its worker may reach differs */
-export function servePage(send: SendToPage, isSecurePage: boolean): PageServer {
-  const room: Room = { send, sources: createPortSources(send), calls: new Map(), life: new AbortController(), engine: undefined }
+/**
+ * @param isSecurePage the page is https: what its worker may reach differs
+ * @param loadTrustRefresher called where the site names a repository of trusted roots
+ */
+export function servePage(send: SendToPage, isSecurePage: boolean, loadTrustRefresher?: LoadTrustRefresher): PageServer {
+  const own = { calls: new Map<number, AbortController>(), life: new AbortController(), loadTrustRefresher }
+  const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined }
   return {
     receive(data) {
       const message = tryParse(data)
@@ -80,6 +86,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>,
       isSecurePage,
       windowSources: room.sources,
       hasher: createHasher(),
+      growth: growTrust({ config, records: memory.records, clock, load: room.loadTrustRefresher }, signal),
     })
     room.send({
       type: 'opened',

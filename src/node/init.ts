@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { DeliveryError } from '../core/errors.ts'
 import { encodeSiteConfig } from '../core/manifest/encode-site-config.ts'
+import { parseSiteConfig } from '../core/manifest/parse-site-config.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import { errorCode, writeFileDurably } from './durable-file.ts'
 import { packageRoot } from './package-root.ts'
@@ -37,6 +38,8 @@ const SCRIPTS = ['sw.js', 'engine.js', 'page.js', 'noop-sw.js'] as const
 const CONFIG = 'sealift.json'
 const WORKER = 'sw.js'
 const KILL_SWITCH = 'noop-sw.js'
+/** For sites that name a repository of trusted roots: no other's visitors are to fetch it beforehand. */
+const TRUST_REFRESH = 'trust-refresh.js'
 
 /**
  * Copies the scripts, with all that they import, and writes `sealift.json`. Looks at every file before it writes one. Run again after a
@@ -56,14 +59,27 @@ export async function initSite(options: InitOptions, signal: AbortSignal): Promi
 }
 
 async function shellOf(
-  { publicDir, shell }: InitOptions,
+  { publicDir, shell, config }: InitOptions,
   scripts: ReadonlyMap<string, Uint8Array>,
   signal: AbortSignal,
 ): Promise<readonly ShellEntry[]> {
   if (shell === undefined) return []
-  const ours = [...scripts].filter(([name]) => name !== WORKER && name !== KILL_SWITCH).map(([name, bytes]) => shellEntry(name, bytes))
+  const usesRefresh = (config ?? (await readConfig(publicDir)))?.trust.refresh !== undefined
+  const left = new Set([WORKER, KILL_SWITCH, ...(usesRefresh ? [] : [TRUST_REFRESH])])
+  const ours = [...scripts].filter(([name]) => !left.has(name)).map(([name, bytes]) => shellEntry(name, bytes))
   // Ours last: what lies there now is about to be replaced.
   return inOrder([...(await listShell(publicDir, shell, signal)), ...ours])
+}
+
+/** What is there already, if it can be read. */
+async function readConfig(publicDir: string): Promise<SiteConfig | undefined> {
+  const bytes = await readIfThere(join(publicDir, CONFIG))
+  try {
+    return bytes && parseSiteConfig(bytes, 'https://only-absolute-urls.invalid/')
+  } catch (error) {
+    if (!(error instanceof DeliveryError)) throw error
+    return undefined
+  }
 }
 
 /** Every file in the order to write them: the worker last, so that no browser installs it before what it lists is there. */

@@ -1,10 +1,11 @@
-import { DeliveryError, type Failure } from '../core/errors.ts'
+import { DeliveryError } from '../core/errors.ts'
 
-type RefreshFailure = Extract<Failure, { readonly code: 'trust-refresh-failed' }>
+/** Which file of the repository. */
+export type TufRole = 'root' | 'timestamp' | 'snapshot' | 'targets' | 'target'
 
-/** Which document of the repository. */
-export type TufRole = RefreshFailure['role']
+/** What is wrong with it: docs/trust-root-refresh.md says what each means. */
+export type TufReason = 'unreachable' | 'missing' | 'oversized' | 'format' | 'signatures' | 'rollback' | 'mismatch' | 'expired'
 
-export function refused(role: TufRole, reason: RefreshFailure['reason'], detail: string, cause?: unknown): DeliveryError {
+export function refused(role: TufRole, reason: TufReason, detail: string, cause?: unknown): DeliveryError {
   return new DeliveryError({ code: 'trust-refresh-failed', role, reason, detail }, { cause })
 }

@@ -195,7 +195,7 @@ async function readScripts(): Promise<readonly (readonly [string, PortalFile])[]
   const dist = fileURLToPath(new URL('../../dist', import.meta.url))
   const chunks = (await readdir(join(dist, 'chunks'))).filter((name) => name.endsWith('.js')).map((name) => `chunks/${name}`)
   return await Promise.all(
-    ['page.js', 'engine.js', 'sw.js', 'noop-sw.js', ...chunks].map(
+    ['page.js', 'engine.js', 'trust-refresh.js', 'sw.js', 'noop-sw.js', ...chunks].map(
       async (name) => [`/${name}`, javascript(await readFile(join(dist, name), 'utf8'))] as const,
     ),
   )

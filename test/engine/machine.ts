@@ -9,6 +9,7 @@ import type { ArtifactRequest, DeliveryEvent } from '../../src/core/wire/deliver
 import { createEngine, type Engine } from '../../src/engine/compose.ts'
 import type { Delivered } from '../../src/engine/deliver.ts'
 import type { OtherTabs, WithLock } from '../../src/engine/parts.ts'
+import { growTrust, type LoadTrustRefresher } from '../../src/engine/trust-growth.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
@@ -61,7 +62,7 @@ export interface Machine {
   /** The locks that its tabs share. */
   readonly withLock: WithLock
   /** A tab: an engine of its own over what the machine keeps. */
-  start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>): Engine
+  start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>, load?: LoadTrustRefresher): Engine
 }
 
 export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>): Machine {
@@ -81,9 +82,11 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
     stores,
     clock,
     withLock,
-    start: (mirrors, over = {}) =>
-      createEngine({
-        config: { ...configOf(publisher), ...over },
+    start: (mirrors, over = {}, load) => {
+      const config = { ...configOf(publisher), ...over }
+      return createEngine({
+        config,
+        growth: growTrust({ config, records: index.records, clock, load }, never),
         stores,
         memory: index,
         clock,
@@ -92,7 +95,8 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         isSecurePage: false,
         windowSources: windowOf(mirrors),
         hasher: createHasher(),
-      }),
+      })
+    },
   }
 }
 

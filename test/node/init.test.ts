@@ -12,16 +12,17 @@ import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 
 const SCRIPTS = {
   'sw.js': 'self.complete = true',
-  'engine.js': 'postMessage(1)',
+  'engine.js': "import(new URL('./trust-refresh.js', location.href).href)",
   'page.js': "import './chunks/a.js'; import('./chunks/mesh-1a2b.js'); new Worker('./engine.js')",
   'noop-sw.js': '',
+  'trust-refresh.js': '',
   'chunks/a.js': "export * from './b.js'",
   'chunks/b.js': "export {}; '../../outside.js'; './not-there.js'",
   'chunks/mesh-1a2b.js': '',
   'chunks/unused.js': '',
   'demo.js': '',
 }
-const NEEDED = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'noop-sw.js', 'page.js', 'sw.js']
+const NEEDED = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'noop-sw.js', 'page.js', 'sw.js', 'trust-refresh.js']
 
 const CONFIG: SiteConfig = {
   schema: 1,
@@ -93,6 +94,17 @@ describe('with a shell', () => {
     expect(shell.map(({ url }) => url)).toEqual(['assets/app.js', ...ours.slice(0, 4), 'index.html', 'page.js'])
     expect(shell).toContainEqual(shellEntry('page.js', Buffer.from(SCRIPTS['page.js'])))
     expect(await workerOf(options.publicDir)).toBe(withShell(SCRIPTS['sw.js'], shell))
+  })
+
+  test('the worker keeps what refreshes trusted roots only for a site that names where from, whoever wrote that down', async () => {
+    const options = await make()
+    const isKept = async (config: SiteConfig | undefined): Promise<boolean> =>
+      (await initSite({ ...options, config, force: true }, never)).shell.some(({ url }) => url === 'trust-refresh.js')
+    expect(await isKept(CONFIG)).toBe(false)
+    expect(await isKept(undefined)).toBe(false)
+    const refresh = { url: 'https://tuf.acme.test/', root: { signed: {} } }
+    expect(await isKept({ ...CONFIG, trust: { ...CONFIG.trust, trustedRoot: {}, refresh } })).toBe(true)
+    expect(await isKept(undefined)).toBe(true)
   })
 
   test('changes nothing the second time', async () => {

@@ -220,6 +220,22 @@ describe('an attacker between, once a trusted root is kept', () => {
       repository.files.set('3.targets.json', repository.files.get('2.targets.json') ?? Buffer.of())
     }
     expect(await attacked(withoutHashes)).toMatchObject(keptInstead('targets', 'mismatch'))
+    const olderSnapshot = (repository: TufRepository) => {
+      repository.release({ version: 3, withHashes: false })
+      repository.files.set('3.snapshot.json', repository.files.get('2.snapshot.json') ?? Buffer.of())
+    }
+    expect(await attacked(olderSnapshot)).toMatchObject(keptInstead('snapshot', 'mismatch'))
+  })
+
+  test.each(['snapshot', 'targets'] as const)('puts no %s of the same version in another place than it was signed for', async (role) => {
+    const spoil = (repository: TufRepository) => {
+      repository.release({ version: 3, target: generation(8) })
+      const other = repository.files.get(`3.${role}.json`) ?? Buffer.of()
+      repository.release({ version: 3, target: generation(9) })
+      repository.files.set(`3.${role}.json`, other)
+    }
+    const even = Object.fromEntries((['snapshot', 'targets'] as const).map((name) => [name, { signers: [makeSigner('ed25519')] }]))
+    expect(await attacked(spoil, even)).toMatchObject(keptInstead(role, 'mismatch'))
   })
 
   test('alters no trusted root', async () => {
@@ -436,6 +452,19 @@ describe('rotation of roots', () => {
     repository.release({ version: 3 })
     expect(await visitor.refresh()).toMatchObject({ source: 'kept', failure: failed('timestamp', 'rollback') })
     repository.rotate({ timestamp: { signers: [makeSigner()] }, snapshot: { signers: [makeSigner()] } })
+    repository.release({ version: 3 })
+    expect(await visitor.refresh()).toMatchObject({ trustedRoot: generation(3), version: 3, source: 'repository' })
+  })
+
+  test.each([
+    ['timestamp', { timestamp: Number.MAX_SAFE_INTEGER }],
+    ['snapshot', { snapshot: Number.MAX_SAFE_INTEGER, targets: Number.MAX_SAFE_INTEGER }],
+  ] as const)('recovers when only the keys of the %s are made anew', async (role, versions) => {
+    const repository = publisher()
+    const visitor = await visit(repository)
+    repository.release({ version: 2, versions })
+    expect(await visitor.refresh()).toMatchObject({ source: 'repository' })
+    repository.rotate({ [role]: { signers: [makeSigner()] } })
     repository.release({ version: 3 })
     expect(await visitor.refresh()).toMatchObject({ trustedRoot: generation(3), version: 3, source: 'repository' })
   })

@@ -36,7 +36,7 @@ export function parseSiteConfig(bytes: Uint8Array, baseUrl: string): SiteConfig 
     preset: get('preset').optional((field) => field.oneOf(['cdn-first', 'lan-first', 'offline-lan'])) ?? 'cdn-first',
     tiers: get('tiers').optional(readTiers),
     mesh: get('mesh').optional((field) => readMesh(field, baseUrl)) ?? { mode: 'off', signaling: [], ticketUrl: undefined, iceServers: [] },
-    trust: readTrust(get('trust')),
+    trust: readTrust(get('trust'), baseUrl),
     maxGraceSeconds: get('maxGraceSeconds').optional((field) => field.integer(0)) ?? DEFAULT_MAX_GRACE_SECONDS,
   }
 }

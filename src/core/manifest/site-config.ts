@@ -40,6 +40,8 @@ export interface TrustConfig {
   readonly thresholds: Thresholds
   /** What SLSA provenance has to say. */
   readonly provenance: ProvenancePolicy
+  /** A TUF repository that may add a trusted root to the pinned ones, and its `root.json`, parsed JSON, which it is judged by. */
+  readonly refresh?: { readonly url: string; readonly root: object } | undefined
   /** Lowest catalogue version ever accepted: the floor of a first visit. */
   readonly minimumVersion: number
 }

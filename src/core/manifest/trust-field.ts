@@ -15,17 +15,28 @@ import { ANY_PROVENANCE, type ProvenancePolicy } from '../verify/provenance-poli
 import { siteTrust } from '../verify/site-trust.ts'
 import { SLSA_PROVENANCE_TYPES } from '../verify/statement.ts'
 import type { TrustConfig } from './site-config.ts'
+import { readBaseUrl } from './url-field.ts'
 
-const TRUST = ['catalogueSigners', 'artifactSigners', 'minSigners', 'trustedRoot', 'thresholds', 'provenance', 'minimumVersion'] as const
+const TRUST = [
+  'catalogueSigners',
+  'artifactSigners',
+  'minSigners',
+  'trustedRoot',
+  'thresholds',
+  'provenance',
+  'refresh',
+  'minimumVersion',
+] as const
 const SIGNERS = 32
 const WITNESSES = 16
 const ROOTS = 8
 
 /**
  * Reads the section, and makes sure that it can be enforced.
+ * @param baseUrl what a relative URL in it is resolved against; without it URLs have to be absolute
  * @throws {DeliveryError} `policy-missing`; `config-invalid` for what contradicts itself; else as the field complains
  */
-export function readTrust(field: JsonField): TrustConfig {
+export function readTrust(field: JsonField, baseUrl?: string): TrustConfig {
   if (field.isAbsent) throw new DeliveryError({ code: 'policy-missing', detail: 'there is no trust section' })
   const get = field.object(TRUST)
   const catalogueSigners = get('catalogueSigners').optional(readSigners) ?? []
@@ -36,8 +47,11 @@ export function readTrust(field: JsonField): TrustConfig {
     trustedRoot: get('trustedRoot').optional(readRoots),
     thresholds: get('thresholds').optional(readThresholds) ?? DEFAULT_THRESHOLDS,
     provenance: get('provenance').optional(readProvenancePolicy) ?? ANY_PROVENANCE,
+    refresh: get('refresh').optional((item) => readRefresh(item, baseUrl)),
     minimumVersion: get('minimumVersion').optional((item) => item.integer(0)) ?? 0,
   }
+  // With none pinned, a key's log entries count for nothing: one that is added could refuse what was accepted.
+  if (trust.refresh !== undefined && trust.trustedRoot === undefined) throw get('trustedRoot').refuse('expected one to begin with')
   siteTrust(trust)
   return trust
 }
@@ -50,6 +64,7 @@ export function writeTrust(trust: TrustConfig): object {
     artifactSigners: trust.artifactSigners.map(writeSigner),
     minSigners: trust.minSigners,
     trustedRoot: trust.trustedRoot,
+    refresh: trust.refresh,
     thresholds: trust.thresholds,
     provenance: { required, predicateTypes, builderId, buildType, source },
     minimumVersion: trust.minimumVersion,
@@ -117,6 +132,11 @@ function readMinSigners(field: JsonField): TrustConfig['minSigners'] {
 
 function readRoots(field: JsonField): unknown {
   return Array.isArray(field.peek()) ? field.list(ROOTS).map((item) => item.foreignObject()) : field.foreignObject()
+}
+
+function readRefresh(field: JsonField, baseUrl: string | undefined): TrustConfig['refresh'] {
+  const get = field.object(['url', 'root'])
+  return { url: readBaseUrl(get('url'), baseUrl), root: get('root').foreignObject() }
 }
 
 function readProvenancePolicy(field: JsonField): ProvenancePolicy {

@@ -156,6 +156,7 @@ export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
     thresholds: fc.record({ log: fc.nat(3), sct: fc.nat(3), timestamp: fc.nat(3) }),
     minSigners: fc.record({ catalogue: fc.constant(1), artifacts: fc.constant(1) }),
     provenance,
+    refresh: optional(fc.record({ url: baseUrl, root: fc.constant({ signed: { version: 1 } }) })),
     minimumVersion: seconds,
   }),
   maxGraceSeconds: seconds,

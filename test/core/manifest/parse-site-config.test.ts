@@ -57,6 +57,18 @@ test.each([{ identity: 'a' }, { issuer: 'b' }, { identity: 'a', issuer: 'b' }])(
   },
 )
 
+test('a repository of trusted roots has a URL and the root that it is judged by, beside a trusted root to begin with', () => {
+  const trust = (more: object) => ({ schema: 1, repository: 'r', trust: { catalogueSigners: [key], ...more } })
+  const refresh = { url: 'tuf/', root: { signed: {}, signatures: [] } }
+  expect(parse(trust({ trustedRoot: {}, refresh })).trust.refresh).toEqual({ ...refresh, url: 'https://portal.example/app/tuf/' })
+  expect(failureFrom(() => parse(trust({ refresh })))).toMatchObject({ code: 'config-invalid', path: 'trust.trustedRoot' })
+  for (const [path, wrong] of Object.entries({ url: { url: 'tuf' }, root: { root: 'root.json' } }))
+    expect(failureFrom(() => parse(trust({ trustedRoot: {}, refresh: { ...refresh, ...wrong } })))).toMatchObject({
+      code: 'config-invalid',
+      path: `trust.refresh.${path}`,
+    })
+})
+
 test('a file of just the limit is read', () => {
   const text = JSON.stringify({ schema: 1, repository: 'r', trust: { catalogueSigners: [key] } })
   expect(parseSiteConfig(utf8(text.padEnd(LIMITS.siteConfigBytes)), PORTAL).repository).toBe('r')
