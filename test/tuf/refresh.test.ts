@@ -338,6 +338,15 @@ describe('a file that no publisher would sign for', () => {
     expect(await refusalOf((await visit(repository)).refresh())).toMatchObject(failed('timestamp', 'format'))
   })
 
+  test.each(['2099-01-01T00:00:00', '2099', '2099-01-01T00:00:00+14:00', 'Thu, 01 Jan 2099 00:00:00 GMT'])(
+    'a file that expires at %s is refused: read elsewhere, it would be another time',
+    async (expires) => {
+      const repository = publisher()
+      repository.release({ expires })
+      expect(await refusalOf((await visit(repository)).refresh())).toMatchObject(failed('timestamp', 'format'))
+    },
+  )
+
   test('a list of a hundred thousand targets is refused before it costs seconds', async () => {
     const repository = publisher()
     repository.release({ version: 2, withHashes: false })
@@ -348,6 +357,19 @@ describe('a file that no publisher would sign for', () => {
     expect(await refusalOf((await visit(repository)).refresh())).toMatchObject(failed('targets', 'format'))
     expect(performance.now() - startedMs).toBeLessThan(3000)
   })
+})
+
+test('a redirect is refused before the other host hears of it', async () => {
+  const repository = publisher()
+  const other = await serveRepository(repository)
+  served.push(other)
+  const visitor = await visit(repository, (path, response) => {
+    if (path !== 'timestamp.json') return false
+    response.writeHead(302, { location: `${other.url}${path}` }).end()
+    return true
+  })
+  expect(await refusalOf(visitor.refresh())).toMatchObject(failed('timestamp', 'unreachable'))
+  expect(other.asked).toEqual([])
 })
 
 describe('endless data', () => {

@@ -78,6 +78,8 @@ const sha256Of = (bytes: Buffer): Hashes => ({ sha256: createHash('sha256').upda
 export interface Release {
   readonly version?: number
   readonly expiresInSeconds?: Partial<Readonly<Record<Role, number>>>
+  /** Of all files, as written. */
+  readonly expires?: string
   readonly versions?: Partial<Readonly<Record<'timestamp' | 'snapshot' | 'targets', number>>>
   /** More metadata files that the snapshot lists, with their versions. */
   readonly listed?: Readonly<Record<string, number>>
@@ -151,7 +153,7 @@ export class TufRepository {
   }
 
   common(release: Release, role: Role, version: number): { version: number; specVersion: string; expires: string } {
-    return { version, specVersion: '1.0.31', expires: inSeconds(release.expiresInSeconds?.[role] ?? 7 * DAY) }
+    return { version, specVersion: '1.0.31', expires: release.expires ?? inSeconds(release.expiresInSeconds?.[role] ?? 7 * DAY) }
   }
 
   private putTargets(release: Release, target: Buffer, version: number): Buffer {
