@@ -63,14 +63,8 @@ export function toRecord({ trusted, refreshedAtSeconds }: Kept): KeptRecord {
 /** As far as the kept chain leads on from the pinned root, which a later version of the page may have moved ahead. */
 function followRotations(pinned: Trusted, rotations: readonly Uint8Array[]): Trusted {
   let trusted = pinned
-  let isLinked = false
-  for (const bytes of rotations) {
-    const next = orUndefined(bytes, (root) => acceptRoot(trusted, root))
-    // Roots up to the pinned one are passed over; a gap after it ends the chain.
-    if (next === undefined && isLinked) break
-    isLinked ||= next !== undefined
-    trusted = next ?? trusted
-  }
+  // A root links to the very one before it: those up to the pinned one are passed over, and nothing follows a gap.
+  for (const bytes of rotations) trusted = orUndefined(bytes, (root) => acceptRoot(trusted, root)) ?? trusted
   return trusted
 }
 

@@ -80,7 +80,7 @@ function pointOf({ scheme, keyVal }: Key): string | undefined {
   const hex = HEX.test(text) ? text.toLowerCase() : pemToHex(text)
   if (hex?.length !== 2 * lengths.point && hex?.length !== 2 * lengths.spki) return undefined
   const point = hex.slice(-2 * lengths.point)
-  // A curve's point has a short form too, and would be another key in it.
+  // A curve's point has a hybrid form of the same length, and would be another key in it.
   return scheme === 'ed25519' || point.startsWith('04') ? point : undefined
 }
 

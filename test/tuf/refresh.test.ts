@@ -263,6 +263,11 @@ describe('an attacker between, once a trusted root is kept', () => {
   })
 })
 
+/** The bare point at the end of a P-256 key. */
+const pointOf = (pem: string): Buffer => Buffer.from(pem.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64').subarray(-65)
+/** The same point with one bit of it said twice, which OpenSSL reads too. */
+const hybrid = (point: Buffer): Buffer => Buffer.concat([Buffer.of(6 + ((point.at(-1) ?? 0) & 1)), point.subarray(1)])
+
 describe('a file that no publisher would sign for', () => {
   test('a trusted root without a hash is refused, since nothing says what it is', async () => {
     for (const hashes of [{}, { blake2b: '00' }, { md5: '00' }]) {
@@ -285,16 +290,13 @@ describe('a file that no publisher would sign for', () => {
     const spellings = [
       respelled(signer, 'b', (pem) => pem),
       respelled(signer, 'c', (pem) => `\n${pem}\n`),
-      respelled(signer, 'd', (pem) =>
-        Buffer.from(pem.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64')
-          .subarray(-65)
-          .toString('hex'),
-      ),
+      respelled(signer, 'd', (pem) => pointOf(pem).toString('hex')),
+      respelled(signer, 'e', (pem) => hybrid(pointOf(pem)).toString('hex')),
     ]
     const repository = publisher({ targets: { signers: [signer, ...spellings], threshold: 2 } })
     expect(await refusalOf((await visit(repository)).refresh())).toMatchObject({
       ...failed('targets', 'signatures'),
-      detail: '1 of the 2 keys that version 1 of the root asks for',
+      detail: expect.stringContaining('1 of the 2 keys') as string,
     })
   })
 
