@@ -1,7 +1,7 @@
 import { DeliveryError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { CatalogueEntry } from '../core/manifest/catalogue.ts'
-import { chooseByAlias, chooseByDigest, chooseEntry } from '../core/manifest/choose.ts'
+import { bucketOf, chooseByAlias, chooseByDigest, chooseEntry, type ArtifactWish } from '../core/manifest/choose.ts'
 import { toArtifact, type Manifest } from '../core/manifest/manifest.ts'
 import { checkManifest, parseManifest, parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { Artifact, BlobRef } from '../core/model/artifact.ts'
@@ -34,7 +34,8 @@ export async function chooseArtifact(
 ): Promise<Chosen> {
   const answer = await desk.current(signal)
   const freshness = freshnessFor(answer, request, parts.clock.nowMs())
-  return { answer, freshness, entry: choose(answer, request, await clientBucket(parts, signal)) }
+  const seed = await clientSeed(parts, signal)
+  return { answer, freshness, entry: choose(answer, request, (entry) => bucketOf(seed, entry)) }
 }
 
 /** From a line of the catalogue to the artifact, by way of its manifest. @throws {DeliveryError} what the documents say */
@@ -72,28 +73,28 @@ function freshnessFor(answer: CatalogueAnswer, request: ArtifactRequest, nowMs: 
   })
 }
 
-function choose({ catalogue }: CatalogueAnswer, request: ArtifactRequest, bucket: number): CatalogueEntry {
+function choose({ catalogue }: CatalogueAnswer, request: ArtifactRequest, clientBucket: ArtifactWish['clientBucket']): CatalogueEntry {
   switch (request.kind) {
     case 'name':
-      return chooseEntry(catalogue, { ...request, clientBucket: bucket })
+      return chooseEntry(catalogue, { ...request, clientBucket })
     case 'digest':
       return chooseByDigest(catalogue, request.sha256)
     case 'alias': {
-      const entry = chooseByAlias(catalogue, request.url, { clientBucket: bucket })
+      const entry = chooseByAlias(catalogue, request.url, { clientBucket })
       if (entry === undefined) throw new DeliveryError({ code: 'artifact-unknown', name: request.url, version: undefined })
       return entry
     }
   }
 }
 
-const BUCKET_KEY = 'client-bucket'
+const SEED_KEY = 'client-seed'
 
-/** 0 to 99, drawn once for this browser: a roll-out of 10 % reaches the same tenth each time. */
-async function clientBucket({ memory, random }: EngineParts, signal: AbortSignal): Promise<number> {
-  const kept = await memory.records.get(BUCKET_KEY, signal)
-  if (typeof kept === 'number' && kept >= 0 && kept < 100) return kept
-  const drawn = Math.floor(random() * 100)
-  await memory.records.put(BUCKET_KEY, drawn, signal)
+/** 0 to below 1, drawn once for this browser: what decides when a roll-out reaches it. */
+async function clientSeed({ memory, random }: EngineParts, signal: AbortSignal): Promise<number> {
+  const kept = await memory.records.get(SEED_KEY, signal)
+  if (typeof kept === 'number' && kept >= 0 && kept < 1) return kept
+  const drawn = random()
+  await memory.records.put(SEED_KEY, drawn, signal)
   return drawn
 }
 

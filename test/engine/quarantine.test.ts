@@ -157,7 +157,7 @@ describe('a denied digest', () => {
     const { get } = machine.index.records
     // Read between the catalogue and the download: whose turn is it in a roll-out?
     machine.index.records.get = async (key, signal) => {
-      if (key !== 'client-bucket') return await get(key, signal)
+      if (key !== 'client-seed') return await get(key, signal)
       machine.index.records.get = get
       machine.clock.nowSeconds += 7200
       await denying.list(never)

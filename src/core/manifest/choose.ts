@@ -1,5 +1,6 @@
 import { DeliveryError } from '../errors.ts'
 import type { Sha256 } from '../model/ids.ts'
+import { sha256Of } from '../verify/digest.ts'
 import type { Catalogue, CatalogueEntry } from './catalogue.ts'
 import { compareVersions } from './version-order.ts'
 
@@ -11,8 +12,8 @@ export interface ArtifactWish {
   readonly platform?: string | undefined
   /** Default: `stable`, and what has no channel. */
   readonly channel?: string | undefined
-  /** 0 to 99, drawn once for each installation: below an entry's `rollout`, this client is offered it. */
-  readonly clientBucket: number
+  /** 0 to 99, of this installation for each release: below an entry's `rollout`, this client is offered it. See `bucketOf`. */
+  readonly clientBucket: (entry: CatalogueEntry) => number
 }
 
 /**
@@ -61,6 +62,15 @@ export function chooseByAlias(
     version: undefined,
     platform: wish.platform,
   })
+}
+
+/**
+ * Where an installation stands in the queue for a release, 0 to 99. Each release draws anew, since nobody shall always be the first to get what may
+ * be broken; all platforms of one version draw alike, and a growing percentage takes nobody out again.
+ * @param seed drawn once for each installation, 0 to below 1
+ */
+export function bucketOf(seed: number, { name, version }: Pick<CatalogueEntry, 'name' | 'version'>): number {
+  return Number.parseInt(sha256Of(new TextEncoder().encode(`${seed} ${name} ${version}`)).slice(0, 8), 16) % 100
 }
 
 /** True when the publisher withdrew it: by the digest of the artifact or of its manifest. */
@@ -129,8 +139,8 @@ function isWished(entry: CatalogueEntry, wish: ArtifactWish): boolean {
   return isOfChannel && isOffered(entry, wish.clientBucket)
 }
 
-function isOffered(entry: CatalogueEntry, clientBucket: number): boolean {
-  return !entry.yanked && clientBucket < entry.rollout
+function isOffered(entry: CatalogueEntry, clientBucket: ArtifactWish['clientBucket']): boolean {
+  return !entry.yanked && (entry.rollout === 100 || clientBucket(entry) < entry.rollout)
 }
 
 function fitsPlatform(entry: CatalogueEntry, platform: string | undefined): boolean {

@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { toArtifactName } from '../../../src/core/model/ids.ts'
-import { chooseByAlias, chooseByDigest, chooseEntry, withdrawnArtifacts, isEntryDenied } from '../../../src/core/manifest/choose.ts'
+import { bucketOf, chooseByAlias, chooseByDigest, chooseEntry, isEntryDenied, withdrawnArtifacts } from '../../../src/core/manifest/choose.ts'
 import type { CatalogueEntry } from '../../../src/core/manifest/catalogue.ts'
 import { digestOf, sampleCatalogue, sampleEntry } from './samples.ts'
 import { failureFrom } from './outcome.ts'
@@ -15,7 +16,7 @@ const entry = (version: string, changes: Partial<CatalogueEntry> = {}): Catalogu
     ...changes,
   })
 const of = (...artifacts: readonly CatalogueEntry[]) => sampleCatalogue({ artifacts, denied: [] })
-const wish = { name: 'edge-agent', clientBucket: 50 }
+const wish = { name: 'edge-agent', clientBucket: () => 50 }
 
 test('gives the highest version, not the last one listed', () => {
   expect(chooseEntry(of(entry('1.9.0'), entry('1.10.0'), entry('1.2.0')), wish).version).toBe('1.10.0')
@@ -35,7 +36,49 @@ test.each([
   [99, 99, '1.0.0'],
   [100, 99, '2.0.0'],
 ])('a roll-out to %i percent gives client %i version %s', (rollout, clientBucket, version) => {
-  expect(chooseEntry(of(entry('1.0.0'), entry('2.0.0', { rollout })), { ...wish, clientBucket }).version).toBe(version)
+  expect(chooseEntry(of(entry('1.0.0'), entry('2.0.0', { rollout })), { ...wish, clientBucket: () => clientBucket }).version).toBe(version)
+})
+
+const seed = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const versions = fc.constantFrom('1.0.0', '2.0.0', '2.0.1', '10.0.0-rc.1')
+
+test('a growing roll-out takes nobody out again, reaches all at 100 percent and nobody at 0', () => {
+  fc.assert(
+    fc.property(seed, versions, fc.nat(100), fc.nat(100), (of1, version, a, b) => {
+      const [less, more] = [Math.min(a, b), Math.max(a, b)]
+      const given = (rollout: number) =>
+        chooseEntry(of(entry('0.1.0'), entry(version, { rollout })), { ...wish, clientBucket: (one) => bucketOf(of1, one) }).version
+      if (given(less) === version) expect(given(more)).toBe(version)
+      expect([given(0), given(100)]).toEqual(['0.1.0', version])
+    }),
+  )
+})
+
+test('a yanked version is offered to nobody, however far it was rolled out, and given to whoever names it', () => {
+  fc.assert(
+    fc.property(seed, versions, fc.nat(100), (of1, version, rollout) => {
+      const catalogue = of(entry('0.1.0'), entry(version, { rollout, yanked: true }))
+      const asked = { ...wish, clientBucket: (one: CatalogueEntry) => bucketOf(of1, one) }
+      expect(chooseEntry(catalogue, asked).version).toBe('0.1.0')
+      expect(chooseEntry(catalogue, { ...asked, version }).version).toBe(version)
+      expect(chooseByDigest(catalogue, entry(version).artifact.sha256).version).toBe(version)
+    }),
+  )
+})
+
+test('each release draws anew who is among the first tenth, alike for all platforms of a version', () => {
+  const clients = Array.from({ length: 2000 }, (_, at) => at / 2000)
+  const first = (version: string, changes: Partial<CatalogueEntry> = {}) =>
+    new Set(clients.filter((client) => bucketOf(client, entry(version, changes)) < 10))
+  const [one, two, other] = [first('1.0.0'), first('2.0.0'), first('1.0.0', { name: toArtifactName('viewer') })]
+  for (const tenth of [one, two, other]) expect(Math.abs(tenth.size - 200)).toBeLessThan(60)
+  // A tenth of a tenth, give or take: were they the same clients, it would be all of them.
+  for (const [a, b] of [
+    [one, two],
+    [one, other],
+  ] as const)
+    expect([...a].filter((client) => b.has(client)).length).toBeLessThan(60)
+  expect(first('1.0.0', { platform: 'linux/amd64' })).toEqual(first('1.0.0', { platform: 'darwin/arm64' }))
 })
 
 test('a version named is given before its roll-out reaches this client', () => {
