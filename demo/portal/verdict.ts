@@ -41,6 +41,8 @@ function signedBy(verdict: SignatureVerdict): readonly (Node | string)[] {
 /** Which catalogue named the file, and how fresh it is. */
 export function catalogueWords(catalogue: CatalogueFacts): string {
   const signed = `Listed in the catalogue of ${formatTime(catalogue.version)} (version ${catalogue.version}, ${comesFrom(catalogue.source)})`
+  if (catalogue.isClockSuspect)
+    return `${signed}, which is later than this machine's clock (${formatTime(catalogue.nowSeconds)}): the clock is wrong, so nobody can say how old it is.`
   switch (catalogue.freshness) {
     case 'fresh':
       return `${signed}, which is good until ${formatTime(catalogue.expiresAtSeconds)}.`

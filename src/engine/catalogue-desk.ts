@@ -1,12 +1,14 @@
 import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { Catalogue } from '../core/manifest/catalogue.ts'
 import { acceptCatalogue, isFromFuture, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
-import { isSha256, toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
+import { toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import { deliveryPolicy } from '../core/plan/policy.ts'
 import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
 import { siteTrust } from '../core/verify/site-trust.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
+import type { CatalogueFacts } from '../core/wire/delivery-event.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
+import { catalogueKey, floorKey, isOutrun, loadFloor, mendFloor, readFloor, readKeptFile } from './catalogue-floor.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import { openTask } from './task.ts'
 
@@ -21,21 +23,30 @@ export interface AcceptedCatalogue {
 }
 
 export interface CatalogueAnswer extends AcceptedCatalogue {
-  /** `expired`: only a digest that the page pinned may still be asked for. */
-  readonly freshness: 'fresh' | 'stale' | 'expired'
+  /** `expired`: only a digest that the page pinned may still be asked for. `pinned`: ahead of the clock, and not accepted: for that digest alone. */
+  readonly freshness: 'fresh' | 'stale' | 'expired' | 'pinned'
+  /** By this machine, when it was judged. */
+  readonly nowSeconds: number
+  /** The signed version is a time that this machine's clock has yet to see. */
+  readonly isClockSuspect: boolean
+}
+
+export interface CatalogueQuestion {
+  /** A digest is asked for: it is looked up in a catalogue that is ahead of the clock too, since the page and not the catalogue vouches for it. */
+  readonly isPinned: boolean
+  /** Hears of each source whose catalogue was refused, or lags behind another's. */
+  readonly tell: (source: SourceId, failure: Failure) => void
 }
 
 export interface CatalogueDesk {
   /** @throws {DeliveryError} `catalogue-unavailable`, or the refusal of the catalogue that was offered */
-  current(signal: AbortSignal): Promise<CatalogueAnswer>
+  current(question: CatalogueQuestion, signal: AbortSignal): Promise<CatalogueAnswer>
   /** The newest accepted one of this or an earlier visit, without asking anybody. */
   recall(signal: AbortSignal): Promise<AcceptedCatalogue | undefined>
 }
 
 /** Plain URLs that stand for artifacts, where a service worker can read them before any catalogue is verified: it only asks, it does not believe. One record for each repository. */
 export const ALIASES_KEY = 'aliases'
-const CATALOGUE_KEY = 'catalogue'
-const FLOOR_KEY = 'catalogue-floor'
 const KEPT = toSourceId('kept')
 /** Floor and catalogue are written together, by one tab at a time. */
 const CATALOGUE_LOCK = 'sealift-catalogue'
@@ -43,7 +54,7 @@ const CATALOGUE_LOCK = 'sealift-catalogue'
 export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: AcceptedCatalogue) => void): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
-    if (newest === undefined || isOutrun(newest, await loadFloor(parts, signal))) {
+    if (newest === undefined || isOutrun(newest.catalogue, await readFloor(parts, signal))) {
       newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
       // What it denies may have been kept since, or the browser died before all of it was deleted.
       if (newest !== undefined) onAccepted(newest)
@@ -60,11 +71,13 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
   }
   return {
     recall,
-    async current(signal) {
+    async current(question, signal) {
       await recall(signal)
       if (newest !== undefined && !isRefreshDue(newest.catalogue, nowSeconds(parts.clock))) return answer(parts, newest)
-      const { best, failures } = await askAll(parts, newest, signal)
+      const { best, ahead, failures } = await askAll(parts, { newest, question }, signal)
       if (best !== undefined && best !== newest) await take(best, signal)
+      if (question.isPinned && ahead !== undefined && isOutrun(newest?.catalogue, ahead.catalogue))
+        return { ...answer(parts, ahead), freshness: 'pinned' }
       if (newest === undefined) throw refusal(failures)
       return answer(parts, newest)
     },
@@ -72,111 +85,123 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
 }
 
 function answer(parts: EngineParts, accepted: AcceptedCatalogue): CatalogueAnswer {
-  // A version is a time in the past. A clock that says less was set back, and must not make an expired catalogue fresh again.
-  const now = Math.max(nowSeconds(parts.clock), accepted.catalogue.version)
-  const question = { nowSeconds: now, maxGraceSeconds: parts.config.maxGraceSeconds }
+  const { catalogue } = accepted
+  const now = nowSeconds(parts.clock)
+  const judged = { ...accepted, nowSeconds: now, isClockSuspect: isFromFuture(catalogue.version, now) }
   try {
-    return { ...accepted, freshness: judgeFreshness(accepted.catalogue, question) }
+    return { ...judged, freshness: judgeFreshness(catalogue, { nowSeconds: now, maxGraceSeconds: parts.config.maxGraceSeconds }) }
   } catch (error) {
     if (failureOf(error)?.code !== 'catalogue-expired') throw error
-    return { ...accepted, freshness: 'expired' }
+    return { ...judged, freshness: 'expired' }
   }
 }
 
-async function askAll(
-  parts: EngineParts,
-  newest: AcceptedCatalogue | undefined,
-  signal: AbortSignal,
-): Promise<{ best: AcceptedCatalogue | undefined; failures: readonly Failure[] }> {
+/** As a page hears of it. */
+export function catalogueFacts({ catalogue, verdict, freshness, source, nowSeconds, isClockSuspect }: CatalogueAnswer): CatalogueFacts {
+  const { version, expiresAtSeconds } = catalogue
+  return { version, freshness, source, signedBy: verdict, expiresAtSeconds, nowSeconds, isClockSuspect }
+}
+
+interface Inquiry {
+  readonly newest: AcceptedCatalogue | undefined
+  readonly question: CatalogueQuestion
+}
+
+interface Findings {
+  readonly best: AcceptedCatalogue | undefined
+  /** The newest that is good but for being ahead of the clock. It raises no floor, and nothing of it is kept. */
+  readonly ahead: AcceptedCatalogue | undefined
+  readonly failures: readonly Failure[]
+}
+
+async function askAll(parts: EngineParts, { newest, question }: Inquiry, signal: AbortSignal): Promise<Findings> {
   const floor = await loadFloor(parts, signal)
   const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers)
   const task = openTask(parts, { policy, artifact: undefined })
+  const ahead: AcceptedCatalogue[] = []
   const job = {
-    accept: (file: Uint8Array, source: SourceId) => accept(parts, { file, source, floor }),
+    accept: (file: Uint8Array, source: SourceId) => accept(parts, { file, source, floor, ahead }),
     isNeeded: newest === undefined || answer(parts, newest).freshness !== 'fresh',
   }
   const haul = await collectCatalogues(job, task.tools, signal).finally(() => task.close())
-  const candidates = [...(newest === undefined ? [] : [newest]), ...haul.accepted.map((one) => one.value)]
-  const best = candidates.reduce<AcceptedCatalogue | undefined>(
-    (high, one) => (high === undefined || one.catalogue.version > high.catalogue.version ? one : high),
+  for (const [source, failures] of task.troubles)
+    for (const failure of failures) if (HANDLING[failure.code].isRefusal) question.tell(source, failure)
+  const offered = haul.accepted.map((one) => one.value)
+  const best = highest(newest === undefined ? offered : [newest, ...offered])
+  const twin = best && compareWith(best, offered, question.tell)
+  // Of the one that was accepted before, the other is the lie; of two strangers nobody knows.
+  if (twin !== undefined && best !== newest) throw new DeliveryError(twin)
+  return { best, ahead: highest(ahead), failures: haul.failures }
+}
+
+/** The first of the highest version. */
+function highest(catalogues: readonly AcceptedCatalogue[]): AcceptedCatalogue | undefined {
+  return catalogues.reduce<AcceptedCatalogue | undefined>(
+    (high, one) => (high === undefined || isOutrun(high.catalogue, one.catalogue) ? one : high),
     undefined,
   )
-  const twin = candidates.find((one) => one.catalogue.version === best?.catalogue.version && one.payloadSha256 !== best.payloadSha256)
-  if (best !== undefined && twin !== undefined) {
-    throw new DeliveryError({
-      code: 'catalogue-equivocation',
-      version: best.catalogue.version,
-      known: best.payloadSha256,
-      offered: twin.payloadSha256,
-    })
+}
+
+/** Names every source that lags behind the best, which harms nobody, or has other bytes under its version: that is handed back. */
+function compareWith(
+  { catalogue: { version }, payloadSha256: known }: AcceptedCatalogue,
+  offered: readonly AcceptedCatalogue[],
+  tell: CatalogueQuestion['tell'],
+): Failure | undefined {
+  let twin: Failure | undefined
+  for (const { catalogue, payloadSha256, source } of offered) {
+    if (catalogue.version < version) tell(source, { code: 'catalogue-rollback', floor: version, offered: catalogue.version })
+    else if (payloadSha256 !== known) {
+      twin = { code: 'catalogue-equivocation', version, known, offered: payloadSha256 }
+      tell(source, twin)
+    }
   }
-  return { best, failures: haul.failures }
+  return twin
 }
 
 interface OfferedFile {
   readonly file: Uint8Array
   readonly source: SourceId
   readonly floor: CatalogueFloor | undefined
+  /** Takes what is ahead of the clock, and good but for that. */
+  readonly ahead?: AcceptedCatalogue[]
 }
 
 /** From untrusted bytes to an accepted catalogue: signature first, then its content, then its place in time. */
-async function accept(parts: EngineParts, { file, source, floor }: OfferedFile): Promise<AcceptedCatalogue> {
+async function accept(parts: EngineParts, { file, source, floor, ahead }: OfferedFile): Promise<AcceptedCatalogue> {
   const { repository, trust } = parts.config
   const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
+  const vouched = { catalogue, file, payloadSha256, verdict, source }
   const { minimumVersion } = trust
-  acceptCatalogue({
-    offered: catalogue,
-    offeredSha256: payloadSha256,
-    floor,
-    minimumVersion,
-    repository,
-    nowSeconds: nowSeconds(parts.clock),
-  })
-  return { catalogue, file, payloadSha256, verdict, source }
+  try {
+    acceptCatalogue({
+      offered: catalogue,
+      offeredSha256: payloadSha256,
+      floor,
+      minimumVersion,
+      repository,
+      nowSeconds: nowSeconds(parts.clock),
+    })
+  } catch (error) {
+    if (failureOf(error)?.code === 'catalogue-future') ahead?.push(vouched)
+    throw error
+  }
+  return vouched
 }
 
 /** Re-verified at each start: any script of the origin could have written it. */
 async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
-  const file = await parts.memory.records.get(`${CATALOGUE_KEY}:${parts.config.repository}`, signal)
-  if (!(file instanceof Uint8Array)) return undefined
+  const file = await readKeptFile(parts, signal)
+  if (file === undefined) return undefined
   try {
-    return await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) })
+    const kept = await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) })
+    await mendFloor(parts, floorOf(kept), signal)
+    return kept
   } catch (error) {
     // The site changed its signers, or the copy was altered: it counts for nothing, and a new one is asked for.
     if (failureOf(error) === undefined) throw error
     return undefined
   }
-}
-
-/** Any script of the origin could have written it: a number that is no time would put every check of a version out of force. */
-async function loadFloor(parts: EngineParts, signal: AbortSignal): Promise<CatalogueFloor | undefined> {
-  const floor = parseFloor(await parts.memory.records.get(`${FLOOR_KEY}:${parts.config.repository}`, signal))
-  if (floor === undefined || !isFromFuture(floor.version, nowSeconds(parts.clock))) return floor
-  return (await isSignedInKept(parts, floor, signal)) ? floor : undefined
-}
-
-function parseFloor(record: unknown): CatalogueFloor | undefined {
-  if (typeof record !== 'object' || record === null || !('version' in record) || !('sha256' in record)) return undefined
-  const { version, sha256 } = record
-  return typeof version === 'number' && Number.isSafeInteger(version) && version > 0 && isSha256(sha256) ? { version, sha256 } : undefined
-}
-
-/** A floor ahead of the clock is nonsense, unless the publisher's signature says that version: then the clock was set back. */
-async function isSignedInKept(parts: EngineParts, floor: CatalogueFloor, signal: AbortSignal): Promise<boolean> {
-  const file = await parts.memory.records.get(`${CATALOGUE_KEY}:${parts.config.repository}`, signal)
-  if (!(file instanceof Uint8Array)) return false
-  try {
-    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
-    return catalogue.version === floor.version && payloadSha256 === floor.sha256
-  } catch (error) {
-    if (failureOf(error) === undefined) throw error
-    return false
-  }
-}
-
-/** Another tab has accepted a newer one. */
-function isOutrun({ catalogue }: AcceptedCatalogue, floor: CatalogueFloor | undefined): boolean {
-  return floor !== undefined && floor.version > catalogue.version
 }
 
 /**
@@ -185,7 +210,7 @@ function isOutrun({ catalogue }: AcceptedCatalogue, floor: CatalogueFloor | unde
  */
 async function keepNewest(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
   const floor = await loadFloor(parts, signal)
-  if (isOutrun(accepted, floor)) return await loadKept(parts, signal)
+  if (isOutrun(accepted.catalogue, floor)) return await loadKept(parts, signal)
   const { catalogue, payloadSha256 } = accepted
   if (floor?.version === catalogue.version && floor.sha256 !== payloadSha256)
     throw new DeliveryError({ code: 'catalogue-equivocation', version: floor.version, known: floor.sha256, offered: payloadSha256 })
@@ -194,15 +219,19 @@ async function keepNewest(parts: EngineParts, accepted: AcceptedCatalogue, signa
 }
 
 /** In one step: a floor without its catalogue would leave a machine with nothing to go on with in an outage. */
-async function keep(parts: EngineParts, { catalogue, file, payloadSha256 }: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
+async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: AbortSignal): Promise<void> {
+  const { catalogue, file } = accepted
   const { repository } = parts.config
-  const floor: CatalogueFloor = { version: catalogue.version, sha256: payloadSha256 }
   const entries = new Map<string, unknown>([
-    [`${FLOOR_KEY}:${repository}`, floor],
-    [`${CATALOGUE_KEY}:${repository}`, file],
+    [floorKey(parts), floorOf(accepted)],
+    [catalogueKey(parts), file],
     [`${ALIASES_KEY}:${repository}`, catalogue.artifacts.flatMap((entry) => entry.aliases)],
   ])
   await parts.memory.records.putAll(entries, signal)
+}
+
+function floorOf({ catalogue, payloadSha256 }: AcceptedCatalogue): CatalogueFloor {
+  return { version: catalogue.version, sha256: payloadSha256 }
 }
 
 /** A catalogue that was there and was refused says more than the sources that were not. */

@@ -8,7 +8,7 @@ import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wir
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
-import { createCatalogueDesk } from './catalogue-desk.ts'
+import { catalogueFacts, createCatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
@@ -82,14 +82,8 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
     async list(signal) {
-      const { catalogue, verdict, source, freshness } = await desk.current(signal)
-      const facts: CatalogueFacts = {
-        version: catalogue.version,
-        freshness,
-        source,
-        signedBy: verdict,
-        expiresAtSeconds: catalogue.expiresAtSeconds,
-      }
+      const answer = await desk.current({ isPinned: false, tell: () => undefined }, signal)
+      const { catalogue } = answer
       const artifacts = catalogue.artifacts.map((entry): ListedArtifact => ({
         name: entry.name,
         version: entry.version,
@@ -101,7 +95,7 @@ export function createEngine(options: EngineOptions): Engine {
         isDenied: isEntryDenied(catalogue, entry),
         aliases: entry.aliases,
       }))
-      return { catalogue: facts, artifacts }
+      return { catalogue: catalogueFacts(answer), artifacts }
     },
     async forget(sha256, signal) {
       const kept = sha256 === undefined ? ((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256) : [sha256]

@@ -1,6 +1,6 @@
 import { failureOf, HANDLING, type Failure } from '../core/errors.ts'
-import type { Sha256 } from '../core/model/ids.ts'
-import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
+import type { Sha256, SourceId } from '../core/model/ids.ts'
+import type { ArtifactFacts, ArtifactRequest, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { BundleOpinion } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
@@ -10,7 +10,7 @@ import { createPrefixHash } from '../scheduler/prefix-hash.ts'
 import type { DeliveryObserver } from '../scheduler/observer.ts'
 import { isReadable, requireWhole } from './whole-digest.ts'
 import type { ArtifactFile } from '../stores/artifact-file.ts'
-import type { CatalogueDesk } from './catalogue-desk.ts'
+import { catalogueFacts, type CatalogueDesk, type CatalogueQuestion } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import { createProgress, spansOf } from './progress.ts'
@@ -43,8 +43,14 @@ export async function deliverArtifact(rooms: DeliverRooms, request: ArtifactRequ
   const { parts, emit } = rooms
   const startedAtSeconds = nowSeconds(parts.clock)
   emit({ kind: 'phase', phase: 'resolving' })
-  const chosen = await chooseArtifact(parts, rooms.desk, request, signal)
-  const task = openTask(parts, { policy: policyFor(parts, chosen), artifact: chosen.entry.mesh ? chosen.entry.artifact.sha256 : undefined })
+  const troubles = new Map<SourceId, readonly Failure[]>()
+  const tell: CatalogueQuestion['tell'] = (source, failure) => {
+    troubles.set(source, [failure])
+    emit({ kind: 'trouble', source, tier: parts.hub.tierOf(source), failure, isBanned: false })
+  }
+  const chosen = await chooseArtifact(parts, rooms.desk, { request, tell }, signal)
+  const artifact = chosen.entry.mesh ? chosen.entry.artifact.sha256 : undefined
+  const task = openTask(parts, { policy: policyFor(parts, chosen), artifact, troubles })
   const withdrawal = rooms.withdrawals.watch(chosen.entry, signal)
   try {
     return await deliverChosen({ ...rooms, startedAtSeconds, task, chosen }, withdrawal.signal)
@@ -99,7 +105,7 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
   const { artifact } = resolved
   const facts = artifactFacts(resolved)
   const kept = spansOf(file.origins(), (id) => parts.hub.tierOf(id))
-  emit({ kind: 'resolved', artifact: facts, catalogue: catalogueFacts(resolved), kept })
+  emit({ kind: 'resolved', artifact: facts, catalogue: { ...catalogueFacts(resolved.answer), freshness: resolved.freshness }, kept })
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
@@ -237,9 +243,4 @@ function endingOf(attempt: Attempt, outcome: Ending['outcome']): Ending {
 export function artifactFacts({ artifact }: Pick<Resolved, 'artifact'>): ArtifactFacts {
   const { name, version, platform, filename, mediaType, sizeBytes, sha256, pieces } = artifact
   return { name, version, platform, filename, mediaType, sizeBytes, sha256, pieceCount: pieces.count, pieceLengthBytes: pieces.lengthBytes }
-}
-
-function catalogueFacts({ answer, freshness }: Resolved): CatalogueFacts {
-  const { catalogue, source, verdict } = answer
-  return { version: catalogue.version, freshness, source, signedBy: verdict, expiresAtSeconds: catalogue.expiresAtSeconds }
 }

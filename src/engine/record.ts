@@ -59,6 +59,7 @@ function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undef
       sha256: answer.payloadSha256,
       source: answer.source,
       freshness,
+      expiresAtSeconds: answer.catalogue.expiresAtSeconds,
       verdict: answer.verdict,
     },
     verdicts: ending.opinions,

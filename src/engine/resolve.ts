@@ -10,7 +10,7 @@ import { deliveryPolicy, type DeliveryPolicy } from '../core/plan/policy.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import { fetchBlob } from '../scheduler/fetch-blob.ts'
-import type { CatalogueAnswer, CatalogueDesk } from './catalogue-desk.ts'
+import type { CatalogueAnswer, CatalogueDesk, CatalogueQuestion } from './catalogue-desk.ts'
 import type { EngineParts } from './parts.ts'
 import type { Task } from './task.ts'
 
@@ -29,11 +29,11 @@ export type Chosen = Pick<Resolved, 'answer' | 'freshness' | 'entry'>
 export async function chooseArtifact(
   parts: EngineParts,
   desk: CatalogueDesk,
-  request: ArtifactRequest,
+  { request, tell }: { readonly request: ArtifactRequest } & Pick<CatalogueQuestion, 'tell'>,
   signal: AbortSignal,
 ): Promise<Chosen> {
-  const answer = await desk.current(signal)
-  const freshness = freshnessFor(answer, request, parts.clock.nowMs())
+  const answer = await desk.current({ isPinned: request.kind === 'digest', tell }, signal)
+  const freshness = freshnessFor(answer, request)
   const seed = await clientSeed(parts, signal)
   return { answer, freshness, entry: choose(answer, request, (entry) => bucketOf(seed, entry)) }
 }
@@ -63,14 +63,10 @@ export function policyFor(parts: EngineParts, { answer, entry }: Chosen): Delive
   return first === undefined ? policy : { tiers: [first, ...rest] }
 }
 
-function freshnessFor(answer: CatalogueAnswer, request: ArtifactRequest, nowMs: number): Resolved['freshness'] {
-  if (answer.freshness !== 'expired') return answer.freshness
+function freshnessFor({ freshness, catalogue, nowSeconds }: CatalogueAnswer, request: ArtifactRequest): Resolved['freshness'] {
+  if (freshness !== 'expired') return freshness
   if (request.kind === 'digest') return 'pinned'
-  throw new DeliveryError({
-    code: 'catalogue-expired',
-    expiredAtSeconds: answer.catalogue.expiresAtSeconds,
-    nowSeconds: Math.floor(nowMs / 1000),
-  })
+  throw new DeliveryError({ code: 'catalogue-expired', expiredAtSeconds: catalogue.expiresAtSeconds, nowSeconds })
 }
 
 function choose({ catalogue }: CatalogueAnswer, request: ArtifactRequest, clientBucket: ArtifactWish['clientBucket']): CatalogueEntry {

@@ -22,13 +22,14 @@ export interface TaskOptions {
   readonly policy: DeliveryPolicy
   /** What is fetched, where peers may have it. */
   readonly artifact: Sha256 | undefined
+  /** What went wrong before it began. */
+  readonly troubles?: Map<SourceId, readonly Failure[]>
 }
 
 /** Whatever a source does in any task is held against it in all of them, and the window hears of a ban. */
-export function openTask(parts: EngineParts, { policy, artifact }: TaskOptions): Task {
+export function openTask(parts: EngineParts, { policy, artifact, troubles = new Map() }: TaskOptions): Task {
   const { hub, reputation, clock, random, hasher } = parts
   const sources = hub.openTask(artifact)
-  const troubles = new Map<SourceId, Failure[]>()
   const note = (source: SourceId, failure: Failure): boolean => {
     const known = troubles.get(source) ?? []
     if (known.length < TROUBLES_KEPT) troubles.set(source, [...known, failure])

@@ -71,6 +71,7 @@ function createFallbackRecords(lasting: Records, spare: Records): Records {
       const outcome = await attempt(() => lasting.remove(key, signal), signal)
       if (!outcome.isDone) ours.add(key)
     },
+    twin: async (key, signal) => await lasting.twin?.(key, signal),
     async keys(signal) {
       const outcome = await attempt(() => lasting.keys(signal), signal)
       const kept = (valueOf(outcome) ?? []).filter((key) => !ours.has(key))

@@ -16,6 +16,8 @@ export interface Records {
   /** Several at once, all of them or none, on disk before the promise resolves. */
   putAll(entries: ReadonlyMap<string, unknown>, signal: AbortSignal): Promise<void>
   remove(key: string, signal: AbortSignal): Promise<void>
+  /** What a second place has of a record, where there is one: it may be older, newer, or forged. Its troubles are no news. */
+  twin?(key: string, signal: AbortSignal): Promise<unknown>
   keys(signal: AbortSignal): Promise<readonly string[]>
 }
 

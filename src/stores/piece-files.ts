@@ -6,6 +6,8 @@ export interface PieceFiles {
   openWriter(name: string): Promise<PieceWriter>
   /** The file as it is now; undefined when there is none. Works while another context writes. */
   snapshot(name: string): Promise<Blob | undefined>
+  /** Replaces the whole file in one step, in any context: who reads meanwhile gets the old text or the new. */
+  writeText(name: string, text: string): Promise<void>
   /** Does nothing when there is no such file. */
   remove(name: string): Promise<void>
   names(): Promise<readonly string[]>
@@ -37,6 +39,11 @@ export async function openPieceFiles(): Promise<PieceFiles> {
       return await handle.createSyncAccessHandle()
     },
     snapshot: async (name) => await orMissing(async () => await (await folder.getFileHandle(name)).getFile()),
+    writeText: async (name, text) => {
+      const writable = await (await folder.getFileHandle(name, { create: true })).createWritable()
+      await writable.write(text)
+      await writable.close()
+    },
     remove: async (name) => await orMissing(() => folder.removeEntry(name)),
     names: async () => {
       const names: string[] = []

@@ -13,6 +13,7 @@ import { createLookups, type StoreLookups } from './lookups.ts'
 import { createMemoryBacking } from './memory-backing.ts'
 import { createOpfsBacking } from './opfs-backing.ts'
 import { openPieceFiles, type PieceFiles } from './piece-files.ts'
+import { createTwinRecords } from './twin-records.ts'
 import { createVolatileMemory, type Memory } from './volatile-index.ts'
 
 /** What this context can store in. */
@@ -60,9 +61,13 @@ export function composeStoreView(parts: {
     store: createLayeredStore([...lasting, createMemoryBacking(LIMITS.memoryStoreBytes)], book),
     lookups: createLookups(index, lasting, clock),
     index,
-    memory: index === undefined ? createVolatileMemory() : createFallbackMemory(index),
+    memory: index === undefined ? createVolatileMemory() : createFallbackMemory(withTwins(index, files)),
     close: () => index?.close(),
   }
+}
+
+function withTwins(index: SealiftIndex, files: PieceFiles | undefined): Memory {
+  return files === undefined ? index : { ...index, records: createTwinRecords(index.records, files) }
 }
 
 function lastingBackings(index: SealiftIndex, files: PieceFiles | undefined, clock: Clock): readonly Backing[] {

@@ -22,6 +22,8 @@ const catalogue: CatalogueFacts = {
   freshness: 'fresh',
   source: CDN,
   expiresAtSeconds: 2,
+  nowSeconds: 1,
+  isClockSuspect: false,
   signedBy: {
     signer: { kind: 'key', publicKeyPem: 'pem' },
     form: 'message',

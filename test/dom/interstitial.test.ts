@@ -36,6 +36,8 @@ const resolved: DeliveryEvent = {
     source: toSourceId('cdn-1'),
     signedBy: sampleRecord().catalogue.verdict,
     expiresAtSeconds: 2,
+    nowSeconds: 1,
+    isClockSuspect: false,
   },
   kept: [],
 }

@@ -206,7 +206,7 @@ describe('a clock that was set back by 400 days', () => {
     const { sha256 } = release.entry.artifact
     await deliver(machine.start([mirrorOf('cdn-1', good)]))
     machine.clock.nowSeconds -= 400 * DAY_SECONDS
-    for (const mirrors of [[], [mirrorOf('cdn-1', good)], [mirrorOf('cdn-1', await later(60))]]) {
+    for (const mirrors of [[], [mirrorOf('cdn-1', good)]]) {
       const delivered = await deliver(machine.start(mirrors), digest(sha256))
       expect(await bytesOf(delivered.blob)).toEqual(BYTES)
       expect(delivered.record.catalogue).toMatchObject({ version: publisher.nowSeconds, source: 'kept' })

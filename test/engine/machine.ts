@@ -11,8 +11,11 @@ import type { Delivered } from '../../src/engine/deliver.ts'
 import type { OtherTabs, WithLock } from '../../src/engine/parts.ts'
 import { growTrust, type LoadTrustRefresher } from '../../src/engine/trust-growth.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
+import type { Records } from '../../src/stores/index-values.ts'
 import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
+import { createTwinRecords } from '../../src/stores/twin-records.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
+import { createMemoryFiles, type MemoryFiles } from '../fakes/memory-files.ts'
 import { createMemoryIndex, type MemoryIndex } from '../fakes/memory-index.ts'
 import { createProcessLocks } from '../fakes/process-lock.ts'
 import { systemClock } from '../fakes/system-clock.ts'
@@ -56,6 +59,8 @@ export function createMirror(id: string, options: MirrorOptions): Mirror & Catal
 /** One browser of one person: what it keeps outlives its engines. */
 export interface Machine {
   readonly index: MemoryIndex
+  /** The second place of its floors. */
+  readonly files: MemoryFiles
   readonly stores: StoreView
   /** The date that its owner sees. Timers are real. */
   readonly clock: Clock & { nowSeconds: number }
@@ -74,11 +79,14 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
     },
   }
   const index = createMemoryIndex()
+  const files = createMemoryFiles()
   const stores = composeStoreView({ index, files: undefined, clock })
+  const memory = { ...index, records: createTwinRecords(asItIs(index), files) }
   const withLock = createProcessLocks()
   const tabs = createTabs()
   return {
     index,
+    files,
     stores,
     clock,
     withLock,
@@ -88,7 +96,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         config,
         growth: growTrust({ config, records: index.records, clock, load }, never),
         stores,
-        memory: index,
+        memory,
         clock,
         withLock,
         otherTabs: tabs.open(),
@@ -97,6 +105,17 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         hasher: createHasher(),
       })
     },
+  }
+}
+
+/** Whatever a test puts in place of one of its calls later. */
+function asItIs({ records }: MemoryIndex): Records {
+  return {
+    get: (...given) => records.get(...given),
+    put: (...given) => records.put(...given),
+    putAll: (...given) => records.putAll(...given),
+    remove: (...given) => records.remove(...given),
+    keys: (...given) => records.keys(...given),
   }
 }
 

@@ -93,6 +93,11 @@ class Disk implements FailingDisk {
           this.#volatile.delete(name)
           this.#durable.delete(name)
         }),
+      writeText: async (name, text) =>
+        this.#call('writeText', () => {
+          this.#durable.set(name, new TextEncoder().encode(text))
+          this.#volatile.set(name, new TextEncoder().encode(text))
+        }),
       names: async () => [...this.#volatile.keys()],
     }
   }

@@ -30,6 +30,7 @@ export function encodeAuditRecord(record: AuditRecord): Uint8Array<ArrayBuffer> 
       sha256: catalogue.sha256,
       source: catalogue.source,
       freshness: catalogue.freshness,
+      expiresAtSeconds: catalogue.expiresAtSeconds,
       verdict: writeVerdict(catalogue.verdict),
     },
     verdicts: rest.verdicts.map((one) => ('failure' in one ? one : { bundle: one.bundle, verdict: writeVerdict(one.verdict) })),

@@ -71,12 +71,13 @@ function readOutcome(field: JsonField): AuditRecord['outcome'] {
 }
 
 function readCatalogue(field: JsonField): AuditRecord['catalogue'] {
-  const read = field.object(['version', 'sha256', 'source', 'freshness', 'verdict'])
+  const read = field.object(['version', 'sha256', 'source', 'freshness', 'expiresAtSeconds', 'verdict'])
   return {
     version: read('version').integer(1),
     sha256: readSha256(read('sha256')),
     source: readSource(read('source')),
     freshness: read('freshness').oneOf(['fresh', 'stale', 'pinned']),
+    expiresAtSeconds: read('expiresAtSeconds').optional((field) => field.integer(0)),
     verdict: readVerdict(read('verdict')),
   }
 }

@@ -33,6 +33,8 @@ export interface AuditRecord {
     readonly sha256: Sha256
     readonly source: SourceId
     readonly freshness: 'fresh' | 'stale' | 'pinned'
+    /** To compare with `startedAtSeconds`, which is this machine's clock. Absent in older records. */
+    readonly expiresAtSeconds?: number | undefined
     readonly verdict: SignatureVerdict
   }
   /** What was made of each bundle of the artifact: accepted ones first, then refused ones with the reason. */

@@ -24,6 +24,9 @@ export interface CatalogueOffer {
 /** A version is a signing time; clocks that differ by more than this are a publisher's mistake or an attack. */
 export const MAX_CLOCK_SKEW_SECONDS = 86_400
 
+/** The publisher's clock and the witnesses' may differ by so much. */
+const MAX_WITNESS_SKEW_SECONDS = 3600
+
 /** Whether a version is a time that no honest signer has seen yet, by this clock. */
 export function isFromFuture(version: number, nowSeconds: number): boolean {
   return version > nowSeconds + MAX_CLOCK_SKEW_SECONDS
@@ -31,23 +34,33 @@ export function isFromFuture(version: number, nowSeconds: number): boolean {
 
 /**
  * Whether this catalogue may take the place of the one before it. Says nothing of its age: see `judgeFreshness`.
- * @throws {DeliveryError} `catalogue-repository`, `catalogue-future`, `catalogue-rollback`, `catalogue-equivocation`
+ * @throws {DeliveryError} `catalogue-repository`, `catalogue-rollback`, `catalogue-equivocation`; `catalogue-future` when nothing else is wrong
  */
 export function acceptCatalogue(offer: CatalogueOffer): void {
   const { offered, offeredSha256, floor, nowSeconds } = offer
   if (offered.repository !== offer.repository) {
     throw new DeliveryError({ code: 'catalogue-repository', expected: offer.repository, offered: offered.repository })
   }
-  // A catalogue from the far future would raise the floor above everything published until then. The floor itself is no
-  // future: where its version is ahead of the clock, the clock was set back.
-  if (isFromFuture(offered.version, nowSeconds) && offered.version > (floor?.version ?? 0)) {
-    throw new DeliveryError({ code: 'catalogue-future', version: offered.version, nowSeconds })
-  }
   const lowest = Math.max(floor?.version ?? 0, offer.minimumVersion)
   if (offered.version < lowest) throw new DeliveryError({ code: 'catalogue-rollback', floor: lowest, offered: offered.version })
   if (floor?.version === offered.version && floor.sha256 !== offeredSha256) {
     throw new DeliveryError({ code: 'catalogue-equivocation', version: offered.version, known: floor.sha256, offered: offeredSha256 })
   }
+  // A catalogue from the far future would raise the floor above everything published until then. The floor itself is no
+  // future: where its version is ahead of the clock, the clock was set back.
+  if (isFromFuture(offered.version, nowSeconds) && offered.version > (floor?.version ?? 0)) {
+    throw new DeliveryError({ code: 'catalogue-future', version: offered.version, nowSeconds })
+  }
+}
+
+/**
+ * A version is when it was signed. Where a witness of the signature says when that was, no version may be far ahead of it: one made up to block
+ * all that follow would have to wait for its time.
+ * @throws {DeliveryError} `catalogue-future`, with the time of the witness
+ */
+export function requireSigningTime({ version }: Catalogue, signedAtSeconds: number | undefined): void {
+  if (signedAtSeconds !== undefined && version > signedAtSeconds + MAX_WITNESS_SKEW_SECONDS)
+    throw new DeliveryError({ code: 'catalogue-future', version, nowSeconds: signedAtSeconds })
 }
 
 export interface FreshnessQuestion {
@@ -59,18 +72,19 @@ export interface FreshnessQuestion {
 /**
  * Whether names may still be resolved in an accepted catalogue, the newest that any source has: so grace bridges an outage, and
  * never passes over what is fresher. `stale` is said aloud and goes into the audit record.
+ * A version is a time in the past. A clock that is far behind it was set back: then nobody knows how old it is, and it is `stale` at best.
  * @throws {DeliveryError} `catalogue-expired`
  */
 export function judgeFreshness(catalogue: Catalogue, question: FreshnessQuestion): 'fresh' | 'stale' {
   const { expiresAtSeconds } = catalogue
-  const { nowSeconds } = question
-  if (nowSeconds <= expiresAtSeconds) return 'fresh'
+  const nowSeconds = Math.max(question.nowSeconds, catalogue.version)
   const graceSeconds = Math.min(catalogue.graceSeconds, question.maxGraceSeconds)
-  if (nowSeconds <= expiresAtSeconds + graceSeconds) return 'stale'
-  throw new DeliveryError({ code: 'catalogue-expired', expiredAtSeconds: expiresAtSeconds, nowSeconds })
+  if (nowSeconds > expiresAtSeconds + graceSeconds)
+    throw new DeliveryError({ code: 'catalogue-expired', expiredAtSeconds: expiresAtSeconds, nowSeconds })
+  return nowSeconds > expiresAtSeconds || isFromFuture(catalogue.version, question.nowSeconds) ? 'stale' : 'fresh'
 }
 
-/** True when it is time to ask the sources for a newer catalogue. Nothing is refused for this. */
+/** True when it is time to ask the sources for a newer catalogue, or when a clock that was set back cannot tell. Nothing is refused for this. */
 export function isRefreshDue(catalogue: Catalogue, nowSeconds: number): boolean {
-  return nowSeconds >= catalogue.refreshAfterSeconds
+  return nowSeconds >= catalogue.refreshAfterSeconds || isFromFuture(catalogue.version, nowSeconds)
 }

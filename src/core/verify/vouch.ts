@@ -1,5 +1,6 @@
 import { DeliveryError, type Failure } from '../errors.ts'
 import type { Catalogue } from '../manifest/catalogue.ts'
+import { requireSigningTime } from '../manifest/freshness.ts'
 import { parseCatalogue } from '../manifest/parse-catalogue.ts'
 import { parseCatalogueEnvelope } from '../manifest/parse-envelope.ts'
 import type { Sha256 } from '../model/ids.ts'
@@ -45,7 +46,7 @@ export interface VouchedCatalogue {
 /**
  * Opens `/catalogue.json` as served, and believes it only when one of its bundles signs it as a message: to attest where
  * something was built is not to publish it. The payload is parsed after that, never before.
- * @throws {DeliveryError} `format-*`, `signature-missing`, `signers-too-few`, or why the first bundle was refused
+ * @throws {DeliveryError} `format-*`, `signature-missing`, `signers-too-few`, `catalogue-future`, or why the first bundle was refused
  */
 export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolicy, verifier: SignatureVerifier): Promise<VouchedCatalogue> {
   const { payload, bundles } = parseCatalogueEnvelope(file)
@@ -53,7 +54,9 @@ export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolic
   const { accepted, objection } = await judge(bundles, { of: 'catalogue', subject: payloadSha256, policy, provenance: undefined }, verifier)
   const [first] = accepted
   if (objection !== undefined || first === undefined) throw objection
-  return { catalogue: parseCatalogue(payload), payload, payloadSha256, verdict: first.verdict }
+  const catalogue = parseCatalogue(payload)
+  requireSigningTime(catalogue, first.verdict.signedAtSeconds)
+  return { catalogue, payload, payloadSha256, verdict: first.verdict }
 }
 
 /**

@@ -32,11 +32,15 @@ export interface ArtifactFacts {
 /** Which catalogue the artifact was found in. */
 export interface CatalogueFacts {
   readonly version: number
-  /** `pinned`: expired, and asked for by digest. `expired`: names in it are no longer resolved. */
+  /** `pinned`: expired or ahead of the clock, and asked for by digest. `expired`: names in it are no longer resolved. */
   readonly freshness: 'fresh' | 'stale' | 'pinned' | 'expired'
   readonly source: SourceId
   readonly signedBy: SignatureVerdict
   readonly expiresAtSeconds: number
+  /** This machine's clock when that was judged. */
+  readonly nowSeconds: number
+  /** The publisher signed this version more than a day later than this machine's clock says it is: the clock is wrong. */
+  readonly isClockSuspect: boolean
 }
 
 /** Pieces `start` to below `end` that one source delivered. */

@@ -55,13 +55,15 @@ export function readArtifactFacts(field: JsonField): ArtifactFacts {
 }
 
 export function readCatalogueFacts(field: JsonField): CatalogueFacts {
-  const read = field.object(['version', 'freshness', 'source', 'signedBy', 'expiresAtSeconds'])
+  const read = field.object(['version', 'freshness', 'source', 'signedBy', 'expiresAtSeconds', 'nowSeconds', 'isClockSuspect'])
   return {
     version: read('version').integer(1),
     freshness: read('freshness').oneOf(['fresh', 'stale', 'pinned', 'expired']),
     source: readSource(read('source')),
     signedBy: readVerdict(read('signedBy')),
     expiresAtSeconds: read('expiresAtSeconds').integer(0),
+    nowSeconds: read('nowSeconds').integer(0),
+    isClockSuspect: read('isClockSuspect').boolean(),
   }
 }
 

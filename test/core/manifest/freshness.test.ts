@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { acceptCatalogue, isRefreshDue, judgeFreshness, type CatalogueOffer } from '../../../src/core/manifest/freshness.ts'
+import {
+  acceptCatalogue,
+  isRefreshDue,
+  judgeFreshness,
+  requireSigningTime,
+  type CatalogueOffer,
+} from '../../../src/core/manifest/freshness.ts'
 import { digestOf, sampleCatalogue } from './samples.ts'
 import { failureFrom } from './outcome.ts'
 
@@ -72,6 +78,25 @@ test('a catalogue from more than a day ahead cannot raise the floor', () => {
   })
   const far = sampleCatalogue({ version: Number.MAX_SAFE_INTEGER })
   expect(failureFrom(() => acceptCatalogue(offer({ offered: far })))).toMatchObject({ code: 'catalogue-future' })
+})
+
+test('a version is a signing time: an hour after the witness, give or take nothing', () => {
+  const at = (signedAtSeconds: number | undefined) =>
+    failureFrom(() => requireSigningTime(sampleCatalogue({ version: VERSION }), signedAtSeconds))
+  expect([at(VERSION - 3600), at(VERSION + 400 * DAY), at(undefined)]).toEqual([undefined, undefined, undefined])
+  expect(at(VERSION - 3601)).toEqual({ code: 'catalogue-future', version: VERSION, nowSeconds: VERSION - 3601 })
+})
+
+test('a clock that was set back makes nothing fresh: not what has expired, nor what may have', () => {
+  const at = (nowSeconds: number, expiresAtSeconds: number) =>
+    judgeFreshness(sampleCatalogue({ version: VERSION, graceSeconds: 0, expiresAtSeconds }), { nowSeconds, maxGraceSeconds: 7 * DAY })
+  expect([at(VERSION - DAY, VERSION), at(VERSION - DAY - 1, VERSION), at(VERSION - 400 * DAY, VERSION)]).toEqual([
+    'fresh',
+    'stale',
+    'stale',
+  ])
+  expect(failureFrom(() => at(VERSION - 400 * DAY, VERSION - 1))).toMatchObject({ code: 'catalogue-expired', nowSeconds: VERSION })
+  expect([VERSION - DAY, VERSION - DAY - 1].map((now) => isRefreshDue(sampleCatalogue({ version: VERSION }), now))).toEqual([false, true])
 })
 
 const EXPIRES = 1_790_604_800

@@ -146,6 +146,8 @@ const catalogueFacts: fc.Arbitrary<CatalogueFacts> = fc.record({
   source,
   signedBy: verdict,
   expiresAtSeconds: number,
+  nowSeconds: number,
+  isClockSuspect: fc.boolean(),
 })
 
 const span: fc.Arbitrary<PieceSpan> = fc
