@@ -236,7 +236,7 @@ describe('an artifact that somebody else signed', () => {
         nextStep: expect.stringContaining('Do not install from elsewhere'),
       })
       const { files, rows, cached } = await kept(page)
-      expect(files).toEqual(['sealift'])
+      expect(files).toEqual(['sealift', 'sealift/catalogue-floor%3Aacme'])
       expect(rows).toMatchObject({ artifacts: 0, pieces: 0, pieceBlobs: 0 })
       expect(cached.filter((path) => !other.files.has(path))).toEqual([])
       const virtual = await fetchIn(page, `/_sealift/name/notes/${FILES.notes.filename}`)

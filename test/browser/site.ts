@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { startCdnOrigin, type CdnOrigin } from '../../demo/stack/cdn-origin.ts'
 import { startSwitchableServer, type SwitchableServer } from '../../demo/stack/switchable-server.ts'
 import { toSha256, type Sha256 } from '../../src/core/model/ids.ts'
+import type { Clock } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { publish } from '../../src/node/publish/publish.ts'
 import { keySigner } from '../../src/node/publish/publish-signer.ts'
@@ -41,8 +42,8 @@ export interface Publication {
   remove(): Promise<void>
 }
 
-/** Publishes three files, signed by a key. @param terms how soon pages ask for a newer catalogue; by default in an hour */
-export async function publishFiles(terms: { readonly refreshSeconds?: number } = {}): Promise<Publication> {
+/** Publishes three files, signed by a key. @param terms how soon pages ask for a newer catalogue, by default in an hour; and by whose clock */
+export async function publishFiles(terms: { readonly refreshSeconds?: number; readonly clock?: Clock } = {}): Promise<Publication> {
   const dir = await mkdtemp(join(tmpdir(), 'sealift-site-'))
   const [inbox, siteDir] = [join(dir, 'inbox'), join(dir, 'site')]
   await mkdir(inbox)
@@ -116,6 +117,8 @@ export interface Site {
 export interface SiteChoices {
   /** PEM of whose artifacts count. Default: those of who signed. */
   readonly artifactSigner?: string
+  /** Default: none. */
+  readonly minimumVersion?: number
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -136,7 +139,11 @@ export async function startSite(publication: Publication, choices: SiteChoices =
     javascript(withShell(`self.edition=${JSON.stringify(edition)};${TELL_EDITION}\n${script}`, shell))
   files.set('/sw.js', workerScript('1'))
   const { signer } = publication
-  const trust = { catalogueSigners: [{ publicKey: signer }], artifactSigners: [{ publicKey: choices.artifactSigner ?? signer }] }
+  const trust = {
+    catalogueSigners: [{ publicKey: signer }],
+    artifactSigners: [{ publicKey: choices.artifactSigner ?? signer }],
+    minimumVersion: choices.minimumVersion,
+  }
   files.set('/sealift.json', {
     type: 'application/json',
     body: JSON.stringify({ schema: 1, repository: REPOSITORY, origins: [{ id: 'cdn', url: cdn.url }], trust }),

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { toArtifactName } from '../../../src/core/model/ids.ts'
-import { bucketOf, chooseByAlias, chooseByDigest, chooseEntry, isEntryDenied, withdrawnArtifacts } from '../../../src/core/manifest/choose.ts'
+import {
+  bucketOf,
+  chooseByAlias,
+  chooseByDigest,
+  chooseEntry,
+  isEntryDenied,
+  withdrawnArtifacts,
+} from '../../../src/core/manifest/choose.ts'
 import type { CatalogueEntry } from '../../../src/core/manifest/catalogue.ts'
 import { digestOf, sampleCatalogue, sampleEntry } from './samples.ts'
 import { failureFrom } from './outcome.ts'
