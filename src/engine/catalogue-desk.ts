@@ -53,6 +53,17 @@ const CATALOGUE_LOCK = 'sealift-catalogue'
 
 export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: AcceptedCatalogue) => void): CatalogueDesk {
   let newest: AcceptedCatalogue | undefined
+  /** The highest floor that this tab has met: all that it kept may be cleared under it. */
+  let seen: CatalogueFloor | undefined
+  const learn = (floor: CatalogueFloor | undefined): void => {
+    if (isOutrun(seen, floor)) seen = floor
+  }
+  /** Where another tab had gone on before the index was cleared, only the second copy of the floor tells. */
+  const meetFloor = async (signal: AbortSignal): Promise<void> => {
+    learn(newest && floorOf(newest))
+    learn(await loadFloor(parts, signal))
+    if (isOutrun(newest?.catalogue, seen)) newest = undefined
+  }
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
     if (newest === undefined || isOutrun(newest.catalogue, await readFloor(parts, signal))) {
       newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
@@ -72,9 +83,10 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
   return {
     recall,
     async current(question, signal) {
+      await meetFloor(signal)
       await recall(signal)
       if (newest !== undefined && !isRefreshDue(newest.catalogue, nowSeconds(parts.clock))) return answer(parts, newest)
-      const { best, ahead, failures } = await askAll(parts, { newest, question }, signal)
+      const { best, ahead, failures } = await askAll(parts, { newest, floor: seen, question }, signal)
       if (best !== undefined && best !== newest) await take(best, signal)
       if (question.isPinned && ahead !== undefined && isOutrun(newest?.catalogue, ahead.catalogue))
         return { ...answer(parts, ahead), freshness: 'pinned' }
@@ -104,6 +116,7 @@ export function catalogueFacts({ catalogue, verdict, freshness, source, nowSecon
 
 interface Inquiry {
   readonly newest: AcceptedCatalogue | undefined
+  readonly floor: CatalogueFloor | undefined
   readonly question: CatalogueQuestion
 }
 
@@ -114,8 +127,7 @@ interface Findings {
   readonly failures: readonly Failure[]
 }
 
-async function askAll(parts: EngineParts, { newest, question }: Inquiry, signal: AbortSignal): Promise<Findings> {
-  const floor = await loadFloor(parts, signal)
+async function askAll(parts: EngineParts, { newest, floor, question }: Inquiry, signal: AbortSignal): Promise<Findings> {
   const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers)
   const task = openTask(parts, { policy, artifact: undefined })
   const ahead: AcceptedCatalogue[] = []
