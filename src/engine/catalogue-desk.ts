@@ -201,7 +201,7 @@ async function accept(parts: EngineParts, { file, source, floor, ahead }: Offere
   return vouched
 }
 
-/** Re-verified at each start: any script of the origin could have written it. */
+/** Given to the verifier at each start, which may remember it: any script of the origin could have written it. */
 async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
   const file = await readKeptFile(parts, signal)
   if (file === undefined) return undefined

@@ -2,7 +2,7 @@ import { isEntryDenied } from '../core/manifest/choose.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
 import { createReputation } from '../core/plan/reputation.ts'
-import type { Clock, Hasher, WindowSources } from '../core/ports.ts'
+import type { Clock, Hasher, SignatureVerifier, WindowSources } from '../core/ports.ts'
 import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { StoreView } from '../stores/store-view.ts'
@@ -16,6 +16,7 @@ import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
+import { createVerdictMemory } from './verdict-memory.ts'
 
 /** Finds, fetches, verifies and keeps artifacts. The same in a page's worker and, over HTTP alone, in a service worker. */
 export interface Engine {
@@ -55,7 +56,9 @@ export function memoryOf(stores: StoreView): Memory {
 export function createEngine(options: EngineOptions): Engine {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
-  const verifier = createSigstoreVerifier()
+  const remembering = createVerdictMemory(createSigstoreVerifier(), memory.records, clock)
+  // Around the memory, not inside: what passes under the grown roots must not be remembered under the pinned ones.
+  const patient = (verifier: SignatureVerifier): SignatureVerifier => growth?.patient(verifier) ?? verifier
   const parts: EngineParts = {
     config,
     stores,
@@ -64,7 +67,7 @@ export function createEngine(options: EngineOptions): Engine {
     withLock,
     otherTabs,
     hub: createSourceHub(config, options),
-    verifier: growth?.patient(verifier) ?? verifier,
+    verifier: { ...patient(remembering), under: (denied) => patient(remembering.under(denied)) },
     hasher: options.hasher,
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),

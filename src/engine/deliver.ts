@@ -102,14 +102,13 @@ interface Attempt extends Started {
 
 async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Delivered> {
   const { parts, emit, file, resolved, task } = attempt
-  const { artifact } = resolved
   const facts = artifactFacts(resolved)
   const kept = spansOf(file.origins(), (id) => parts.hub.tierOf(id))
   emit({ kind: 'resolved', artifact: facts, catalogue: { ...catalogueFacts(resolved.answer), freshness: resolved.freshness }, kept })
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
-  const judging = judgeArtifact(parts, { artifact, task }, either.signal).then(({ accepted, refused, objection }) => {
+  const judging = judgeArtifact(parts, { resolved, task }, either.signal).then(({ accepted, refused, objection }) => {
     attempt.opinions = [...accepted, ...refused]
     if (objection !== undefined) throw objection
     // A file may hold several bundles: more than an event does.

@@ -1,9 +1,10 @@
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
-import type { Clock, Hasher, SignatureVerifier } from '../core/ports.ts'
+import type { Clock, Hasher } from '../core/ports.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import type { SourceHub } from './source-hub.ts'
+import type { VerdictMemory } from './verdict-memory.ts'
 
 /** Holds a named lock of the whole origin while `work` runs. */
 export type WithLock = <T>(name: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
@@ -20,7 +21,7 @@ export interface EngineParts {
   readonly stores: StoreView
   readonly memory: Memory
   readonly hub: SourceHub
-  readonly verifier: SignatureVerifier
+  readonly verifier: VerdictMemory
   readonly hasher: Hasher
   readonly reputation: Reputation
   readonly clock: Clock

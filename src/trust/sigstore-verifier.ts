@@ -14,6 +14,9 @@ import { allAccepted, firstAccepted } from './refusal.ts'
 import { pemToSpki } from './shims/public-key.ts'
 import { NO_ROOT, trustMaterialsOf } from './trust-root.ts'
 
+/** Names what this verifier lets pass: a verdict of other rules is none. The package's version, since any of it may have changed. */
+export const VERIFIER_RULES = '0.1.0'
+
 type PublicKey = ReturnType<typeof crypto.createPublicKey>
 type NamedKey = { readonly signer: KeySigner; readonly place: number; readonly publicKey: PublicKey }
 
