@@ -3,14 +3,15 @@ import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { startCdnOrigin, type CdnOrigin } from '../../demo/stack/cdn-origin.ts'
 import { startSwitchableServer, type SwitchableServer } from '../../demo/stack/switchable-server.ts'
 import { toSha256, type Sha256 } from '../../src/core/model/ids.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
+import type { SignaturePolicy } from '../../src/core/verify/identity-policy.ts'
 import { publish } from '../../src/node/publish/publish.ts'
-import { keySigner } from '../../src/node/publish/publish-signer.ts'
+import { packageRoot } from '../../src/node/package-root.ts'
+import { keySigner, type PublishSigner } from '../../src/node/publish/publish-signer.ts'
 import { shellEntry, withShell } from '../../src/node/shell-list.ts'
 import { generateSigningKey, readSigningKey } from '../../src/node/signing/signing-key.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
@@ -34,16 +35,22 @@ export const ALIAS = 'http://downloads.acme.invalid/notes-1.0.0.tar.gz'
 export interface Publication {
   readonly siteDir: string
   readonly digests: Readonly<Record<Name, string>>
-  /** PEM of who signed, and of somebody else. */
-  readonly signer: string
+  /** Who signed, as the configuration says it. */
+  readonly trust: { readonly catalogueSigners: readonly object[]; readonly artifactSigners: readonly object[] }
+  /** PEM of somebody else. */
   readonly stranger: string
   /** Publishes a newer catalogue that withdraws these. */
   deny(denied: readonly Name[]): Promise<void>
   remove(): Promise<void>
 }
 
-/** Publishes three files, signed by a key. @param terms how soon pages ask for a newer catalogue, by default in an hour; and by whose clock */
-export async function publishFiles(terms: { readonly refreshSeconds?: number; readonly clock?: Clock } = {}): Promise<Publication> {
+/**
+ * Publishes three files, signed by a key unless another signer is given.
+ * @param terms how soon pages ask for a newer catalogue, by default in an hour; and by whose clock
+ */
+export async function publishFiles(
+  terms: { readonly refreshSeconds?: number; readonly clock?: Clock; readonly signer?: PublishSigner } = {},
+): Promise<Publication> {
   const dir = await mkdtemp(join(tmpdir(), 'sealift-site-'))
   const [inbox, siteDir] = [join(dir, 'inbox'), join(dir, 'site')]
   await mkdir(inbox)
@@ -59,10 +66,10 @@ export async function publishFiles(terms: { readonly refreshSeconds?: number; re
     JSON.stringify({ schema: 1, files: { [FILES.notes.filename]: { aliases: [ALIAS] } } }),
   )
   const files = await generateSigningKey(join(dir, 'key'))
-  const signer = keySigner(await readSigningKey(files.privateKeyPath))
+  const signer = terms.signer ?? keySigner(await readSigningKey(files.privateKeyPath))
   const publishNow = async (denied: readonly Name[]): Promise<void> => {
     const digest = (name: Name): Sha256 => toSha256(digests[name])
-    const what = { dir: inbox, site: siteDir, repository: REPOSITORY, signer, denied: denied.map(digest), ...terms }
+    const what = { dir: inbox, site: siteDir, repository: REPOSITORY, denied: denied.map(digest), ...terms, signer }
     await publish(what, new AbortController().signal)
   }
   await publishNow([])
@@ -70,11 +77,18 @@ export async function publishFiles(terms: { readonly refreshSeconds?: number; re
   return {
     siteDir,
     digests,
-    signer: files.publicKeyPem,
+    trust: trustIn(signer.policy),
     stranger: stranger.publicKeyPem,
     deny: publishNow,
     remove: () => rm(dir, { recursive: true, force: true }),
   }
+}
+
+function trustIn({ anyOf, trustedRoot }: SignaturePolicy): Publication['trust'] {
+  const signers = anyOf.map((signer) =>
+    signer.kind === 'key' ? { publicKey: signer.publicKeyPem } : { identity: signer.identity, issuer: signer.issuer },
+  )
+  return { catalogueSigners: signers, artifactSigners: signers, ...(trustedRoot === undefined ? {} : { trustedRoot }) }
 }
 
 /** Pieces that differ from each other, without working out every byte. */
@@ -138,11 +152,11 @@ export async function startSite(publication: Publication, choices: SiteChoices =
   const workerScript = (edition: string): PortalFile =>
     javascript(withShell(`self.edition=${JSON.stringify(edition)};${TELL_EDITION}\n${script}`, shell))
   files.set('/sw.js', workerScript('1'))
-  const { signer } = publication
+  const { artifactSigner, minimumVersion } = choices
   const trust = {
-    catalogueSigners: [{ publicKey: signer }],
-    artifactSigners: [{ publicKey: choices.artifactSigner ?? signer }],
-    minimumVersion: choices.minimumVersion,
+    ...publication.trust,
+    ...(artifactSigner === undefined ? {} : { artifactSigners: [{ publicKey: artifactSigner }] }),
+    minimumVersion,
   }
   files.set('/sealift.json', {
     type: 'application/json',
@@ -199,7 +213,7 @@ const PAGES: readonly (readonly [string, PortalFile])[] = [
 ]
 
 async function readScripts(): Promise<readonly (readonly [string, PortalFile])[]> {
-  const dist = fileURLToPath(new URL('../../dist', import.meta.url))
+  const dist = join(packageRoot(), 'dist')
   const chunks = (await readdir(join(dist, 'chunks'))).filter((name) => name.endsWith('.js')).map((name) => `chunks/${name}`)
   return await Promise.all(
     ['page.js', 'engine.js', 'trust-refresh.js', 'sw.js', 'noop-sw.js', ...chunks].map(
