@@ -4,13 +4,15 @@ export interface BenchRow {
   /** Median over the rounds. */
   readonly value: number
   readonly unit: string
-  /** Against the first contestant of the same run; above 1 is better than it. */
-  readonly ratio: number
+  /** Against the first contestant of the same run; above 1 is better than it. Null where the value is none. */
+  readonly ratio: number | null
 }
 
 export interface BenchReport {
   readonly bench: string
   readonly rows: readonly BenchRow[]
+  /** What a reader has to know before comparing: who could not take part, and why. */
+  readonly remarks?: readonly string[]
 }
 
 /** Does the work once and says how much per second. */
@@ -26,7 +28,7 @@ export async function contest(
   for (let round = 0; round < options.rounds; round++) {
     for (const [name, run] of contestants) figures.get(name)?.push(await run())
   }
-  const medians = contestants.map(([name]) => [name, median(figures.get(name) ?? [])] as const)
+  const medians = contestants.map(([name]) => [name, medianOf(figures.get(name) ?? [])] as const)
   const reference = medians[0]?.[1] ?? 1
   return {
     bench,
@@ -39,11 +41,11 @@ export async function contest(
   }
 }
 
-function median(values: readonly number[]): number {
+export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
-function round2(value: number): number {
+export function round2(value: number): number {
   return Math.round(value * 100) / 100
 }
