@@ -1,5 +1,6 @@
 import { createPublicKey as createNativeKey, generateKeyPairSync } from 'node:crypto'
 import { crypto } from '@sigstore/core'
+import fc from 'fast-check'
 import { describe, expect, inject, test } from 'vitest'
 import { KeyObject } from '../../src/trust/shims/crypto.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
@@ -19,3 +20,15 @@ describe('gives the verdict that Node gives', () => {
     expect(await verdictOn(verifier, trustCase)).toBe(trustCase.expected)
   })
 })
+
+test('gives the same verdicts in whatever order it is asked, and however often', async () => {
+  const cases = inject('trustCases')
+  const inAnyOrder = fc.array(fc.constantFrom(...cases), { minLength: 20, maxLength: 20 })
+  await fc.assert(
+    fc.asyncProperty(inAnyOrder, async (asked) => {
+      for (const trustCase of asked)
+        expect([trustCase.name, await verdictOn(verifier, trustCase)]).toEqual([trustCase.name, trustCase.expected])
+    }),
+    { numRuns: 5 },
+  )
+}, 120_000)

@@ -7,6 +7,19 @@ import { parseSpki, pemToSpki } from '../../../src/trust/shims/public-key.ts'
 const message = Buffer.from('what was signed')
 const other = Buffer.from('something else')
 const ec = (namedCurve: string) => native.generateKeyPairSync('ec', { namedCurve })
+const flipped = (bytes: Buffer, at: number): Buffer => {
+  const copy = Buffer.from(bytes)
+  copy.writeUInt8(copy.readUInt8((at >> 3) % copy.length) ^ (1 << (at & 7)), (at >> 3) % copy.length)
+  return copy
+}
+/** A signature that is no DER any more is refused by a throw, as in Node. */
+const isGoodOrThrows = (ask: () => boolean): boolean => {
+  try {
+    return ask()
+  } catch {
+    return false
+  }
+}
 const rsa = (modulusLength: number) => native.generateKeyPairSync('rsa', { modulusLength })
 const spki = (key: native.KeyObject) => key.export({ type: 'spki', format: 'der' })
 
@@ -33,6 +46,20 @@ describe.each(['P-256', 'P-384', 'P-521'])('an ECDSA key on %s', (curve) => {
   test('refuses a signature that is followed by a byte', () => {
     const signature = Buffer.concat([native.sign('sha256', message, privateKey), Buffer.from([0])])
     expect(verify('sha256', message, key, signature)).toBe(false)
+  })
+
+  test('verifies a signature again and again, and in between nothing that differs from it in a bit, nor for another key', () => {
+    const signature = native.sign('sha256', message, privateKey)
+    const stranger = createPublicKey({ key: spki(ec(curve).publicKey), format: 'der', type: 'spki' })
+    fc.assert(
+      fc.property(fc.constantFrom('nothing', 'message', 'signature', 'key'), fc.nat(), (changed, at) => {
+        const asked = [changed === 'message' ? flipped(message, at) : message, changed === 'key' ? stranger : key] as const
+        const isGood = (): boolean => verify('sha256', ...asked, changed === 'signature' ? flipped(signature, at) : signature)
+        if (changed === 'nothing') expect(isGood()).toBe(true)
+        else expect(isGoodOrThrows(isGood)).toBe(false)
+      }),
+      { numRuns: 40 },
+    )
   })
 
   test('gives back the key that it was made of', () => {
