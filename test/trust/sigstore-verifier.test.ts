@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { SignaturePolicy, SignatureVerdict } from '../../src/core/verify/identity-policy.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
@@ -31,6 +31,16 @@ describe('accepts', () => {
 describe('refuses', () => {
   test.each(cases.filter(({ expected }) => expected !== 'accepted'))('$name: $expected', async (trustCase) => {
     expect(await verdictOn(verifier, trustCase)).toBe(trustCase.expected)
+  })
+})
+
+describe('reads no clock, so that a verdict may be remembered:', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test.each([-400, 400])('%i days from now every case is judged as today', async (days) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + days * 86_400_000 })
+    for (const trustCase of cases)
+      expect([trustCase.name, await verdictOn(verifier, trustCase)]).toEqual([trustCase.name, trustCase.expected])
   })
 })
 
