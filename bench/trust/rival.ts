@@ -4,7 +4,7 @@ import { SigstoreVerifier, type TrustedRoot } from '@freedomofpress/sigstore-bro
 import { measure, type Outcome, type TrustJob } from './job.ts'
 
 export async function run(job: TrustJob): Promise<Outcome> {
-  const verifier = new SigstoreVerifier({ tsaThreshold: 1 })
+  const verifier = new SigstoreVerifier()
   let isLoaded = false
   return await measure(job, async ({ file, subject }) => {
     if (!isLoaded) await verifier.loadSigstoreRoot(structuredClone(job.trustedRoot) as TrustedRoot)
