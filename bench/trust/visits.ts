@@ -58,7 +58,9 @@ export async function openPortal(tools: BenchTools): Promise<Portal> {
   const dir = await mkdtemp(join(tmpdir(), 'sealift-bench-'))
   const authority = await openAuthority(dir, { clock: systemClock })
   const run = { commit: 'a'.repeat(40), invocationId: 'https://github.com/acme/agent/actions/runs/1/attempts/1' }
-  const publication: Publication = await publishFiles(authoritySigner(authority, { claims: CLAIMS, clock: systemClock, run }))
+  const publication: Publication = await publishFiles({
+    signer: authoritySigner(authority, { claims: CLAIMS, clock: systemClock, run }),
+  })
   const site: Site = await startSite(publication)
   site.files.set('/engine.js', javascript(await tools.bundle({ entry: built('./counting-engine.js'), name: 'engine' })))
   site.files.set('/app.js', javascript(APP))

@@ -37,7 +37,8 @@ export interface Publication {
   readonly digests: Readonly<Record<Name, string>>
   /** Who signed, as the configuration says it. */
   readonly trust: { readonly catalogueSigners: readonly object[]; readonly artifactSigners: readonly object[] }
-  /** PEM of somebody else. */
+  /** PEM of the key that signs by default, and of somebody else's. */
+  readonly signer: string
   readonly stranger: string
   /** Publishes a newer catalogue that withdraws these. */
   deny(denied: readonly Name[]): Promise<void>
@@ -77,6 +78,7 @@ export async function publishFiles(
   return {
     siteDir,
     digests,
+    signer: files.publicKeyPem,
     trust: trustIn(signer.policy),
     stranger: stranger.publicKeyPem,
     deny: publishNow,

@@ -126,10 +126,10 @@ describe('a denial', () => {
     const denying = await later([release])
     machine.clock.nowSeconds += 7200
     expect(await failureOfDelivery(deliver(machine.start([mirror(denying)]), pinned()))).toMatchObject({ code: 'artifact-denied' })
-    await vi.waitFor(async () => expect(await verdictsOf(machine)).toHaveLength(4))
+    await vi.waitFor(async () => expect((await verdictsOf(machine)).length).toBeGreaterThanOrEqual(4))
     expect(await failureOfDelivery(deliver(machine.start([]), pinned()))).toMatchObject({ code: 'artifact-denied' })
-    // Of the new catalogue alone.
-    expect(checks).toHaveBeenCalledTimes(1)
+    // Of the new catalogue alone: here, and in the tab of the visit before, which hears of it at once.
+    expect(checks.mock.calls.length).toBeLessThanOrEqual(2)
   })
 
   test('of one file has every other checked again, once', async () => {
@@ -137,10 +137,12 @@ describe('a denial', () => {
     const denying = await later([other])
     machine.clock.nowSeconds += 7200
     await deliver(machine.start([mirror(denying)]), pinned())
-    expect(checks).toHaveBeenCalledTimes(3)
-    await vi.waitFor(async () => expect(await verdictsOf(machine)).toHaveLength(6))
+    // Catalogue and two bundles; the tab of the visit before, which hears of it at once, may check the catalogue too.
+    const { length } = checks.mock.calls
+    expect([3, 4]).toContain(length)
+    await vi.waitFor(async () => expect((await verdictsOf(machine)).length).toBeGreaterThanOrEqual(6))
     await deliver(machine.start([mirror(denying)]), pinned())
-    expect(checks).toHaveBeenCalledTimes(3)
+    expect(checks).toHaveBeenCalledTimes(length)
   })
 })
 
