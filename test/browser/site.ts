@@ -35,8 +35,8 @@ export const ALIAS = 'http://downloads.acme.invalid/notes-1.0.0.tar.gz'
 export interface Publication {
   readonly siteDir: string
   readonly digests: Readonly<Record<Name, string>>
-  /** Who signed, as the configuration says it. */
-  readonly trust: { readonly catalogueSigners: readonly object[]; readonly artifactSigners: readonly object[] }
+  /** Who signed, as the configuration says it. Default: `signer`. */
+  readonly trust?: { readonly catalogueSigners: readonly object[]; readonly artifactSigners: readonly object[] }
   /** PEM of the key that signs by default, and of somebody else's. */
   readonly signer: string
   readonly stranger: string
@@ -86,7 +86,7 @@ export async function publishFiles(
   }
 }
 
-function trustIn({ anyOf, trustedRoot }: SignaturePolicy): Publication['trust'] {
+function trustIn({ anyOf, trustedRoot }: SignaturePolicy): NonNullable<Publication['trust']> {
   const signers = anyOf.map((signer) =>
     signer.kind === 'key' ? { publicKey: signer.publicKeyPem } : { identity: signer.identity, issuer: signer.issuer },
   )
@@ -155,8 +155,10 @@ export async function startSite(publication: Publication, choices: SiteChoices =
     javascript(withShell(`self.edition=${JSON.stringify(edition)};${TELL_EDITION}\n${script}`, shell))
   files.set('/sw.js', workerScript('1'))
   const { artifactSigner, minimumVersion } = choices
+  const signers = [{ publicKey: publication.signer }]
+  const signed = publication.trust ?? { catalogueSigners: signers, artifactSigners: signers }
   const trust = {
-    ...publication.trust,
+    ...signed,
     ...(artifactSigner === undefined ? {} : { artifactSigners: [{ publicKey: artifactSigner }] }),
     minimumVersion,
   }
