@@ -147,7 +147,7 @@ class Browser {
       stores,
       memory: { ...index, records },
       hub,
-      verifier,
+      verifier: { ...verifier, under: () => verifier },
       hasher: createHasher(),
       reputation: createReputation(),
       clock,
