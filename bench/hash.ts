@@ -1,4 +1,5 @@
 import { createHasher } from '../src/engine/hasher.ts'
+import { systemClock } from '../src/engine/system-clock.ts'
 import { createScriptHasher } from '../src/engine/script-hasher.ts'
 import type { Hasher } from '../src/core/ports.ts'
 import { contest, type BenchReport, type Contestant } from './contest.ts'
@@ -9,7 +10,7 @@ const PIECES = 32
 /** What the choice of hashers rests on: pieces one by one, and the whole as a stream, in WebAssembly and in script. */
 export async function benchHash(): Promise<BenchReport> {
   const pieces = Array.from({ length: PIECES }, (_, at) => new Uint8Array(MIB).fill(at))
-  const wasm = createHasher()
+  const wasm = createHasher(() => import('../src/engine/wasm-hasher.ts'), systemClock)
   const script = createScriptHasher()
   const contestants: readonly Contestant[] = [
     ['pieces of 1 MiB, WebCrypto', () => perSecond(pieces, () => hashPieces(wasm, pieces))],

@@ -10,5 +10,8 @@ Verifier.prototype.verify = function (this: Verifier, ...given: Parameters<typeo
   return verify.apply(this, given)
 }
 
-const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), false)
+const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
+  isSecurePage: false,
+  loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'),
+})
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

@@ -8,7 +8,7 @@ import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wi
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
 import { openStoreView } from '../stores/store-view.ts'
 import { createEngine, memoryOf, type Engine } from './compose.ts'
-import { createHasher } from './hasher.ts'
+import { createHasher, type WasmHasher } from './hasher.ts'
 import { openOtherTabs } from './other-tabs.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
@@ -28,25 +28,30 @@ interface Room {
   readonly sources: PortSources
   readonly calls: Map<number, AbortController>
   readonly life: AbortController
-  readonly loadTrustRefresher: LoadTrustRefresher | undefined
+  readonly around: Surroundings
   engine: Promise<Engine> | undefined
 }
 
 type Call = Extract<PageMessage, { readonly call: number }>
 
-/**
- * @param isSecurePage the page is https: what its worker may reach differs
- * @param loadTrustRefresher called where the site names a repository of trusted roots
- */
-export function servePage(send: SendToPage, isSecurePage: boolean, loadTrustRefresher?: LoadTrustRefresher): PageServer {
-  const own = { calls: new Map<number, AbortController>(), life: new AbortController(), loadTrustRefresher }
+/** What the engine's script knows of the place that it runs in, and loads from beside itself. */
+export interface Surroundings {
+  /** The page is https: what its worker may reach differs. */
+  readonly isSecurePage: boolean
+  /** Called where the site names a repository of trusted roots. */
+  readonly loadTrustRefresher?: LoadTrustRefresher
+  readonly loadWasmHasher: () => Promise<WasmHasher>
+}
+
+export function servePage(send: SendToPage, around: Surroundings): PageServer {
+  const own = { calls: new Map<number, AbortController>(), life: new AbortController(), around }
   const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined }
   return {
     receive(data) {
       const message = tryParse(data)
       if (message === undefined || room.sources.receive(message)) return
       if (message.type === 'open') {
-        room.engine ??= open(room, message, isSecurePage)
+        room.engine ??= open(room, message)
         // `open-failed` has told the page; calls that come later fail with the same reason.
         room.engine.catch(() => undefined)
       } else if (message.type === 'cancel') room.calls.get(message.call)?.abort(CANCELLED)
@@ -67,8 +72,9 @@ function tryParse(data: unknown): PageMessage | undefined {
   }
 }
 
-async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>, isSecurePage: boolean): Promise<Engine> {
+async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>): Promise<Engine> {
   const { signal } = room.life
+  const { isSecurePage, loadTrustRefresher, loadWasmHasher } = room.around
   try {
     if (message.version !== BRIDGE_VERSION)
       throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
@@ -85,8 +91,8 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>,
       otherTabs: openOtherTabs(),
       isSecurePage,
       windowSources: room.sources,
-      hasher: createHasher(),
-      growth: growTrust({ config, records: memory.records, clock, load: room.loadTrustRefresher }, signal),
+      hasher: createHasher(loadWasmHasher, clock),
+      growth: growTrust({ config, records: memory.records, clock, load: loadTrustRefresher }, signal),
     })
     room.send({
       type: 'opened',

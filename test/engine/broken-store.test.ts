@@ -3,7 +3,7 @@ import { DeliveryError } from '../../src/core/errors.ts'
 import { toSourceId } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createEngine, memoryOf } from '../../src/engine/compose.ts'
-import { createHasher } from '../../src/engine/hasher.ts'
+import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { SealiftIndex } from '../../src/stores/index-db.ts'
 import { composeStoreView } from '../../src/stores/store-view.ts'
 import { createMemoryIndex } from '../fakes/memory-index.ts'
@@ -57,7 +57,7 @@ test('on a disk that takes nothing at all an artifact is delivered, and its reco
     withLock: createProcessLocks(),
     otherTabs: { postMessage: () => undefined, addEventListener: () => undefined },
     isSecurePage: true,
-    hasher: createHasher(),
+    hasher: createScriptHasher(),
     windowSources: {
       current: () => [mirror],
       catalogues: () => [mirror],

@@ -6,7 +6,7 @@ import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { SignatureVerifier } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createCatalogueDesk, type CatalogueDesk } from '../../src/engine/catalogue-desk.ts'
-import { createHasher } from '../../src/engine/hasher.ts'
+import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { EngineParts } from '../../src/engine/parts.ts'
 import { createSourceHub } from '../../src/engine/source-hub.ts'
 import { createTwinRecords } from '../../src/stores/twin-records.ts'
@@ -148,7 +148,7 @@ class Browser {
       memory: { ...index, records },
       hub,
       verifier: { ...verifier, under: () => verifier },
-      hasher: createHasher(),
+      hasher: createScriptHasher(),
       reputation: createReputation(),
       clock,
       random: () => 0,

@@ -10,7 +10,7 @@ import { createEngine, type Engine } from '../../src/engine/compose.ts'
 import type { Delivered } from '../../src/engine/deliver.ts'
 import type { OtherTabs, WithLock } from '../../src/engine/parts.ts'
 import { growTrust, type LoadTrustRefresher } from '../../src/engine/trust-growth.ts'
-import { createHasher } from '../../src/engine/hasher.ts'
+import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { Records } from '../../src/stores/index-values.ts'
 import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
 import { createTwinRecords } from '../../src/stores/twin-records.ts'
@@ -102,7 +102,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         otherTabs: tabs.open(),
         isSecurePage: false,
         windowSources: windowOf(mirrors),
-        hasher: createHasher(),
+        hasher: createScriptHasher(),
       })
     },
   }

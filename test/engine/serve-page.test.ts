@@ -68,11 +68,14 @@ interface Page {
 function openPage(): Page {
   const heard: EngineMessage[] = []
   const waiting = new Set<() => void>()
-  const server = servePage((message) => {
-    heard.push(parseEngineMessage(structuredClone(message)))
-    if (message.type === 'needs') queueMicrotask(() => server.receive({ type: 'sources', sources: [], isGrowing: false }))
-    for (const look of waiting) look()
-  }, false)
+  const server = servePage(
+    (message) => {
+      heard.push(parseEngineMessage(structuredClone(message)))
+      if (message.type === 'needs') queueMicrotask(() => server.receive({ type: 'sources', sources: [], isGrowing: false }))
+      for (const look of waiting) look()
+    },
+    { isSecurePage: false, loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts') },
+  )
   return {
     server,
     heard,
