@@ -54,6 +54,8 @@ export async function readTrustFlags(flags: TrustFlags): Promise<TrustConfig | u
     thresholds: DEFAULT_THRESHOLDS,
     provenance: ANY_PROVENANCE,
     minimumVersion: 0,
+    version: 0,
+    updates: undefined,
   }
 }
 
