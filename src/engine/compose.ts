@@ -1,3 +1,4 @@
+import type { CatalogueEntry } from '../core/manifest/catalogue.ts'
 import { isEntryDenied } from '../core/manifest/choose.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
@@ -16,6 +17,7 @@ import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
+import { createTrustDesk } from './trust-desk.ts'
 
 /** Finds, fetches, verifies and keeps artifacts. The same in a page's worker and, over HTTP alone, in a service worker. */
 export interface Engine {
@@ -30,6 +32,8 @@ export interface Engine {
   readSeed(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The newest accepted catalogue, as served. */
   catalogueFile(signal: AbortSignal): Promise<Uint8Array | undefined>
+  /** An accepted trust update, as served. */
+  trustFile(version: number, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 export interface EngineOptions {
@@ -55,7 +59,15 @@ export function memoryOf(stores: StoreView): Memory {
 export function createEngine(options: EngineOptions): Engine {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
-  const verifier = createSigstoreVerifier()
+  const own = createSigstoreVerifier()
+  const verifier = growth?.patient(own) ?? own
+  const withdrawals = createWithdrawals()
+  const withdraw = (digests: readonly Sha256[], entries: readonly CatalogueEntry[]): void => {
+    const denied = new Set(digests)
+    withdrawals.deny(denied)
+    // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
+    void purgeDenied({ stores, memory, withLock }, denied, entries)
+  }
   const parts: EngineParts = {
     config,
     stores,
@@ -64,18 +76,13 @@ export function createEngine(options: EngineOptions): Engine {
     withLock,
     otherTabs,
     hub: createSourceHub(config, options),
-    verifier: growth?.patient(verifier) ?? verifier,
+    verifier,
+    trust: createTrustDesk({ config, memory, verifier, withLock, otherTabs }, (denied) => withdraw(denied, [])),
     hasher: options.hasher,
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }
-  const withdrawals = createWithdrawals()
-  const desk = createCatalogueDesk(parts, ({ catalogue }) => {
-    const denied = new Set(catalogue.denied)
-    withdrawals.deny(denied)
-    // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
-    void purgeDenied(parts, denied, catalogue.artifacts)
-  })
+  const desk = createCatalogueDesk(parts, ({ catalogue }) => withdraw(catalogue.denied, catalogue.artifacts))
   // Another tab has accepted a newer one. Whoever cannot read it now sees it before the next download.
   otherTabs.addEventListener('message', () => void desk.recall(new AbortController().signal).catch(() => undefined))
   const seeds = createSeeds(parts, (signal) => desk.recall(signal))
@@ -104,6 +111,7 @@ export function createEngine(options: EngineOptions): Engine {
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
     seedable: (signal) => seeds.list(signal),
     readSeed: (sha256, piece, signal) => seeds.read({ sha256, piece }, signal),
+    trustFile: (version, signal) => parts.trust.file(version, signal),
     catalogueFile: async (signal) => (await desk.recall(signal))?.file,
   }
 }

@@ -1,6 +1,5 @@
 import { LIMITS } from '../core/limits.ts'
 import type { Artifact } from '../core/model/artifact.ts'
-import { siteTrust } from '../core/verify/site-trust.ts'
 import { hearArtifact, type Hearing } from '../core/verify/vouch.ts'
 import type { EngineParts } from './parts.ts'
 import { readDocument } from './resolve.ts'
@@ -17,5 +16,6 @@ export async function judgeArtifact(
   for (const ref of artifact.bundles) {
     bundles.push(await readDocument({ parts, task }, { ref, kind: 'bundle', limitBytes: LIMITS.bundleBytes }, signal))
   }
-  return await hearArtifact(bundles, { artifact: artifact.sha256, trust: siteTrust(parts.config.trust) }, parts.verifier)
+  const { site } = await parts.trust.current(signal)
+  return await hearArtifact(bundles, { artifact: artifact.sha256, trust: site }, parts.verifier)
 }

@@ -4,6 +4,7 @@ import type { Clock, Hasher, SignatureVerifier } from '../core/ports.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import type { SourceHub } from './source-hub.ts'
+import type { TrustDesk } from './trust-desk.ts'
 
 /** Holds a named lock of the whole origin while `work` runs. */
 export type WithLock = <T>(name: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
@@ -21,6 +22,7 @@ export interface EngineParts {
   readonly memory: Memory
   readonly hub: SourceHub
   readonly verifier: SignatureVerifier
+  readonly trust: TrustDesk
   readonly hasher: Hasher
   readonly reputation: Reputation
   readonly clock: Clock

@@ -4,6 +4,8 @@ import type { Manifest } from '../core/manifest/manifest.ts'
 import { parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import type { TrustState } from '../core/verify/trust-chain.ts'
+import { hearArtifact } from '../core/verify/vouch.ts'
 import { pieceHash } from '../core/verify/piece.ts'
 import type { Seedable } from '../core/wire/bridge-message.ts'
 import type { AcceptedCatalogue } from './catalogue-desk.ts'
@@ -27,7 +29,7 @@ const KEPT_PARSED = 8
 /** @param recall the newest accepted catalogue; asked anew for each read, since it withdraws what it said before */
 export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) => Promise<AcceptedCatalogue | undefined>): Seeds {
   const sharedBy = new WeakMap<Catalogue, Shared>()
-  const shelf: Shelf = { parts, manifests: new Map(), hashes: new Map() }
+  const shelf: Shelf = { parts, manifests: new Map(), hashes: new Map(), trusted: new WeakMap() }
   const shared = async (signal: AbortSignal): Promise<Shared> => {
     const catalogue = (await recall(signal))?.catalogue
     if (catalogue === undefined) return new Map()
@@ -76,6 +78,21 @@ interface Shelf {
   readonly manifests: Map<Sha256, Manifest>
   /** By the manifest's digest. */
   readonly hashes: Map<Sha256, Uint8Array>
+  /** Artifacts whose signatures pass under this trust. */
+  readonly trusted: WeakMap<TrustState, Set<Sha256>>
+}
+
+/** What was verified under another trust is not given on before those who count now are found to have signed it. */
+async function isTrusted({ parts, trusted }: Shelf, { sha256, bundles }: Manifest, signal: AbortSignal): Promise<boolean> {
+  const under = await parts.trust.current(signal)
+  const known = trusted.get(under) ?? new Set()
+  trusted.set(under, known)
+  if (known.has(sha256)) return true
+  const kept = await Promise.all(bundles.map((ref) => keptDocument(parts.memory, ref.sha256, signal)))
+  const files = kept.filter((bytes) => bytes !== undefined)
+  const { objection } = await hearArtifact(files, { artifact: sha256, trust: under.site }, parts.verifier)
+  if (objection === undefined) known.add(sha256)
+  return objection === undefined
 }
 
 interface Described {
@@ -91,6 +108,7 @@ async function described(shelf: Shelf, shared: Shared, signal: AbortSignal): Pro
     for (const { manifest: ref } of shared.get(row.sha256) ?? []) {
       const manifest = await manifestOf(shelf, ref, signal)
       if (manifest?.sha256 !== row.sha256 || manifest.pieces.lengthBytes !== row.pieceLengthBytes) continue
+      if (!(await isTrusted(shelf, manifest, signal))) continue
       found.push({ row, ref, manifest })
       break
     }
@@ -117,7 +135,7 @@ async function readPiece(
   const actual = await hasher.digest(bytes)
   for (const { manifest: ref } of entries) {
     const manifest = await manifestOf(shelf, ref, signal)
-    if (manifest?.sha256 !== sha256 || piece >= manifest.pieces.count) continue
+    if (manifest?.sha256 !== sha256 || piece >= manifest.pieces.count || !(await isTrusted(shelf, manifest, signal))) continue
     const hashes = await hashesOf(shelf, { ref, manifest }, signal)
     // Entries may cut the same bytes differently: it is one of their pieces, or it is none.
     if (hashes !== undefined && pieceHash({ pieces: { ...manifest.pieces, hashes } }, piece) === actual) return bytes

@@ -43,8 +43,6 @@ export async function advanceTrust(
   }
 }
 
-const { refuse } = documentComplaints('trust-update')
-
 function requireIs(path: string, actual: string | number, expected: string | number): void {
-  if (actual !== expected) throw refuse(path, `expected ${expected}, got ${actual}`)
+  if (actual !== expected) throw documentComplaints('trust-update').refuse(path, `expected ${expected}, got ${actual}`)
 }
