@@ -100,19 +100,24 @@ interface BlobRequest {
 }
 
 function routeOf(request: IncomingMessage): Route {
-  const { method = '', headers, url = '' } = request
+  const { method = '', url = '' } = request
   if (!['GET', 'HEAD', 'OPTIONS'].includes(method)) return { kind: 'status', status: 405 }
   if (!URL.canParse(url, 'http://gateway')) return { kind: 'status', status: 404 }
   const { pathname, searchParams } = new URL(url, 'http://gateway')
-  const digest = BLOB.exec(pathname)?.[1]
   if (pathname === '/healthz') return { kind: 'health' }
+  const file = fileRoute(request, pathname, searchParams)
+  if (file === undefined) return { kind: 'status', status: 404 }
+  return method === 'OPTIONS' ? { kind: 'status', status: 204 } : file
+}
+
+/** A file of the published layout; undefined for any other path. */
+function fileRoute({ method, headers }: IncomingMessage, pathname: string, search: URLSearchParams): Route | undefined {
   const path = NAMED.exec(pathname)?.[1]
-  if (digest === undefined && path === undefined) return { kind: 'status', status: 404 }
-  if (method === 'OPTIONS') return { kind: 'status', status: 204 }
   if (path !== undefined) return { kind: 'named', path }
-  if (digest === undefined) return { kind: 'status', status: 404 }
+  const digest = BLOB.exec(pathname)?.[1]
+  if (digest === undefined) return undefined
   const isKnown = headers['if-none-match'] === etagOf(digest)
-  return { kind: 'blob', digest, isKnown, isRefetch: searchParams.get('refetch') === '1', range: headers.range, isHead: method === 'HEAD' }
+  return { kind: 'blob', digest, isKnown, isRefetch: search.get('refetch') === '1', range: headers.range, isHead: method === 'HEAD' }
 }
 
 async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
