@@ -9,7 +9,7 @@ import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wir
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
-import { catalogueFacts, createCatalogueDesk } from './catalogue-desk.ts'
+import { catalogueFacts, createCatalogueDesk, type CatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
@@ -55,8 +55,16 @@ export function memoryOf(stores: StoreView): Memory {
   return stores.memory
 }
 
+/** Finds, fetches, verifies and keeps: all that a service worker needs. */
+type Deliverer = Pick<Engine, 'deliver'>
+
+interface Wired extends Deliverer {
+  readonly parts: EngineParts
+  readonly desk: CatalogueDesk
+}
+
 /** The one place that wires adapters to the ports of core. */
-export function createEngine(options: EngineOptions): Engine {
+export function createDeliverer(options: EngineOptions): Wired {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
   const own = createSigstoreVerifier()
@@ -85,9 +93,16 @@ export function createEngine(options: EngineOptions): Engine {
   const desk = createCatalogueDesk(parts, ({ catalogue }) => withdraw(catalogue.denied, catalogue.artifacts))
   // Another tab has accepted a newer one. Whoever cannot read it now sees it before the next download.
   otherTabs.addEventListener('message', () => void desk.recall(new AbortController().signal).catch(() => undefined))
+  return { parts, desk, deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal) }
+}
+
+/** What a page's worker needs besides: lists, seeds, audit. */
+export function createEngine(options: EngineOptions): Engine {
+  const { stores, memory, withLock } = options
+  const { parts, desk, deliver } = createDeliverer(options)
   const seeds = createSeeds(parts, (signal) => desk.recall(signal))
   return {
-    deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
+    deliver,
     async list(signal) {
       const answer = await desk.current({ isPinned: false, tell: () => undefined }, signal)
       const { catalogue } = answer
