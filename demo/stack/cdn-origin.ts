@@ -42,6 +42,7 @@ export interface CdnOptions {
 }
 
 const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
+const TRUST_UPDATE = /^\/trust\/[1-9]\d{0,8}\.json$/
 const CORS = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'Accept-Ranges, Content-Range, Content-Length, ETag, Retry-After',
@@ -121,7 +122,7 @@ class SwitchableCdn implements CdnOrigin {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
     const digest = BLOB.exec(path)?.[1]
-    const isPublished = digest !== undefined || path === '/catalogue.json' || path === '/healthz'
+    const isPublished = digest !== undefined || path === '/catalogue.json' || path === '/healthz' || TRUST_UPDATE.test(path)
     if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, CORS).end()
     else if (!isPublished) response.writeHead(404, CORS).end()
     else {

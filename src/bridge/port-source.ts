@@ -1,4 +1,5 @@
 import { DeliveryError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
 import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
 import { parseBitfield, type Bitfield } from '../core/model/bitfield.ts'
 import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
@@ -104,7 +105,8 @@ function createMember(book: Book, facts: WindowSource): Member {
   const catalogue: CatalogueSource = {
     id,
     tier,
-    readCatalogue: (limitBytes, signal) => readCatalogue(book, { source: id, limitBytes }, signal),
+    readCatalogue: (limitBytes, signal) => readNamed(book, { source: id, trust: 0, limitBytes }, signal),
+    readTrustUpdate: (trust, signal) => readNamed(book, { source: id, trust, limitBytes: LIMITS.trustUpdateBytes }, signal),
   }
   return { facts, source, catalogue: facts.hasCatalogue ? catalogue : undefined }
 }
@@ -117,17 +119,20 @@ function readBlob(
   return startRead(book, (read) => ({ type: 'read', read, ...wanted }), signal)
 }
 
-async function readCatalogue(
+/** @param wanted.trust 0: the catalogue; else the trust update of this number */
+async function readNamed(
   book: Book,
-  wanted: { readonly source: SourceId; readonly limitBytes: number },
+  wanted: { readonly source: SourceId; readonly trust: number; readonly limitBytes: number },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of startRead(book, (read) => ({ type: 'read-catalogue', read, ...wanted }), signal)) {
     length += chunk.length
-    if (length > wanted.limitBytes)
-      throw new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes: wanted.limitBytes })
+    if (length > wanted.limitBytes) {
+      const document = wanted.trust === 0 ? 'catalogue' : 'trust-update'
+      throw new DeliveryError({ code: 'format-oversized', document, limitBytes: wanted.limitBytes })
+    }
     chunks.push(chunk)
   }
   const whole = new Uint8Array(length)

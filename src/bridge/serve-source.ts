@@ -47,7 +47,7 @@ export function serveSources(lent: LentSources, send: (message: PageMessage, tra
           void run(message.read, (signal) => sourceOf(lent, message.source).read(message.blob, message.range, signal))
           return true
         case 'read-catalogue':
-          void run(message.read, (signal) => wholeCatalogue(lent, message, signal))
+          void run(message.read, (signal) => named(lent, message, signal))
           return true
         case 'read-cancel':
           running.get(message.read)?.abort(new DeliveryError({ code: 'engine-lost', detail: 'the engine needs it no more' }))
@@ -75,14 +75,15 @@ function sourceOf(lent: LentSources, id: SourceId): Source {
   return source
 }
 
-async function* wholeCatalogue(
+async function* named(
   lent: LentSources,
-  wanted: { readonly source: SourceId; readonly limitBytes: number },
+  wanted: { readonly source: SourceId; readonly trust: number; readonly limitBytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const source = lent.catalogues().find((one) => one.id === wanted.source)
   if (source === undefined) throw new DeliveryError({ code: 'peer-closed', detail: 'it left' })
-  yield await source.readCatalogue(wanted.limitBytes, signal)
+  const { trust, limitBytes } = wanted
+  yield await (trust === 0 ? source.readCatalogue(limitBytes, signal) : source.readTrustUpdate(trust, signal))
 }
 
 /** A chunk that owns its buffer is moved; a view into a larger one has to be copied. */

@@ -9,6 +9,7 @@ import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
 import { addSignaling } from './commands/signaling.ts'
 import { addToken } from './commands/token.ts'
+import { addTrust } from './commands/trust.ts'
 import { addVerify } from './commands/verify.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { Concluded, reportError, type Terminal } from './terminal.ts'
@@ -68,6 +69,7 @@ function createProgram(terminal: Terminal): Command {
   addPolicy(program, terminal)
   addAudit(program, terminal)
   addKeygen(program, terminal)
+  addTrust(program, terminal)
   addToken(program, terminal)
   addSignaling(program, terminal)
   return program

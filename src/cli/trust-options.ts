@@ -4,6 +4,9 @@ import { DeliveryError } from '../core/errors.ts'
 import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
 import { readInput } from '../node/input-file.ts'
+import type { Sha256 } from '../core/model/ids.ts'
+import { readSite } from '../node/site/site-reader.ts'
+import { newestTrust } from '../node/trust-updates/newest-trust.ts'
 import { readConfig } from '../node/verify/read-config.ts'
 import { ANY_PROVENANCE } from '../core/verify/provenance-policy.ts'
 import { siteTrust, type SiteTrust } from '../core/verify/site-trust.ts'
@@ -54,18 +57,37 @@ export async function readTrustFlags(flags: TrustFlags): Promise<TrustConfig | u
     thresholds: DEFAULT_THRESHOLDS,
     provenance: ANY_PROVENANCE,
     minimumVersion: 0,
+    version: 0,
+    updates: undefined,
   }
 }
 
-/** Trust from the flags, else from a `sealift.json`; undefined when neither is given. */
+/** Whose signature counts, and what those say who may change that. */
+export interface ReadTrust {
+  readonly trust: SiteTrust
+  readonly config: SiteConfig | undefined
+  readonly denied: readonly Sha256[]
+  /** Lowest catalogue version that is accepted. */
+  readonly minimumVersion: number
+}
+
+/**
+ * Trust from the flags, else from a `sealift.json` and the trust updates on top of it; undefined when neither is given.
+ * @param places folders or URLs of the published layout that may have trust updates. Undefined: those that the configuration names
+ */
 export async function readTrust(
   flags: TrustFlags & { readonly config?: string },
+  places: readonly string[] | undefined,
   signal: AbortSignal,
-): Promise<{ readonly trust: SiteTrust; readonly config: SiteConfig | undefined } | undefined> {
+): Promise<ReadTrust | undefined> {
   const config = flags.config === undefined ? undefined : await readConfig(flags.config, signal)
   const said = await readTrustFlags(flags)
-  if (said !== undefined) return { trust: siteTrust(said), config }
-  return config === undefined ? undefined : { trust: siteTrust(config.trust), config }
+  if (said !== undefined) return { trust: siteTrust(said), config, denied: [], minimumVersion: config?.trust.minimumVersion ?? 0 }
+  if (config === undefined) return undefined
+  const named = [...config.origins, ...config.gateways].map(({ url }) => url)
+  const state = await newestTrust(config, (places ?? named).map(readSite), signal)
+  const minimumVersion = Math.max(state.config.minimumVersion, state.reset?.floor ?? 0)
+  return { trust: state.site, config, denied: state.denied, minimumVersion }
 }
 
 /** @throws {DeliveryError} `input-invalid` */

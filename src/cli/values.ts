@@ -18,7 +18,7 @@ export function parseBytes(text: string): number {
 }
 
 export function parseInteger(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
   return Number(text)
 }
 
@@ -26,6 +26,11 @@ export function parseDigest(text: string): Sha256 {
   const lower = text.toLowerCase()
   if (!isSha256(lower)) throw new InvalidArgumentError('Expected a SHA-256: 64 hex digits.')
   return lower
+}
+
+/** Gathers digests. */
+export function collectDigest(text: string, before: readonly Sha256[] | undefined): readonly Sha256[] {
+  return [...(before ?? []), parseDigest(text)]
 }
 
 /** Gathers an option that may be given several times. */

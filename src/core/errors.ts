@@ -34,7 +34,7 @@ export type TrustFailure =
   | { readonly code: 'identity-mismatch'; readonly expected: string; readonly actual: string }
   | { readonly code: 'subject-mismatch'; readonly expected: Sha256; readonly detail: string }
   | { readonly code: 'provenance-refused'; readonly detail: string }
-  | { readonly code: 'signature-missing'; readonly subject: 'catalogue' | 'artifact' }
+  | { readonly code: 'signature-missing'; readonly subject: 'catalogue' | 'artifact' | 'trust-update' }
   | { readonly code: 'signers-too-few'; readonly needed: number; readonly found: number }
   | { readonly code: 'catalogue-rollback'; readonly floor: number; readonly offered: number }
   | { readonly code: 'catalogue-equivocation'; readonly version: number; readonly known: Sha256; readonly offered: Sha256 }
@@ -95,6 +95,7 @@ export type DocumentKind =
   | 'bridge-message'
   | 'ticket'
   | 'statement'
+  | 'trust-update'
 
 /** What a failure means for the next step. One table, so that two rooms never decide differently. */
 export interface Handling {

@@ -19,6 +19,10 @@ export const LIMITS = {
   aliasesPerArtifact: 16,
   deniedDigests: 10_000,
   signaturesPerCatalogue: 8,
+  /** Those who signed before and those who sign from now on. */
+  signaturesPerTrustUpdate: 16,
+  /** Trust updates that one look at the sources may bring. */
+  trustUpdateSteps: 32,
   bundlesPerArtifact: 16,
   /** Log entries or timestamps in one bundle. Each costs signature checks, in a worker that answers nothing meanwhile. */
   witnessesPerBundle: 8,

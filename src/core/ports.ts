@@ -59,6 +59,8 @@ export interface CatalogueSource {
   readonly tier: Tier
   /** The file as served, at most `limitBytes`. @throws {DeliveryError} a `SourceFailure` or `format-oversized` */
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
+  /** `/trust/<version>.json` as served, at most `LIMITS.trustUpdateBytes`. @throws {DeliveryError} as `readCatalogue` */
+  readTrustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /** Keeps the verified pieces of artifacts. Takes nothing but `VerifiedPiece`. */

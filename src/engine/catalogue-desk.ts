@@ -3,14 +3,16 @@ import type { Catalogue } from '../core/manifest/catalogue.ts'
 import { acceptCatalogue, isFromFuture, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
 import { toSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import { deliveryPolicy } from '../core/plan/policy.ts'
+import type { CatalogueSource } from '../core/ports.ts'
 import type { SignatureVerdict } from '../core/verify/identity-policy.ts'
-import { siteTrust } from '../core/verify/site-trust.ts'
+import type { TrustState } from '../core/verify/trust-chain.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
 import type { CatalogueFacts } from '../core/wire/delivery-event.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
-import { catalogueKey, floorKey, isOutrun, loadFloor, mendFloor, readFloor, readKeptFile } from './catalogue-floor.ts'
+import { catalogueKey, floorKey, isKeptReset, isOutrun, isReset, loadFloor, mendFloor, readFloor, readKeptFile } from './catalogue-floor.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 import { openTask } from './task.ts'
+import type { TrustRound } from './trust-desk.ts'
 
 /** A catalogue whose signature was verified here, and which did not go back in time. */
 export interface AcceptedCatalogue {
@@ -20,6 +22,8 @@ export interface AcceptedCatalogue {
   readonly payloadSha256: Sha256
   readonly verdict: SignatureVerdict
   readonly source: SourceId
+  /** Whom we trusted when it was accepted. */
+  readonly under: TrustState
 }
 
 export interface CatalogueAnswer extends AcceptedCatalogue {
@@ -62,10 +66,12 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
   const meetFloor = async (signal: AbortSignal): Promise<void> => {
     learn(newest && floorOf(newest))
     learn(await loadFloor(parts, signal))
+    if (isReset(seen, await parts.trust.current(signal))) seen = undefined
     if (isOutrun(newest?.catalogue, seen)) newest = undefined
   }
   const recall = async (signal: AbortSignal): Promise<AcceptedCatalogue | undefined> => {
-    if (newest === undefined || isOutrun(newest.catalogue, await readFloor(parts, signal))) {
+    const under = await parts.trust.current(signal)
+    if (newest === undefined || newest.under !== under || isOutrun(newest.catalogue, await readFloor(parts, signal))) {
       newest = await parts.withLock(CATALOGUE_LOCK, () => loadKept(parts, signal), signal)
       // What it denies may have been kept since, or the browser died before all of it was deleted.
       if (newest !== undefined) onAccepted(newest)
@@ -86,7 +92,7 @@ export function createCatalogueDesk(parts: EngineParts, onAccepted: (accepted: A
       await meetFloor(signal)
       await recall(signal)
       if (newest !== undefined && !isRefreshDue(newest.catalogue, nowSeconds(parts.clock))) return answer(parts, newest)
-      const { best, ahead, failures } = await askAll(parts, { newest, floor: seen, question }, signal)
+      const { best, ahead, failures } = await askAll(parts, { recall, floor: seen, question }, signal)
       if (best !== undefined && best !== newest) await take(best, signal)
       if (question.isPinned && ahead !== undefined && isOutrun(newest?.catalogue, ahead.catalogue))
         return { ...answer(parts, ahead), freshness: 'pinned' }
@@ -115,7 +121,7 @@ export function catalogueFacts({ catalogue, verdict, freshness, source, nowSecon
 }
 
 interface Inquiry {
-  readonly newest: AcceptedCatalogue | undefined
+  readonly recall: CatalogueDesk['recall']
   readonly floor: CatalogueFloor | undefined
   readonly question: CatalogueQuestion
 }
@@ -127,23 +133,37 @@ interface Findings {
   readonly failures: readonly Failure[]
 }
 
-async function askAll(parts: EngineParts, { newest, floor, question }: Inquiry, signal: AbortSignal): Promise<Findings> {
-  const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, newest?.catalogue.delivery.tiers)
+async function askAll(parts: EngineParts, { recall, floor, question }: Inquiry, signal: AbortSignal): Promise<Findings> {
+  const known = await recall(signal)
+  const under = await parts.trust.current(signal)
+  const policy = deliveryPolicy(parts.config.preset, parts.config.tiers, known?.catalogue.delivery.tiers)
   const task = openTask(parts, { policy, artifact: undefined })
   const ahead: AcceptedCatalogue[] = []
+  const offers: OfferedFile[] = []
+  const round: TrustRound = {}
   const job = {
-    accept: (file: Uint8Array, source: SourceId) => accept(parts, { file, source, floor, ahead }),
-    isNeeded: newest === undefined || answer(parts, newest).freshness !== 'fresh',
+    accept: (file: Uint8Array, source: SourceId) => {
+      const offer = { file, source, floor, ahead }
+      offers.push(offer)
+      return accept(parts, offer, signal)
+    },
+    beside: (source: CatalogueSource, own: AbortSignal) => parts.trust.follow(source, round, own),
+    isNeeded: known === undefined || answer(parts, known).freshness !== 'fresh',
   }
   const haul = await collectCatalogues(job, task.tools, signal).finally(() => task.close())
   for (const [source, failures] of task.troubles)
     for (const failure of failures) if (HANDLING[failure.code].isRefusal) question.tell(source, failure)
-  const offered = haul.accepted.map((one) => one.value)
+  const isChanged = (await parts.trust.current(signal)) !== under
+  if (isChanged) ahead.length = 0
+  const { offered, failures: refused } = isChanged
+    ? await judgeAgain(parts, offers, signal)
+    : { offered: haul.accepted.map(({ value }) => value), failures: haul.failures }
+  const newest = await recall(signal)
   const best = highest(newest === undefined ? offered : [newest, ...offered])
   const twin = best && compareWith(best, offered, question.tell)
   // Of the one that was accepted before, the other is the lie; of two strangers nobody knows.
   if (twin !== undefined && best !== newest) throw new DeliveryError(twin)
-  return { best, ahead: highest(ahead), failures: haul.failures }
+  return { best, ahead: highest(ahead), failures: refused }
 }
 
 /** The first of the highest version. */
@@ -179,19 +199,40 @@ interface OfferedFile {
   readonly ahead?: AcceptedCatalogue[]
 }
 
+/** Trust changed meanwhile: what one source told may speak for or against the catalogue of another. */
+async function judgeAgain(
+  parts: EngineParts,
+  offers: readonly OfferedFile[],
+  signal: AbortSignal,
+): Promise<{ readonly offered: readonly AcceptedCatalogue[]; readonly failures: readonly Failure[] }> {
+  const offered: AcceptedCatalogue[] = []
+  const failures: Failure[] = []
+  for (const offer of offers) {
+    try {
+      offered.push(await accept(parts, offer, signal))
+    } catch (error) {
+      const failure = failureOf(error)
+      if (failure === undefined) throw error
+      failures.push(failure)
+    }
+  }
+  return { offered, failures }
+}
+
 /** From untrusted bytes to an accepted catalogue: signature first, then its content, then its place in time. */
-async function accept(parts: EngineParts, { file, source, floor, ahead }: OfferedFile): Promise<AcceptedCatalogue> {
-  const { repository, trust } = parts.config
-  const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
-  const vouched = { catalogue, file, payloadSha256, verdict, source }
-  const { minimumVersion } = trust
+async function accept(parts: EngineParts, { file, source, floor, ahead }: OfferedFile, signal: AbortSignal): Promise<AcceptedCatalogue> {
+  const under = await parts.trust.current(signal)
+  const { catalogue, payloadSha256, verdict } = await vouchForCatalogue(file, under.site.catalogue, parts.verifier)
+  if (under.denied.includes(payloadSha256)) throw new DeliveryError({ code: 'artifact-denied', sha256: payloadSha256 })
+  const denied = [...new Set([...catalogue.denied, ...under.denied])]
+  const vouched = { catalogue: { ...catalogue, denied }, file, payloadSha256, verdict, source, under }
   try {
     acceptCatalogue({
       offered: catalogue,
       offeredSha256: payloadSha256,
-      floor,
-      minimumVersion,
-      repository,
+      floor: isReset(floor, under) ? undefined : floor,
+      minimumVersion: Math.max(under.config.minimumVersion, under.reset?.floor ?? 0),
+      repository: parts.config.repository,
       nowSeconds: nowSeconds(parts.clock),
     })
   } catch (error) {
@@ -204,9 +245,9 @@ async function accept(parts: EngineParts, { file, source, floor, ahead }: Offere
 /** Given to the verifier at each start, which may remember it: any script of the origin could have written it. */
 async function loadKept(parts: EngineParts, signal: AbortSignal): Promise<AcceptedCatalogue | undefined> {
   const file = await readKeptFile(parts, signal)
-  if (file === undefined) return undefined
+  if (file === undefined || (await isKeptReset(parts, signal))) return undefined
   try {
-    const kept = await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) })
+    const kept = await accept(parts, { file, source: KEPT, floor: await loadFloor(parts, signal) }, signal)
     await mendFloor(parts, floorOf(kept), signal)
     return kept
   } catch (error) {
@@ -242,8 +283,8 @@ async function keep(parts: EngineParts, accepted: AcceptedCatalogue, signal: Abo
   await parts.memory.records.putAll(entries, signal)
 }
 
-function floorOf({ catalogue, payloadSha256 }: AcceptedCatalogue): CatalogueFloor {
-  return { version: catalogue.version, sha256: payloadSha256 }
+function floorOf({ catalogue, payloadSha256, under }: AcceptedCatalogue): CatalogueFloor {
+  return { version: catalogue.version, sha256: payloadSha256, trust: under.config.version }
 }
 
 /** A catalogue that was there and was refused says more than the sources that were not. */

@@ -1,7 +1,7 @@
 import { failureOf } from '../core/errors.ts'
 import { isFromFuture, type CatalogueFloor } from '../core/manifest/freshness.ts'
 import { isSha256 } from '../core/model/ids.ts'
-import { siteTrust } from '../core/verify/site-trust.ts'
+import type { TrustState } from '../core/verify/trust-chain.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
 import { nowSeconds, type EngineParts } from './parts.ts'
 
@@ -55,6 +55,7 @@ interface Versioned {
 /** Any script of the origin could have written it: a number that is no time would put every check of a version out of force. */
 async function believed(parts: EngineParts, record: unknown, signal: AbortSignal): Promise<CatalogueFloor | undefined> {
   const floor = parseFloor(record)
+  if (isReset(floor, await parts.trust.current(signal))) return undefined
   if (floor === undefined || !isFromFuture(floor.version, nowSeconds(parts.clock))) return floor
   return (await isSignedInKept(parts, floor, signal)) ? floor : undefined
 }
@@ -62,7 +63,9 @@ async function believed(parts: EngineParts, record: unknown, signal: AbortSignal
 function parseFloor(record: unknown): CatalogueFloor | undefined {
   if (typeof record !== 'object' || record === null || !('version' in record) || !('sha256' in record)) return undefined
   const { version, sha256 } = record
-  return typeof version === 'number' && Number.isSafeInteger(version) && version > 0 && isSha256(sha256) ? { version, sha256 } : undefined
+  return typeof version === 'number' && Number.isSafeInteger(version) && version > 0 && isSha256(sha256)
+    ? { version, sha256, trust: 'trust' in record ? Number(record.trust) : 0 }
+    : undefined
 }
 
 /** A floor ahead of the clock is nonsense, unless the publisher's signature says that version: then the clock was set back. */
@@ -70,10 +73,19 @@ async function isSignedInKept(parts: EngineParts, floor: CatalogueFloor, signal:
   const file = await readKeptFile(parts, signal)
   if (file === undefined) return false
   try {
-    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, siteTrust(parts.config.trust).catalogue, parts.verifier)
+    const { catalogue, payloadSha256 } = await vouchForCatalogue(file, (await parts.trust.current(signal)).site.catalogue, parts.verifier)
     return catalogue.version === floor.version && payloadSha256 === floor.sha256
   } catch (error) {
     if (failureOf(error) === undefined) throw error
     return false
   }
+}
+
+/** A trust update has put another floor in its place, and no catalogue was accepted since: it and what is kept with it count no more. */
+export function isReset(floor: CatalogueFloor | undefined, { reset }: TrustState): boolean {
+  return reset !== undefined && (floor?.trust ?? reset.version) < reset.version
+}
+
+export async function isKeptReset(parts: EngineParts, signal: AbortSignal): Promise<boolean> {
+  return isReset(parseFloor(await parts.memory.records.get(floorKey(parts), signal)), await parts.trust.current(signal))
 }

@@ -1,3 +1,4 @@
+import type { CatalogueEntry } from '../core/manifest/catalogue.ts'
 import { isEntryDenied } from '../core/manifest/choose.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
@@ -8,7 +9,7 @@ import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wir
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
-import { catalogueFacts, createCatalogueDesk } from './catalogue-desk.ts'
+import { catalogueFacts, createCatalogueDesk, type CatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
@@ -16,7 +17,8 @@ import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
-import { createVerdictMemory } from './verdict-memory.ts'
+import { createVerdictMemory, type VerdictMemory } from './verdict-memory.ts'
+import { createTrustDesk } from './trust-desk.ts'
 
 /** Finds, fetches, verifies and keeps artifacts. The same in a page's worker and, over HTTP alone, in a service worker. */
 export interface Engine {
@@ -31,6 +33,8 @@ export interface Engine {
   readSeed(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The newest accepted catalogue, as served. */
   catalogueFile(signal: AbortSignal): Promise<Uint8Array | undefined>
+  /** An accepted trust update, as served. */
+  trustFile(version: number, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 export interface EngineOptions {
@@ -52,13 +56,29 @@ export function memoryOf(stores: StoreView): Memory {
   return stores.memory
 }
 
+/** Finds, fetches, verifies and keeps: all that a service worker needs. */
+type Deliverer = Pick<Engine, 'deliver'>
+
+interface Wired extends Deliverer {
+  readonly parts: EngineParts
+  readonly desk: CatalogueDesk
+}
+
 /** The one place that wires adapters to the ports of core. */
-export function createEngine(options: EngineOptions): Engine {
+export function createDeliverer(options: EngineOptions): Wired {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
   const remembering = createVerdictMemory(createSigstoreVerifier(), memory.records, clock)
   // Around the memory, not inside: what passes under the grown roots must not be remembered under the pinned ones.
-  const patient = (verifier: SignatureVerifier): SignatureVerifier => growth?.patient(verifier) ?? verifier
+  const patient = (one: SignatureVerifier): SignatureVerifier => growth?.patient(one) ?? one
+  const verifier: VerdictMemory = { ...patient(remembering), under: (denied) => patient(remembering.under(denied)) }
+  const withdrawals = createWithdrawals()
+  const withdraw = (digests: readonly Sha256[], entries: readonly CatalogueEntry[]): void => {
+    const denied = new Set(digests)
+    withdrawals.deny(denied)
+    // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
+    void purgeDenied({ stores, memory, withLock }, denied, entries)
+  }
   const parts: EngineParts = {
     config,
     stores,
@@ -67,23 +87,25 @@ export function createEngine(options: EngineOptions): Engine {
     withLock,
     otherTabs,
     hub: createSourceHub(config, options),
-    verifier: { ...patient(remembering), under: (denied) => patient(remembering.under(denied)) },
+    verifier,
+    trust: createTrustDesk({ config, memory, verifier, withLock, otherTabs }, (denied) => withdraw(denied, [])),
     hasher: options.hasher,
     reputation: createReputation(),
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }
-  const withdrawals = createWithdrawals()
-  const desk = createCatalogueDesk(parts, ({ catalogue }) => {
-    const denied = new Set(catalogue.denied)
-    withdrawals.deny(denied)
-    // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
-    void purgeDenied(parts, denied, catalogue.artifacts)
-  })
+  const desk = createCatalogueDesk(parts, ({ catalogue }) => withdraw(catalogue.denied, catalogue.artifacts))
   // Another tab has accepted a newer one. Whoever cannot read it now sees it before the next download.
   otherTabs.addEventListener('message', () => void desk.recall(new AbortController().signal).catch(() => undefined))
+  return { parts, desk, deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal) }
+}
+
+/** What a page's worker needs besides: lists, seeds, audit. */
+export function createEngine(options: EngineOptions): Engine {
+  const { stores, memory, withLock } = options
+  const { parts, desk, deliver } = createDeliverer(options)
   const seeds = createSeeds(parts, (signal) => desk.recall(signal))
   return {
-    deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal),
+    deliver,
     async list(signal) {
       const answer = await desk.current({ isPinned: false, tell: () => undefined }, signal)
       const { catalogue } = answer
@@ -107,6 +129,7 @@ export function createEngine(options: EngineOptions): Engine {
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
     seedable: (signal) => seeds.list(signal),
     readSeed: (sha256, piece, signal) => seeds.read({ sha256, piece }, signal),
+    trustFile: (version, signal) => parts.trust.file(version, signal),
     catalogueFile: async (signal) => (await desk.recall(signal))?.file,
   }
 }

@@ -1,8 +1,10 @@
-import { failureOf, HANDLING, type Failure } from '../core/errors.ts'
+import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
+import { chooseByDigest } from '../core/manifest/choose.ts'
 import type { Sha256, SourceId } from '../core/model/ids.ts'
 import type { ArtifactFacts, ArtifactRequest, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { LIMITS } from '../core/limits.ts'
-import type { BundleOpinion } from '../core/verify/vouch.ts'
+import type { TrustState } from '../core/verify/trust-chain.ts'
+import type { BundleOpinion, BundleVerdict } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
 import { deliverPieces } from '../scheduler/delivery.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
@@ -101,16 +103,14 @@ interface Attempt extends Started {
 }
 
 async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Delivered> {
-  const { parts, emit, file, resolved, task } = attempt
+  const { parts, emit, file, resolved } = attempt
   const facts = artifactFacts(resolved)
   const kept = spansOf(file.origins(), (id) => parts.hub.tierOf(id))
   emit({ kind: 'resolved', artifact: facts, catalogue: { ...catalogueFacts(resolved.answer), freshness: resolved.freshness }, kept })
   emit({ kind: 'phase', phase: 'fetching' })
   // A refused signature ends the download at once: its bytes would only be thrown away.
   const either = createAbort(signal)
-  const judging = judgeArtifact(parts, { resolved, task }, either.signal).then(({ accepted, refused, objection }) => {
-    attempt.opinions = [...accepted, ...refused]
-    if (objection !== undefined) throw objection
+  const judging = requireVouched(attempt, either.signal).then((accepted) => {
     // A file may hold several bundles: more than an event does.
     emit({ kind: 'signed', verdicts: accepted.slice(0, LIMITS.bundlesPerArtifact).map((one) => one.verdict) })
   })
@@ -125,10 +125,33 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
     throw error
   }
   emit({ kind: 'phase', phase: 'checking' })
+  await requireTrusted(attempt, resolved.answer.under, signal)
   signal.throwIfAborted()
   await file.markVerified(signal)
   const record = await writeRecord(parts, endingOf(attempt, { kind: 'delivered' }), signal)
   return { blob, artifact: facts, record }
+}
+
+/**
+ * Judges again what was judged under a trust that has changed meanwhile, in this tab or another: the catalogue, its word on this
+ * artifact, and the artifact's own signatures.
+ */
+async function requireTrusted(attempt: Attempt, under: TrustState, signal: AbortSignal): Promise<void> {
+  const { parts, desk, resolved } = attempt
+  if ((await parts.trust.current(signal)) === under) return
+  const kept = await desk.recall(signal)
+  if (kept === undefined) throw new DeliveryError({ code: 'catalogue-unavailable', reasons: [] })
+  chooseByDigest(kept.catalogue, resolved.artifact.sha256)
+  await requireVouched(attempt, signal)
+  await requireTrusted(attempt, kept.under, signal)
+}
+
+async function requireVouched(attempt: Attempt, signal: AbortSignal): Promise<readonly BundleVerdict[]> {
+  const { parts, task, resolved } = attempt
+  const { accepted, refused, objection } = await judgeArtifact(parts, { resolved, task }, signal)
+  attempt.opinions = [...accepted, ...refused]
+  if (objection !== undefined) throw objection
+  return accepted
 }
 
 /** The whole artifact as one blob, whose digest was taken from that very blob, or under the lock that it was made under. */

@@ -1,5 +1,4 @@
 import { LIMITS } from '../core/limits.ts'
-import { siteTrust } from '../core/verify/site-trust.ts'
 import { hearArtifact, type Hearing } from '../core/verify/vouch.ts'
 import type { EngineParts } from './parts.ts'
 import { readDocument, type Resolved } from './resolve.ts'
@@ -16,6 +15,7 @@ export async function judgeArtifact(
   for (const ref of artifact.bundles) {
     bundles.push(await readDocument({ parts, task }, { ref, kind: 'bundle', limitBytes: LIMITS.bundleBytes }, signal))
   }
+  const { site } = await parts.trust.current(signal)
   const verifier = parts.verifier.under(answer.catalogue.denied)
-  return await hearArtifact(bundles, { artifact: artifact.sha256, trust: siteTrust(parts.config.trust) }, verifier)
+  return await hearArtifact(bundles, { artifact: artifact.sha256, trust: site }, verifier)
 }

@@ -5,6 +5,7 @@ import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import type { SourceHub } from './source-hub.ts'
 import type { VerdictMemory } from './verdict-memory.ts'
+import type { TrustDesk } from './trust-desk.ts'
 
 /** Holds a named lock of the whole origin while `work` runs. */
 export type WithLock = <T>(name: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
@@ -22,6 +23,7 @@ export interface EngineParts {
   readonly memory: Memory
   readonly hub: SourceHub
   readonly verifier: VerdictMemory
+  readonly trust: TrustDesk
   readonly hasher: Hasher
   readonly reputation: Reputation
   readonly clock: Clock

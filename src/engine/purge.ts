@@ -14,7 +14,11 @@ const PURGE_MS = 30_000
  * @param denied digests of artifacts and of manifests
  * @param entries what is listed: it says which artifact a manifest is about, as does a manifest that is kept
  */
-export async function purgeDenied(parts: EngineParts, denied: ReadonlySet<Sha256>, entries: readonly CatalogueEntry[]): Promise<void> {
+export async function purgeDenied(
+  parts: Pick<EngineParts, 'stores' | 'memory' | 'withLock'>,
+  denied: ReadonlySet<Sha256>,
+  entries: readonly CatalogueEntry[],
+): Promise<void> {
   const { stores, memory, withLock } = parts
   const signal = AbortSignal.timeout(PURGE_MS)
   try {
@@ -34,7 +38,7 @@ export async function purgeDenied(parts: EngineParts, denied: ReadonlySet<Sha256
 
 /** Of these digests, the manifests that are kept: the catalogue may list their artifacts no more. */
 async function manifestsAmong(
-  { memory }: EngineParts,
+  { memory }: Pick<EngineParts, 'memory'>,
   denied: ReadonlySet<Sha256>,
   signal: AbortSignal,
 ): Promise<readonly Pick<CatalogueEntry, 'manifest' | 'artifact'>[]> {

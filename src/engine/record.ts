@@ -2,6 +2,7 @@ import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import type { AuditRecord } from '../core/audit/record.ts'
 import { tallySources, type SourceTraffic } from '../core/audit/tally.ts'
 import type { Failure } from '../core/errors.ts'
+import type { TrustConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { BundleOpinion } from '../core/verify/vouch.ts'
@@ -29,7 +30,8 @@ export async function writeRecord(parts: EngineParts, ending: Ending, signal: Ab
     'sealift-audit',
     async () => {
       const before = await parts.memory.audit.last(signal)
-      const record = toRecord(parts, ending, before)
+      const { config } = await parts.trust.current(signal)
+      const record = toRecord(parts, { ...ending, trust: config }, before)
       await parts.memory.audit.append(encodeAuditRecord(record), signal)
       return record
     },
@@ -37,7 +39,7 @@ export async function writeRecord(parts: EngineParts, ending: Ending, signal: Ab
   )
 }
 
-function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undefined): AuditRecord {
+function toRecord(parts: EngineParts, ending: Ending & { readonly trust: TrustConfig }, before: Uint8Array | undefined): AuditRecord {
   const { artifact, answer, freshness } = ending.resolved
   const traffic = trafficOf(ending)
   return {
@@ -64,7 +66,7 @@ function toRecord(parts: EngineParts, ending: Ending, before: Uint8Array | undef
     },
     verdicts: ending.opinions,
     sources: tallySources(artifact, { origins: ending.origins, traffic, tierOf: (source) => parts.hub.tierOf(source) }),
-    policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(parts.config.trust))),
+    policySha256: sha256Of(new TextEncoder().encode(JSON.stringify(ending.trust))),
     previous: before === undefined ? undefined : sha256Of(before),
   }
 }

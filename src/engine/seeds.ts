@@ -4,6 +4,8 @@ import type { Manifest } from '../core/manifest/manifest.ts'
 import { parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import type { TrustState } from '../core/verify/trust-chain.ts'
+import { hearArtifact } from '../core/verify/vouch.ts'
 import { pieceHash } from '../core/verify/piece.ts'
 import type { Seedable } from '../core/wire/bridge-message.ts'
 import type { AcceptedCatalogue } from './catalogue-desk.ts'
@@ -27,10 +29,10 @@ const KEPT_PARSED = 8
 /** @param recall the newest accepted catalogue; asked anew for each read, since it withdraws what it said before */
 export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) => Promise<AcceptedCatalogue | undefined>): Seeds {
   const sharedBy = new WeakMap<Catalogue, Shared>()
-  const shelf: Shelf = { parts, manifests: new Map(), hashes: new Map() }
+  const shelf: Shelf = { parts, manifests: new Map(), hashes: new Map(), trusted: new WeakMap() }
   const shared = async (signal: AbortSignal): Promise<Shared> => {
     const catalogue = (await recall(signal))?.catalogue
-    if (catalogue === undefined) return new Map()
+    if (catalogue === undefined) return { denied: [], entries: new Map() }
     const found = sharedBy.get(catalogue) ?? sharedIn(catalogue)
     sharedBy.set(catalogue, found)
     return found
@@ -49,8 +51,8 @@ export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) =>
     },
     async read(wanted, signal) {
       const allowed = await shared(signal)
-      const entries = allowed.get(wanted.sha256)
-      if (entries !== undefined) return await readPiece({ shelf, entries }, wanted, signal)
+      const entries = allowed.entries.get(wanted.sha256)
+      if (entries !== undefined) return await readPiece({ shelf, entries, denied: allowed.denied }, wanted, signal)
       if (wanted.piece !== 0) return undefined
       const known = await described(shelf, allowed, signal)
       const isNamed = known.some(({ ref, manifest }) => documentsOf(ref, manifest).some(({ sha256 }) => sha256 === wanted.sha256))
@@ -59,16 +61,20 @@ export function createSeeds(parts: EngineParts, recall: (signal: AbortSignal) =>
   }
 }
 
-/** Entries that peers may have, by the digest of their artifact. */
-type Shared = ReadonlyMap<Sha256, readonly CatalogueEntry[]>
+/** What a catalogue lets peers have. */
+interface Shared {
+  readonly denied: readonly Sha256[]
+  /** By the digest of their artifact. */
+  readonly entries: ReadonlyMap<Sha256, readonly CatalogueEntry[]>
+}
 
 function sharedIn(catalogue: Catalogue): Shared {
-  const shared = new Map<Sha256, CatalogueEntry[]>()
+  const entries = new Map<Sha256, CatalogueEntry[]>()
   for (const entry of catalogue.artifacts) {
     if (!entry.mesh || isEntryDenied(catalogue, entry)) continue
-    shared.set(entry.artifact.sha256, [...(shared.get(entry.artifact.sha256) ?? []), entry])
+    entries.set(entry.artifact.sha256, [...(entries.get(entry.artifact.sha256) ?? []), entry])
   }
-  return shared
+  return { denied: catalogue.denied, entries }
 }
 
 interface Shelf {
@@ -76,6 +82,26 @@ interface Shelf {
   readonly manifests: Map<Sha256, Manifest>
   /** By the manifest's digest. */
   readonly hashes: Map<Sha256, Uint8Array>
+  /** Artifacts whose signatures pass under this trust. */
+  readonly trusted: WeakMap<TrustState, Set<Sha256>>
+}
+
+/** What was verified under another trust is not given on before those who count now are found to have signed it. */
+async function isTrusted(
+  { parts, trusted }: Shelf,
+  { sha256, bundles }: Manifest,
+  denied: readonly Sha256[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const under = await parts.trust.current(signal)
+  const known = trusted.get(under) ?? new Set()
+  trusted.set(under, known)
+  if (known.has(sha256)) return true
+  const kept = await Promise.all(bundles.map((ref) => keptDocument(parts.memory, ref.sha256, signal)))
+  const files = kept.filter((bytes) => bytes !== undefined)
+  const { objection } = await hearArtifact(files, { artifact: sha256, trust: under.site }, parts.verifier.under(denied))
+  if (objection === undefined) known.add(sha256)
+  return objection === undefined
 }
 
 interface Described {
@@ -88,9 +114,10 @@ interface Described {
 async function described(shelf: Shelf, shared: Shared, signal: AbortSignal): Promise<readonly Described[]> {
   const found: Described[] = []
   for (const row of await shelf.parts.stores.lookups.listVerified(signal)) {
-    for (const { manifest: ref } of shared.get(row.sha256) ?? []) {
+    for (const { manifest: ref } of shared.entries.get(row.sha256) ?? []) {
       const manifest = await manifestOf(shelf, ref, signal)
       if (manifest?.sha256 !== row.sha256 || manifest.pieces.lengthBytes !== row.pieceLengthBytes) continue
+      if (!(await isTrusted(shelf, manifest, shared.denied, signal))) continue
       found.push({ row, ref, manifest })
       break
     }
@@ -108,7 +135,7 @@ async function keptOf({ memory }: EngineParts, refs: readonly BlobRef[], signal:
 }
 
 async function readPiece(
-  { shelf, entries }: { readonly shelf: Shelf; readonly entries: readonly CatalogueEntry[] },
+  { shelf, entries, denied }: { readonly shelf: Shelf; readonly entries: readonly CatalogueEntry[]; readonly denied: readonly Sha256[] },
   { sha256, piece }: { readonly sha256: Sha256; readonly piece: PieceIndex },
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -117,7 +144,7 @@ async function readPiece(
   const actual = await hasher.digest(bytes)
   for (const { manifest: ref } of entries) {
     const manifest = await manifestOf(shelf, ref, signal)
-    if (manifest?.sha256 !== sha256 || piece >= manifest.pieces.count) continue
+    if (manifest?.sha256 !== sha256 || piece >= manifest.pieces.count || !(await isTrusted(shelf, manifest, denied, signal))) continue
     const hashes = await hashesOf(shelf, { ref, manifest }, signal)
     // Entries may cut the same bytes differently: it is one of their pieces, or it is none.
     if (hashes !== undefined && pieceHash({ pieces: { ...manifest.pieces, hashes } }, piece) === actual) return bytes

@@ -157,7 +157,7 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
       sendSeed(room, call, await engine.readSeed(message.sha256, toPieceIndex(message.piece), signal))
       return
     case 'seed-catalogue':
-      sendSeed(room, call, (await engine.catalogueFile(signal))?.slice())
+      sendSeed(room, call, (await (message.trust === 0 ? engine.catalogueFile(signal) : engine.trustFile(message.trust, signal)))?.slice())
       return
     case 'cancel':
   }

@@ -5,7 +5,7 @@ import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import type { VerifiedFile } from '../stores/lookups.ts'
 import { openStoreView, type StoreView } from '../stores/store-view.ts'
 import { ALIASES_KEY } from './catalogue-desk.ts'
-import { createEngine, memoryOf } from './compose.ts'
+import { createDeliverer, memoryOf } from './compose.ts'
 import { openOtherTabs } from './other-tabs.ts'
 import type { OtherTabs } from './parts.ts'
 import { createScriptHasher } from './script-hasher.ts'
@@ -84,9 +84,8 @@ async function deliverAlone(alone: Alone, request: ArtifactRequest, signal: Abor
     windowSources: undefined,
     hasher: createScriptHasher(),
   }
-  const engine = createEngine(parts)
   const stop = new AbortController()
-  const { artifact } = await engine.deliver(
+  const { artifact } = await createDeliverer(parts).deliver(
     request,
     (event) => {
       if (event.kind !== 'resolved' || event.artifact.sizeBytes <= LIMITS.serviceWorkerAloneBytes) return

@@ -41,10 +41,12 @@ export function growTrust({ config, records, clock, load }: GrowthOptions, signa
   let { trust } = config
   const { refresh, trustedRoot: pinned } = trust
   if (refresh === undefined || load === undefined) return undefined
+  const ours: unknown[] = [pinned]
   const add = (root: object): void => {
     try {
       trustMaterialsOf(root)
       trust = { ...config.trust, trustedRoot: [pinned, root].flat() }
+      ours.push(trust.trustedRoot)
     } catch {
       // Signed or not: one that the verifier cannot read would take the pinned ones with it. The next may be better.
     }
@@ -63,7 +65,8 @@ export function growTrust({ config, records, clock, load }: GrowthOptions, signa
     patient: ({ verify }) => ({
       verify: (bundle, subject, policy) =>
         verify(bundle, subject, policy).catch(async (error: unknown) => {
-          if (failureOf(error)?.code !== 'signature-invalid') throw error
+          // What a trust update says of roots stands as it says it: a root that it put out must not come back.
+          if (failureOf(error)?.code !== 'signature-invalid' || !ours.includes(policy.trustedRoot)) throw error
           await settled
           const { trustedRoot } = trust
           if (trustedRoot === policy.trustedRoot) throw error

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import { LIMITS } from '../core/limits.ts'
 import type { ByteRange } from '../core/model/artifact.ts'
 import { formatContentRange, formatUnsatisfiedRange, parseRange } from '../core/respond/http-range.ts'
 import { catalogueSecondsOf, parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
@@ -20,6 +21,9 @@ export interface CachingGatewayOptions extends GatewayOptions {
 }
 
 const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
+/** The catalogue, and trust updates: small files with a name. */
+const NAMED = /^\/(catalogue\.json|trust\/[1-9]\d{0,8}\.json)$/
+const CATALOGUE = 'catalogue.json'
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 const CATALOGUE_LIFE = 'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400'
 const MAX_CONNECTIONS = 512
@@ -29,7 +33,8 @@ const REFETCHES_PER_SECOND = 10
 interface Context {
   readonly options: CachingGatewayOptions
   readonly slices: SliceCache
-  readonly catalogue: CatalogueCache
+  /** By path. */
+  readonly named: (path: string) => CatalogueCache
   readonly mayRefetch: () => boolean
   /** Fires when the gateway closes. */
   readonly signal: AbortSignal
@@ -51,7 +56,7 @@ export async function startCachingGateway(options: CachingGatewayOptions): Promi
   const context: Context = {
     options,
     slices: createSliceCache(caches),
-    catalogue: createCatalogueCache({ ...caches, clock: systemClock, freshMs: catalogueSecondsOf(options) * 1000 }),
+    named: createNamedCaches({ ...caches, freshMs: catalogueSecondsOf(options) * 1000 }),
     mayRefetch: createRation(REFETCHES_PER_SECOND),
     signal: closing.signal,
   }
@@ -83,7 +88,7 @@ export async function startCachingGateway(options: CachingGatewayOptions): Promi
 type Route =
   | { readonly kind: 'status'; readonly status: 204 | 404 | 405 }
   | { readonly kind: 'health' }
-  | { readonly kind: 'catalogue' }
+  | { readonly kind: 'named'; readonly path: string }
   | ({ readonly kind: 'blob' } & BlobRequest)
 
 interface BlobRequest {
@@ -95,17 +100,24 @@ interface BlobRequest {
 }
 
 function routeOf(request: IncomingMessage): Route {
-  const { method = '', headers, url = '' } = request
+  const { method = '', url = '' } = request
   if (!['GET', 'HEAD', 'OPTIONS'].includes(method)) return { kind: 'status', status: 405 }
   if (!URL.canParse(url, 'http://gateway')) return { kind: 'status', status: 404 }
   const { pathname, searchParams } = new URL(url, 'http://gateway')
-  const digest = BLOB.exec(pathname)?.[1]
   if (pathname === '/healthz') return { kind: 'health' }
-  if (digest === undefined && pathname !== '/catalogue.json') return { kind: 'status', status: 404 }
-  if (method === 'OPTIONS') return { kind: 'status', status: 204 }
-  if (digest === undefined) return { kind: 'catalogue' }
+  const file = fileRoute(request, pathname, searchParams)
+  if (file === undefined) return { kind: 'status', status: 404 }
+  return method === 'OPTIONS' ? { kind: 'status', status: 204 } : file
+}
+
+/** A file of the published layout; undefined for any other path. */
+function fileRoute({ method, headers }: IncomingMessage, pathname: string, search: URLSearchParams): Route | undefined {
+  const path = NAMED.exec(pathname)?.[1]
+  if (path !== undefined) return { kind: 'named', path }
+  const digest = BLOB.exec(pathname)?.[1]
+  if (digest === undefined) return undefined
   const isKnown = headers['if-none-match'] === etagOf(digest)
-  return { kind: 'blob', digest, isKnown, isRefetch: searchParams.get('refetch') === '1', range: headers.range, isHead: method === 'HEAD' }
+  return { kind: 'blob', digest, isKnown, isRefetch: search.get('refetch') === '1', range: headers.range, isHead: method === 'HEAD' }
 }
 
 async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -116,8 +128,8 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
       return end(response, route.status)
     case 'health':
       return endJson(response, { ok: true, role: 'lan-gateway' })
-    case 'catalogue':
-      return answerCatalogue(context, response)
+    case 'named':
+      return answerNamed(context, route.path, response)
     case 'blob':
       return answerBlob(context, route, response)
   }
@@ -192,9 +204,29 @@ async function write(response: ServerResponse, bytes: Uint8Array, gone: AbortSig
   )
 }
 
-async function answerCatalogue(context: Context, response: ServerResponse): Promise<void> {
-  const kept = await context.catalogue.get(context.signal)
-  if (kept === undefined) return end(response, 502)
+/** Trust updates that are held in memory: anybody may ask for any number. What is on disk is found again. */
+const TRUST_UPDATES_HELD = 64
+
+function createNamedCaches(
+  caches: Pick<Parameters<typeof createCatalogueCache>[0], 'pool' | 'kept' | 'cacheDir' | 'pinnedRoot' | 'freshMs'>,
+): Context['named'] {
+  const open = (path: string, maxBytes: number): CatalogueCache =>
+    createCatalogueCache({ ...caches, clock: systemClock, path, maxBytes, isOftenMissing: path !== CATALOGUE })
+  const catalogue = open(CATALOGUE, LIMITS.catalogueBytes)
+  const updates = new Map<string, CatalogueCache>()
+  return (path) => {
+    if (path === CATALOGUE) return catalogue
+    const cache = updates.get(path) ?? open(path, LIMITS.trustUpdateBytes)
+    updates.set(path, cache)
+    const [oldest] = updates.keys()
+    if (updates.size > TRUST_UPDATES_HELD && oldest !== undefined) updates.delete(oldest)
+    return cache
+  }
+}
+
+async function answerNamed(context: Context, path: string, response: ServerResponse): Promise<void> {
+  const kept = await context.named(path).get(context.signal)
+  if (typeof kept === 'string') return end(response, kept === 'missing' && path !== CATALOGUE ? 404 : 502)
   response.writeHead(200, {
     'content-type': 'application/json',
     'content-length': kept.bytes.length,

@@ -137,7 +137,9 @@ interface Seeds {
 function createSeeds(engine: EngineClient, signal: AbortSignal): Seeds {
   let blobs = new Map<Sha256, { readonly seed: Seedable; readonly pieces: Bitfield }>()
   const ask = async (
-    request: { readonly type: 'seed-read'; readonly sha256: Sha256; readonly piece: number } | { readonly type: 'seed-catalogue' },
+    request:
+      | { readonly type: 'seed-read'; readonly sha256: Sha256; readonly piece: number }
+      | { readonly type: 'seed-catalogue'; readonly trust: number },
     own: AbortSignal,
   ) => {
     const answer = await engine.call(request, { signal: AbortSignal.any([signal, own]) })
@@ -154,7 +156,8 @@ function createSeeds(engine: EngineClient, signal: AbortSignal): Seeds {
       },
       pieces: (sha256) => blobs.get(sha256)?.pieces,
       readPiece: (sha256, piece, own) => (blobs.has(sha256) ? ask({ type: 'seed-read', sha256, piece }, own) : Promise.resolve(undefined)),
-      catalogue: (own) => ask({ type: 'seed-catalogue' }, own),
+      catalogue: (own) => ask({ type: 'seed-catalogue', trust: 0 }, own),
+      trustUpdate: (trust, own) => ask({ type: 'seed-catalogue', trust }, own),
     },
   }
 }

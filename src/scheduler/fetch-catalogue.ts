@@ -1,7 +1,7 @@
 import { failureOf, type Failure } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { SourceId } from '../core/model/ids.ts'
-import type { CatalogueSource } from '../core/ports.ts'
+import type { CatalogueSource, Clock } from '../core/ports.ts'
 import { createAbort, NOT_NEEDED } from './abort.ts'
 import { attempt } from './attempt.ts'
 import type { DeliveryTools } from './delivery-state.ts'
@@ -9,6 +9,8 @@ import { createGate, waitAtMost, type Gate } from './gate.ts'
 
 /** After the first valid catalogue, how long the others may still bring a higher one. */
 const AFTER_FIRST_MS = 400
+/** After its catalogue, how long a source may go on telling of what came before it. */
+const BESIDE_MS = 400
 /** One source's whole answer. */
 const ATTEMPT_MS = 5_000
 /** Peers are met while the rest is dark: joining takes a few seconds. */
@@ -59,6 +61,8 @@ export async function collectCatalogues<T>(job: CatalogueJob<T>, tools: Delivery
 
 export interface CatalogueJob<T> {
   readonly accept: (bytes: Uint8Array, source: SourceId) => Promise<T>
+  /** What else this source is asked for at the same time. Its answer is judged first, if it does not keep the catalogue waiting. */
+  readonly beside: (source: CatalogueSource, signal: AbortSignal) => Promise<void>
   readonly isNeeded: boolean
 }
 
@@ -117,18 +121,35 @@ async function ask<T>(hunt: Hunt<T>, source: CatalogueSource, signal: AbortSigna
   hunt.asked.add(source)
   hunt.running++
   try {
-    const bytes = await attempt(
-      (own) => source.readCatalogue(LIMITS.catalogueBytes, own),
-      { source: source.id, clock: tools.clock, ms: ATTEMPT_MS },
-      signal,
-    )
-    hunt.accepted.push({ source: source.id, value: await hunt.accept(bytes, source.id) })
+    const beside = hunt.beside(source, signal)
+    // Looked at below, unless the hunt is over first.
+    beside.catch(() => undefined)
+    const [read] = await Promise.allSettled([
+      attempt((own) => source.readCatalogue(LIMITS.catalogueBytes, own), { source: source.id, clock: tools.clock, ms: ATTEMPT_MS }, signal),
+    ])
+    const isTold = await endsWithin(beside, { clock: tools.clock, ms: BESIDE_MS }, signal)
+    if (read.status === 'rejected') throw read.reason
+    const accept = (): Promise<T> => hunt.accept(read.value, source.id)
+    // Refused by what was known so far: what is still to come may say otherwise.
+    const value = await (isTold ? accept() : accept().catch(() => beside.then(accept)))
+    hunt.accepted.push({ source: source.id, value })
   } catch (error) {
     if (!signal.aborted) noteFailure(hunt, source, error)
   } finally {
     hunt.running--
     hunt.gate.open()
   }
+}
+
+/** False when it is not over in time. */
+async function endsWithin(
+  work: Promise<void>,
+  limit: { readonly clock: Clock; readonly ms: number },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const patience = createAbort(signal)
+  const late = limit.clock.sleep(limit.ms, patience.signal).then(() => false)
+  return await Promise.race([work.then(() => true), late]).finally(() => patience.cut(NOT_NEEDED))
 }
 
 /** A document that is refused is held against nobody's pieces: a mirror that lags is no liar. But the record names it. */

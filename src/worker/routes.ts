@@ -36,5 +36,5 @@ export function routeRequest(request: Request, scope: string, aliases: Aliases):
 /** The SDK's own requests for the published layout. */
 function isPublished(url: string): boolean {
   const { pathname } = new URL(url)
-  return /\/by-hash\/sha256\/[0-9a-f]{64}$/.test(pathname) || pathname.endsWith('/catalogue.json') || pathname.endsWith('/sealift.json')
+  return /\/(?:by-hash\/sha256\/[0-9a-f]{64}|catalogue\.json|trust\/\d+\.json|sealift\.json)$/.test(pathname)
 }

@@ -19,15 +19,25 @@ const IDENTITY = 'https://github.com/acme/agent/.github/workflows/release.yml@re
 const ISSUER = 'https://token.actions.githubusercontent.com'
 
 describe('help', () => {
-  test.each([[[]], [['publish']], [['verify']], [['init']], [['keygen']], [['token']], [['signaling']], [['audit', 'verify']]])(
-    'of %j explains itself',
-    async (command) => {
-      const result = await runCli([...command, '--help'])
-      expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })
-      expect(result.out).toMatch(/^Usage: sealift/)
-      expect(result.out).toMatch(command.length === 0 ? /Exit codes:/ : /Example/)
-    },
-  )
+  test.each([
+    [[]],
+    [['publish']],
+    [['verify']],
+    [['init']],
+    [['keygen']],
+    [['trust']],
+    [['trust', 'prepare']],
+    [['trust', 'sign']],
+    [['trust', 'attach']],
+    [['token']],
+    [['signaling']],
+    [['audit', 'verify']],
+  ])('of %j explains itself', async (command) => {
+    const result = await runCli([...command, '--help'])
+    expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })
+    expect(result.out).toMatch(/^Usage: sealift/)
+    expect(result.out).toMatch(command.length === 0 ? /Exit codes:/ : /Example/)
+  })
 
   test('names every exit code', () => {
     for (const code of Object.values(EXIT)) expect(EXIT_HELP).toMatch(new RegExp(`^  ${code} `, 'm'))

@@ -36,7 +36,7 @@ const anyMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ type: of('data'), ...ids, piece, offset: u32, bytes: payload }),
   fc.record({ type: fc.constantFrom('end', 'cancel', 'ping', 'pong'), ...ids }),
   fc.record({ type: of('reject'), ...ids, reason: fc.constantFrom('busy', 'absent', 'failed'), retryMs: fc.nat({ max: 60_000 }) }),
-  fc.record({ type: of('catalogue-request'), ...ids, limitBytes: u32 }),
+  fc.record({ type: of('catalogue-request'), ...ids, limitBytes: u32, trust: u32 }),
   fc.record({
     type: of('catalogue'),
     ...ids,

@@ -46,6 +46,15 @@ test('serves nothing outside of the published layout', async () => {
   expect((await get('by-hash/sha256/..%2f..%2fcatalogue.json')).status).toBe(404)
 })
 
+test('serves the trust updates that the site has', async () => {
+  await mkdir(join(dir, 'trust'))
+  await writeFile(join(dir, 'trust', '1.json'), '{"first":true}')
+  expect(await (await get('trust/1.json')).text()).toBe('{"first":true}')
+  const missing = await get('trust/2.json')
+  expect([missing.status, missing.headers.get('cache-control')]).toEqual([404, 'no-store'])
+  expect((await get('trust/01.json')).status).toBe(404)
+})
+
 test('down means that nobody listens, and up that the same port answers again', async () => {
   await origin.set('down')
   await expect(get(PATH)).rejects.toThrow()

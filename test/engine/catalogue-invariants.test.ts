@@ -8,6 +8,7 @@ import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createCatalogueDesk, type CatalogueDesk } from '../../src/engine/catalogue-desk.ts'
 import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { EngineParts } from '../../src/engine/parts.ts'
+import { createTrustDesk } from '../../src/engine/trust-desk.ts'
 import { createSourceHub } from '../../src/engine/source-hub.ts'
 import { createTwinRecords } from '../../src/stores/twin-records.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
@@ -142,18 +143,22 @@ class Browser {
       { ...index.records, putAll: (entries, signal) => write(() => index.records.putAll(entries, signal)) },
       { ...this.#files, writeText: (name, text) => write(() => this.#files.writeText(name, text)) },
     )
-    const parts: EngineParts = {
+    const shared = {
       config,
-      stores,
       memory: { ...index, records },
-      hub,
       verifier: { ...verifier, under: () => verifier },
+      withLock: this.#withLock,
+      otherTabs: { postMessage: () => undefined, addEventListener: () => undefined },
+    }
+    const parts: EngineParts = {
+      ...shared,
+      stores,
+      hub,
+      trust: createTrustDesk(shared, () => undefined),
       hasher: createScriptHasher(),
       reputation: createReputation(),
       clock,
       random: () => 0,
-      withLock: this.#withLock,
-      otherTabs: { postMessage: () => undefined, addEventListener: () => undefined },
     }
     return {
       desk: createCatalogueDesk(parts, () => undefined),

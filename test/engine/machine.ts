@@ -27,6 +27,9 @@ export const LATEST: ArtifactRequest = { kind: 'name', name: 'edge-agent', versi
 /** A place that serves a site, and what it is asked for. */
 export interface Mirror extends ArraySource {
   catalogue: Uint8Array | Failure
+  /** Trust updates that it has, by number, and the numbers that it was asked for. */
+  readonly updates: Map<number, Uint8Array>
+  readonly askedUpdates: number[]
   readonly catalogueReads: number
 }
 
@@ -43,6 +46,15 @@ export function createMirror(id: string, options: MirrorOptions): Mirror & Catal
   let reads = 0
   const mirror = {
     catalogue: catalogue ?? { code: 'source-missing' as const, source: source.id },
+    updates: new Map<number, Uint8Array>(),
+    askedUpdates: [] as number[],
+    async readTrustUpdate(this: Mirror, version: number, signal: AbortSignal): Promise<Uint8Array> {
+      signal.throwIfAborted()
+      this.askedUpdates.push(version)
+      const served = this.updates.get(version)
+      if (served === undefined) throw new DeliveryError({ code: 'source-missing', source: source.id })
+      return served
+    },
     async readCatalogue(this: Mirror, limitBytes: number, signal: AbortSignal): Promise<Uint8Array> {
       reads++
       signal.throwIfAborted()

@@ -70,7 +70,7 @@ async function publishInto(site: string, listed: readonly Origin[] = []): Promis
   const { anyOf, trustedRoot, thresholds } = signer.policy
   const signers = { catalogueSigners: anyOf, artifactSigners: anyOf, minSigners: { catalogue: 1, artifacts: 1 } }
   const provenance = { ...ANY_PROVENANCE, required: true }
-  const trust: TrustConfig = { ...signers, trustedRoot, thresholds, provenance, minimumVersion: 0 }
+  const trust: TrustConfig = { ...signers, trustedRoot, thresholds, provenance, minimumVersion: 0, version: 0, updates: undefined }
   return createMachine({ nowSeconds: Math.floor(Date.now() / 1000), trust })
 }
 

@@ -63,6 +63,8 @@ export async function createPublisher(): Promise<Publisher> {
       minSigners: { catalogue: 1, artifacts: 1 },
       provenance: { ...ANY_PROVENANCE, required: true },
       minimumVersion: 0,
+      version: 0,
+      updates: undefined,
     },
     sign,
     attest,

@@ -1,12 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import type { LoadTrustRefresher } from '../../src/engine/trust-growth.ts'
+import { DeliveryError } from '../../src/core/errors.ts'
+import { siteTrust } from '../../src/core/verify/site-trust.ts'
+import { growTrust, type LoadTrustRefresher } from '../../src/engine/trust-growth.ts'
 import { follow } from '../../src/tuf/follow.ts'
 import { recallTrustedRoot, updateTrustedRoot } from '../../src/tuf/refresh.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { createOfflineSigstore } from '../trust/offline-sigstore.ts'
 import { makeSigner, serveRepository, TufRepository, type ServedRepository } from '../tuf/tuf-repository.ts'
-import { auditOf, bytesOf, createMachine, createMirror, deliver, failureOfDelivery, never, type Machine } from './machine.ts'
+import { auditOf, bytesOf, configOf, createMachine, createMirror, deliver, failureOfDelivery, never, type Machine } from './machine.ts'
 import { createPublisher, PIECE_BYTES, type Publisher, type Release } from './publisher.ts'
 
 const BYTES = seededBytes(7, PIECE_BYTES + 5)
@@ -184,4 +186,28 @@ test('a site that names no repository loads nothing', async () => {
   })
   await deliver(engine, undefined, never)
   expect(loads).toBe(0)
+})
+
+test('a refused signature is tried under the refreshed root beside the pinned ones, and never where a trust update says which roots count', async () => {
+  const machine = createMachine(publisher)
+  const trust = { ...publisher.trust, trustedRoot: olderRoot, refresh: { url: 'https://tuf.acme.test/', root: {} } }
+  const load: LoadTrustRefresher = async () => ({
+    followTrustedRoot: async (_options, onRoot) => onRoot(publisher.trust.trustedRoot as object),
+  })
+  const config = { ...configOf(publisher), trust }
+  const growth = growTrust({ config, records: machine.index.records, clock: machine.clock, load }, never)
+  const tried: unknown[] = []
+  const verifier = growth?.patient({
+    async verify(_bundle, _subject, { trustedRoot }) {
+      tried.push(trustedRoot)
+      throw new DeliveryError({ code: 'signature-invalid', detail: 'of nobody' })
+    },
+  })
+  const { catalogue: policy } = siteTrust(trust)
+  const updated = { ...policy, trustedRoot: structuredClone(olderRoot) }
+  for (const one of [policy, updated])
+    expect(await failureOfDelivery(verifier?.verify(BYTES, release.entry.artifact.sha256, one) ?? Promise.resolve())).toMatchObject({
+      code: 'signature-invalid',
+    })
+  expect(tried).toEqual([olderRoot, [olderRoot, publisher.trust.trustedRoot], updated.trustedRoot])
 })

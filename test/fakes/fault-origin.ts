@@ -47,8 +47,11 @@ export interface FaultOrigin {
 export async function startFaultOrigin(content: {
   readonly blobs: readonly Uint8Array[]
   readonly catalogue?: Uint8Array
+  /** Others by path. */
+  readonly files?: ReadonlyMap<string, Uint8Array>
 }): Promise<FaultOrigin> {
   const files = new Map<string, Uint8Array>(content.blobs.map((bytes) => [`/by-hash/sha256/${sha256Of(bytes)}`, bytes]))
+  for (const [path, bytes] of content.files ?? []) files.set(path, bytes)
   if (content.catalogue !== undefined) files.set('/catalogue.json', content.catalogue)
   const requests: { path: string; method: string; headers: Record<string, string | undefined> }[] = []
   let cancelled = 0

@@ -173,7 +173,35 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
       await expect.poll(text, { timeout: 5000, interval: 100 }).toBe('{"second":true}')
     })
 
-    test('knows two paths and two methods, and tells that it is alive', async () => {
+    test('keeps trust updates through an outage, and knows of a new one within seconds', async () => {
+      const read = async (number: number): Promise<unknown> => {
+        const answer = await fetch(`${gateway.url}/trust/${number}.json`, { headers: { origin: PORTAL } })
+        expect(answer.headers.get('access-control-allow-origin')).toBe(PORTAL)
+        return [answer.status, await answer.text()]
+      }
+      const status = async (number: number): Promise<unknown> => (await fetch(`${gateway.url}/trust/${number}.json`)).status
+      for (const origin of origins) origin.updates.set('1', '{"update":1}')
+      expect(await read(1)).toEqual([200, '{"update":1}'])
+      expect(await status(2)).toBe(404)
+      for (const origin of origins) origin.updates.set('2', '{"update":2}')
+      await expect.poll(() => read(2), { timeout: 8000, interval: 200 }).toEqual([200, '{"update":2}'])
+      await killOrigins()
+      await expect.poll(() => read(1), { timeout: 5000, interval: 200 }).toEqual([200, '{"update":1}'])
+      expect(await read(2)).toEqual([200, '{"update":2}'])
+    })
+
+    test('asks the origins once for what many pages hope for, and takes no other name for a trust update', async () => {
+      const status = async (name: string): Promise<number> => (await fetch(`${gateway.url}/trust/${name}`)).status
+      await status('5.json')
+      const asked = origins.map((origin) => origin.updateRequests)
+      expect(await Promise.all(Array.from({ length: 10 }, () => status('5.json')))).toEqual(Array.from({ length: 10 }, () => 404))
+      expect(origins.map((origin) => origin.updateRequests)).toEqual(asked)
+      for (const name of ['0.json', '05.json', '1', '-1.json', '1.json.bak', 'a.json', '1234567890.json', ''])
+        expect(await status(name)).toBe(404)
+      expect(origins.map((origin) => origin.updateRequests)).toEqual(asked)
+    })
+
+    test('knows few paths and two methods, and tells that it is alive', async () => {
       expect((await fetch(`${gateway.url}/`)).status).toBe(404)
       expect((await fetch(`${gateway.url}/by-hash/sha256/ABC`)).status).toBe(404)
       expect((await fetch(`${gateway.url}/by-hash/sha256/${'0'.repeat(64)}`)).status).toBeGreaterThanOrEqual(404)

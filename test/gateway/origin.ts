@@ -14,6 +14,10 @@ export interface Origin {
   catalogueRequests: number
   mode: OriginMode
   catalogue: string
+  /** Trust updates by number. */
+  readonly updates: Map<string, string>
+  /** Requests for them. */
+  updateRequests: number
   kill(): Promise<void>
 }
 
@@ -31,6 +35,8 @@ export async function startOrigin(file: Buffer): Promise<Origin> {
     catalogueRequests: 0,
     mode: 'good',
     catalogue: '{"first":true}',
+    updates: new Map(),
+    updateRequests: 0,
     async kill() {
       if (!server.listening) return
       const closed = once(server, 'close')
@@ -54,6 +60,14 @@ function answer(origin: Origin, file: Buffer, request: IncomingMessage, response
   if (origin.mode === 'html') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>please log in</h1>')
   if (request.url === '/files/catalogue.json')
     return void response.writeHead(200, { 'content-type': 'application/json' }).end(origin.catalogue)
+  const update = /^\/files\/trust\/(\d+)\.json$/.exec(request.url ?? '')?.[1]
+  if (update !== undefined) {
+    origin.updateRequests++
+    const text = origin.updates.get(update)
+    return void (text === undefined
+      ? response.writeHead(404).end()
+      : response.writeHead(200, { 'content-type': 'application/json' }).end(text))
+  }
   if (request.url?.split('?')[0] !== `/files/by-hash/sha256/${origin.digest}`) return void response.writeHead(404).end()
   origin.ranges.push(request.headers.range)
   if (origin.mode === 'missing') return void response.writeHead(404).end()

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../src/core/limits.ts'
 import { createCatalogueCache, type CatalogueCache } from '../../src/node/catalogue-cache.ts'
 import { createKeptFiles, type KeptFiles } from '../../src/node/kept-files.ts'
 import { createOriginPool } from '../../src/node/origin-pool.ts'
@@ -20,7 +21,8 @@ beforeEach(async () => {
   const urls = origins.map(({ url }) => new URL(url))
   const pool = createOriginPool(urls, { clock, log: () => undefined })
   kept = createKeptFiles(() => undefined)
-  cache = createCatalogueCache({ pool, kept, clock, cacheDir: join(folder, 'cache'), pinnedRoot: folder, freshMs: 60_000 })
+  const caches = { pool, kept, clock, cacheDir: join(folder, 'cache'), pinnedRoot: folder, freshMs: 60_000 }
+  cache = createCatalogueCache({ ...caches, path: 'catalogue.json', maxBytes: LIMITS.catalogueBytes, isOftenMissing: false })
 })
 afterEach(async () => {
   await Promise.all(origins.map((origin) => origin.kill()))
@@ -29,7 +31,7 @@ afterEach(async () => {
 
 const get = async (): Promise<readonly unknown[]> => {
   const answer = await cache.get(never)
-  return [answer?.status, Buffer.from(answer?.bytes ?? []).toString()]
+  return typeof answer === 'string' ? [undefined, ''] : [answer.status, Buffer.from(answer.bytes).toString()]
 }
 const requests = (): number => origins.reduce((sum, origin) => sum + origin.catalogueRequests, 0)
 

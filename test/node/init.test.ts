@@ -40,6 +40,8 @@ const CONFIG: SiteConfig = {
     minSigners: { catalogue: 1, artifacts: 1 },
     provenance: ANY_PROVENANCE,
     minimumVersion: 0,
+    version: 0,
+    updates: undefined,
   },
   maxGraceSeconds: 0,
 }

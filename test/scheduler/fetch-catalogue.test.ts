@@ -5,7 +5,7 @@ import { toSourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { CatalogueSource, Tier } from '../../src/core/ports.ts'
-import { collectCatalogues, type CatalogueHaul } from '../../src/scheduler/fetch-catalogue.ts'
+import { collectCatalogues, type CatalogueHaul, type CatalogueJob } from '../../src/scheduler/fetch-catalogue.ts'
 import { instantHasher } from '../fakes/make-artifact.ts'
 import { createVirtualClock } from '../fakes/virtual-clock.ts'
 import { createMovableSet } from './bench-room.ts'
@@ -47,6 +47,7 @@ function createRoom(preset: SiteConfig['preset'] = 'cdn-first') {
           await clock.sleep(answer === undefined ? 1_000_000 : afterMs, signal)
           return new Uint8Array([answer ?? 0])
         },
+        readTrustUpdate: () => Promise.reject(new DeliveryError({ code: 'source-missing', source: toSourceId(id) })),
       }
     },
     put(sources: readonly CatalogueSource[]): void {
@@ -55,11 +56,11 @@ function createRoom(preset: SiteConfig['preset'] = 'cdn-first') {
     },
     async collect(
       sources: readonly CatalogueSource[],
-      over: { readonly isNeeded?: boolean; readonly signal?: AbortSignal } = {},
+      over: Partial<Pick<CatalogueJob<number>, 'isNeeded' | 'beside'>> & { readonly signal?: AbortSignal } = {},
     ): Promise<CatalogueHaul<number>> {
-      const { isNeeded = true, signal = new AbortController().signal } = over
+      const { isNeeded = true, beside = async () => undefined, signal = new AbortController().signal } = over
       catalogues = sources
-      return await clock.drive(collectCatalogues({ accept, isNeeded }, tools, signal))
+      return await clock.drive(collectCatalogues({ accept, isNeeded, beside }, tools, signal))
     },
   }
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DeliveryError } from '../../core/errors.ts'
 import type { Origin } from '../../core/manifest/catalogue.ts'
-import { isSha256, type Sha256 } from '../../core/model/ids.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
 import { openAuthority } from '../../node/authority/authority.ts'
 import { LOCAL_AUTHORITY, LOCAL_BUILD } from '../../node/authority/workflow.ts'
 import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
@@ -15,7 +15,7 @@ import { systemClock } from '../../node/system-clock.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
 import { report, type Terminal } from '../terminal.ts'
 import { addTrustOptions, readText, readTrust, type TrustFlags } from '../trust-options.ts'
-import { collect, collectNamedUrl, parseBytes, parseDuration, parseInteger, type NamedUrl } from '../values.ts'
+import { collect, collectDigest, collectNamedUrl, parseBytes, parseDuration, parseInteger, type NamedUrl } from '../values.ts'
 
 interface Flags extends TrustFlags {
   readonly out: string
@@ -36,7 +36,7 @@ interface Flags extends TrustFlags {
   readonly critical?: boolean
   readonly mesh: boolean
   readonly rollout?: number
-  readonly deny?: readonly string[]
+  readonly deny?: readonly Sha256[]
   readonly pieceLength?: number
   readonly expiresIn?: number
   readonly refreshIn?: number
@@ -91,7 +91,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .option('--critical', 'recorded in the manifests; this version fetches such files as it does all others')
     .option('--no-mesh', 'peers may not pass them on')
     .option('--rollout <percent>', 'share of clients that are offered them', parseInteger)
-    .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collect)
+    .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collectDigest)
     .option('--piece-length <bytes>', '64K to 4M, a power of two; default by size', parseBytes)
     .option('--expires-in <duration>', 'how long clients accept the catalogue; default 14d', parseDuration)
     .option('--refresh-in <duration>', 'after how long they ask for a newer one; default 1h', parseDuration)
@@ -129,7 +129,7 @@ async function prepare(
 }
 
 async function attach(bundlePaths: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {
-  const trusted = await readTrust(flags, terminal.signal)
+  const trusted = await readTrust(flags, [flags.out], terminal.signal)
   if (trusted === undefined)
     throw new DeliveryError({ code: 'policy-missing', detail: 'give --config, --policy, or --identity with --issuer and --trusted-root' })
   const payload = await readInput(required(flags.payload, '--payload'), (file) => readFile(file))
@@ -144,7 +144,7 @@ async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promis
   const signer = await toSigner(flags)
   // With an authority, --identity says whom it signs as; what has to accept the result is then its own trust, or --config.
   const configOnly = flags.config === undefined ? {} : { config: flags.config }
-  const trusted = await readTrust(flags.authority === undefined ? flags : configOnly, signal)
+  const trusted = await readTrust(flags.authority === undefined ? flags : configOnly, [flags.out], signal)
   return {
     dir,
     site: flags.out,
@@ -152,7 +152,7 @@ async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promis
     signer,
     trust: trusted?.trust,
     origins: toOrigins(flags),
-    denied: flags.deny?.map(toDigest),
+    denied: flags.deny,
     settings: toSettings(flags),
     pieceLengthBytes: flags.pieceLength,
     lifetimeSeconds: flags.expiresIn,
@@ -182,11 +182,6 @@ function toSettings(flags: Flags): FileSettings {
   const priority = flags.critical === true ? 'critical' : undefined
   // Only a refusal is an order: without it, sealift.publish.json decides.
   return { name, version: release, platform, channel, mediaType, rollout, priority, mesh: flags.mesh ? undefined : false }
-}
-
-function toDigest(text: string): Sha256 {
-  if (isSha256(text)) return text
-  throw invalid('--deny', `expected 64 lower-case hex digits, got ${JSON.stringify(text)}`)
 }
 
 function describe(site: string, { catalogue, artifacts, isNew }: PublishReport): readonly string[] {

@@ -29,23 +29,23 @@ export function addVerify(program: Command, terminal: Terminal): void {
       `\nExample:\n  sealift verify agent-1.2.3-linux-amd64.tar.gz --config https://portal.example/sealift.json\n  sealift verify agent.tgz --bundle agent.tgz.sigstore.json --public-key signing-key.pub\n${EXIT_HELP}`,
     )
     .action(async (file: string, flags: Flags) => {
-      const trusted = await readTrust(flags, terminal.signal)
+      const trusted = await readTrust(flags, flags.site, terminal.signal)
       if (trusted === undefined) {
         throw new DeliveryError({
           code: 'policy-missing',
           detail: 'give --config, --policy, --identity with --issuer and --trusted-root, or --public-key',
         })
       }
-      const { trust, config } = trusted
+      const { trust, config, denied, minimumVersion } = trusted
       const known = config === undefined ? [] : [...config.origins, ...config.gateways].map(({ url }) => url)
       const sites = flags.bundle === undefined ? (flags.site ?? known) : []
-      const { minimumVersion } = config?.trust ?? {}
       const result = await verifyFile(
         {
           file,
           trust,
           sites,
           bundlePaths: flags.bundle,
+          denied,
           repository: config?.repository,
           minimumVersion,
           maxGraceSeconds: config?.maxGraceSeconds,

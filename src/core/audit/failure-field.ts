@@ -60,6 +60,7 @@ const DOCUMENTS: Readonly<Record<DocumentKind, true>> = {
   'bridge-message': true,
   ticket: true,
   statement: true,
+  'trust-update': true,
 }
 
 /** One line for each code; a code without one does not compile, nor one that misses a member. */
@@ -83,7 +84,7 @@ const MEMBERS: Members = {
   'subject-mismatch': { expected: readSha256, detail: text },
   'provenance-refused': { detail: text },
   'signers-too-few': { needed: count, found: count },
-  'signature-missing': { subject: (field) => field.oneOf(['catalogue', 'artifact']) },
+  'signature-missing': { subject: (field) => field.oneOf(['catalogue', 'artifact', 'trust-update']) },
   'catalogue-rollback': { floor: number, offered: number },
   'catalogue-equivocation': { version: number, known: readSha256, offered: readSha256 },
   'catalogue-expired': { expiredAtSeconds: number, nowSeconds: number },

@@ -53,7 +53,7 @@ export interface Catalogue {
   readonly artifacts: readonly CatalogueEntry[]
 }
 
-/** `/catalogue.json` as served, opened but not yet believed. */
+/** `/catalogue.json`, or a trust update, as served: opened but not yet believed. */
 export interface CatalogueEnvelope {
   /** What was signed, byte for byte. */
   readonly payload: Uint8Array

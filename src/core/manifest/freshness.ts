@@ -7,6 +7,8 @@ export interface CatalogueFloor {
   readonly version: number
   /** Of the payload, since several signatures may stand over one payload. */
   readonly sha256: Sha256
+  /** The trust update that counted when it was accepted: a later one may have put another floor in its place. */
+  readonly trust?: number | undefined
 }
 
 export interface CatalogueOffer {

@@ -4,32 +4,64 @@ import { CATALOGUE_MEDIA_TYPE, type CatalogueEnvelope } from './catalogue.ts'
 import { encodeJson, openJson } from '../json/json.ts'
 import type { JsonField } from '../json/json-field.ts'
 
-/**
- * Opens `/catalogue.json` as served. Nothing in it is believed yet: the caller verifies a bundle over `payload`.
- * @throws {DeliveryError} `format-invalid`, `format-oversized`, `format-unsupported`
- */
-export function parseCatalogueEnvelope(bytes: Uint8Array): CatalogueEnvelope {
-  const get = openJson(bytes, { document: 'catalogue', limitBytes: LIMITS.catalogueBytes }).object(['mediaType', 'payload', 'signatures'])
-  const mediaType = get('mediaType').text(200)
-  if (mediaType !== CATALOGUE_MEDIA_TYPE) throw get('mediaType').unsupported(`expected ${CATALOGUE_MEDIA_TYPE}`)
-  const payload = decodeBase64(get('payload').text(LIMITS.catalogueBytes))
-  if (payload === undefined) throw get('payload').refuse('expected base64 with padding')
-  const bundles = get('signatures').list(LIMITS.signaturesPerCatalogue).map(readBundle)
-  return { payload, bundles }
+/** A kind of file that carries its own signatures. */
+export interface EnvelopeKind {
+  readonly document: 'catalogue' | 'trust-update'
+  readonly mediaType: string
+  readonly limitBytes: number
+  readonly signatures: number
+}
+
+const CATALOGUE: EnvelopeKind = {
+  document: 'catalogue',
+  mediaType: CATALOGUE_MEDIA_TYPE,
+  limitBytes: LIMITS.catalogueBytes,
+  signatures: LIMITS.signaturesPerCatalogue,
+}
+
+/** `/trust/<n>.json`. */
+export const TRUST_UPDATE: EnvelopeKind = {
+  document: 'trust-update',
+  mediaType: 'application/vnd.sealift.trust.v1+json',
+  limitBytes: LIMITS.trustUpdateBytes,
+  signatures: LIMITS.signaturesPerTrustUpdate,
 }
 
 /**
- * `/catalogue.json` as it is to be served.
+ * Opens a signed file as served. Nothing in it is believed yet: the caller verifies a bundle over `payload`.
+ * @throws {DeliveryError} `format-invalid`, `format-oversized`, `format-unsupported`
+ */
+export function parseEnvelope(bytes: Uint8Array, { document, mediaType, limitBytes, signatures }: EnvelopeKind): CatalogueEnvelope {
+  const get = openJson(bytes, { document, limitBytes }).object(['mediaType', 'payload', 'signatures'])
+  if (get('mediaType').text(200) !== mediaType) throw get('mediaType').unsupported(`expected ${mediaType}`)
+  const payload = decodeBase64(get('payload').text(limitBytes))
+  if (payload === undefined) throw get('payload').refuse('expected base64 with padding')
+  const bundles = get('signatures').list(signatures).map(readBundle)
+  return { payload, bundles }
+}
+
+/** As `parseEnvelope`, for `/catalogue.json`. */
+export function parseCatalogueEnvelope(bytes: Uint8Array): CatalogueEnvelope {
+  return parseEnvelope(bytes, CATALOGUE)
+}
+
+/**
+ * The file as it is to be served.
  * @throws {DeliveryError} `format-invalid`, `format-oversized`, when no client would take it
  */
-export function encodeCatalogueEnvelope(envelope: CatalogueEnvelope): Uint8Array<ArrayBuffer> {
+export function encodeEnvelope(envelope: CatalogueEnvelope, kind: EnvelopeKind): Uint8Array<ArrayBuffer> {
   const bytes = encodeJson({
-    mediaType: CATALOGUE_MEDIA_TYPE,
+    mediaType: kind.mediaType,
     payload: encodeBase64(envelope.payload),
     signatures: envelope.bundles.map((bundle) => ({ bundle: openBundle(bundle).foreignObject() })),
   })
-  parseCatalogueEnvelope(bytes)
+  parseEnvelope(bytes, kind)
   return bytes
+}
+
+/** As `encodeEnvelope`, for `/catalogue.json`. */
+export function encodeCatalogueEnvelope(envelope: CatalogueEnvelope): Uint8Array<ArrayBuffer> {
+  return encodeEnvelope(envelope, CATALOGUE)
 }
 
 function readBundle(field: JsonField): Uint8Array<ArrayBuffer> {

@@ -44,6 +44,10 @@ export interface TrustConfig {
   readonly refresh?: { readonly url: string; readonly root: object } | undefined
   /** Lowest catalogue version ever accepted: the floor of a first visit. */
   readonly minimumVersion: number
+  /** Number of the trust update that this section stands for: 0 before the first. */
+  readonly version: number
+  /** Who may put another section in its place, by a trust update. Undefined: nobody, and none is asked for. */
+  readonly updates: { readonly signers: readonly Signer[]; readonly minSigners: number } | undefined
 }
 
 export type DeliveryPreset = 'cdn-first' | 'lan-first' | 'offline-lan'

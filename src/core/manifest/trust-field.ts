@@ -26,6 +26,8 @@ const TRUST = [
   'provenance',
   'refresh',
   'minimumVersion',
+  'version',
+  'updates',
 ] as const
 const SIGNERS = 32
 const WITNESSES = 16
@@ -49,6 +51,8 @@ export function readTrust(field: JsonField, baseUrl?: string): TrustConfig {
     provenance: get('provenance').optional(readProvenancePolicy) ?? ANY_PROVENANCE,
     refresh: get('refresh').optional((item) => readRefresh(item, baseUrl)),
     minimumVersion: get('minimumVersion').optional((item) => item.integer(0)) ?? 0,
+    version: get('version').optional((item) => item.integer(0)) ?? 0,
+    updates: get('updates').optional(readUpdates),
   }
   // With none pinned, a key's log entries count for nothing: one that is added could refuse what was accepted.
   if (trust.refresh !== undefined && trust.trustedRoot === undefined) throw get('trustedRoot').refuse('expected one to begin with')
@@ -68,6 +72,8 @@ export function writeTrust(trust: TrustConfig): object {
     thresholds: trust.thresholds,
     provenance: { required, predicateTypes, builderId, buildType, source },
     minimumVersion: trust.minimumVersion,
+    version: trust.version,
+    updates: trust.updates && { signers: trust.updates.signers.map(writeSigner), minSigners: trust.updates.minSigners },
   }
 }
 
@@ -128,6 +134,11 @@ function readMinSigners(field: JsonField): TrustConfig['minSigners'] {
     catalogue: get('catalogue').optional((item) => item.integer(1, SIGNERS)) ?? 1,
     artifacts: get('artifacts').optional((item) => item.integer(1, SIGNERS)) ?? 1,
   }
+}
+
+function readUpdates(field: JsonField): NonNullable<TrustConfig['updates']> {
+  const get = field.object(['signers', 'minSigners'])
+  return { signers: readSigners(get('signers')), minSigners: get('minSigners').optional((item) => item.integer(1, SIGNERS)) ?? 1 }
 }
 
 function readRoots(field: JsonField): unknown {

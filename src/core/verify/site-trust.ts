@@ -7,20 +7,20 @@ export interface SiteTrust {
   readonly catalogue: SignaturePolicy
   readonly artifacts: SignaturePolicy
   readonly provenance: ProvenancePolicy
+  /** Whose signatures change all this; undefined: nobody's. */
+  readonly updates?: SignaturePolicy | undefined
 }
 
 /** @throws {DeliveryError} `policy-missing`, `config-invalid` */
-export function siteTrust({ catalogueSigners, artifactSigners, minSigners, provenance, ...under }: TrustConfig): SiteTrust {
+export function siteTrust({ catalogueSigners, artifactSigners, minSigners, provenance, updates, ...under }: TrustConfig): SiteTrust {
   const { trustedRoot, thresholds } = under
+  const policy = (signers: TrustConfig['catalogueSigners'], least: number, path: string): SignaturePolicy =>
+    requirePolicy(signers, { trustedRoot, thresholds, minSigners: least, path })
   return {
-    catalogue: requirePolicy(catalogueSigners, {
-      trustedRoot,
-      thresholds,
-      minSigners: minSigners.catalogue,
-      path: 'trust.catalogueSigners',
-    }),
-    artifacts: requirePolicy(artifactSigners, { trustedRoot, thresholds, minSigners: minSigners.artifacts, path: 'trust.artifactSigners' }),
+    catalogue: policy(catalogueSigners, minSigners.catalogue, 'trust.catalogueSigners'),
+    artifacts: policy(artifactSigners, minSigners.artifacts, 'trust.artifactSigners'),
     provenance,
+    updates: updates && policy(updates.signers, updates.minSigners, 'trust.updates.signers'),
   }
 }
 

@@ -2,11 +2,12 @@ import { DeliveryError, type Failure } from '../errors.ts'
 import type { Catalogue } from '../manifest/catalogue.ts'
 import { requireSigningTime } from '../manifest/freshness.ts'
 import { parseCatalogue } from '../manifest/parse-catalogue.ts'
-import { parseCatalogueEnvelope } from '../manifest/parse-envelope.ts'
+import { parseCatalogueEnvelope, parseEnvelope, TRUST_UPDATE } from '../manifest/parse-envelope.ts'
+import { parseTrustUpdate, type TrustUpdate } from '../manifest/trust-update.ts'
 import type { Sha256 } from '../model/ids.ts'
 import type { SignatureVerifier } from '../ports.ts'
 import { sha256Of } from './digest.ts'
-import type { SignaturePolicy, SignatureVerdict } from './identity-policy.ts'
+import { requirePolicy, type SignaturePolicy, type SignatureVerdict } from './identity-policy.ts'
 import { requireProvenance, type ProvenancePolicy } from './provenance-policy.ts'
 import type { SiteTrust } from './site-trust.ts'
 
@@ -51,12 +52,45 @@ export interface VouchedCatalogue {
 export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolicy, verifier: SignatureVerifier): Promise<VouchedCatalogue> {
   const { payload, bundles } = parseCatalogueEnvelope(file)
   const payloadSha256 = sha256Of(payload)
-  const { accepted, objection } = await judge(bundles, { of: 'catalogue', subject: payloadSha256, policy, provenance: undefined }, verifier)
+  const verdict = await requireSigned(bundles, { subject: payloadSha256, policy, of: 'catalogue' }, verifier)
+  const catalogue = parseCatalogue(payload)
+  requireSigningTime(catalogue, verdict.signedAtSeconds)
+  return { catalogue, payload, payloadSha256, verdict }
+}
+
+/**
+ * Opens a trust update, and believes it only when enough of those who may change trust now signed it, and enough of those who may from then
+ * on: a mistyped new set shuts nobody out.
+ * @param before undefined: nobody may
+ * @throws {DeliveryError} as `vouchForCatalogue`; `config-invalid`, `policy-missing`
+ */
+export async function vouchForTrustUpdate(
+  file: Uint8Array,
+  before: SignaturePolicy | undefined,
+  verifier: SignatureVerifier,
+): Promise<TrustUpdate> {
+  const { payload, bundles } = parseEnvelope(file, TRUST_UPDATE)
+  const signed = { subject: sha256Of(payload), of: 'trust-update' } as const
+  if (before === undefined) throw new DeliveryError({ code: 'policy-missing', detail: 'nobody may change trust' })
+  await requireSigned(bundles, { ...signed, policy: before }, verifier)
+  const update = parseTrustUpdate(payload)
+  const { signers, minSigners } = update.trust.updates
+  const after = requirePolicy(signers, { ...update.trust, minSigners })
+  // Most updates leave these as they were.
+  if (JSON.stringify(after) !== JSON.stringify(before)) await requireSigned(bundles, { ...signed, policy: after }, verifier)
+  return update
+}
+
+/** The first verdict on bytes that enough of the policy's signers signed themselves. */
+async function requireSigned(
+  bundles: readonly Uint8Array[],
+  signed: Pick<Signed, 'of' | 'subject' | 'policy'>,
+  verifier: SignatureVerifier,
+): Promise<SignatureVerdict> {
+  const { accepted, objection } = await judge(bundles, { ...signed, provenance: undefined }, verifier)
   const [first] = accepted
   if (objection !== undefined || first === undefined) throw objection
-  const catalogue = parseCatalogue(payload)
-  requireSigningTime(catalogue, first.verdict.signedAtSeconds)
-  return { catalogue, payload, payloadSha256, verdict: first.verdict }
+  return first.verdict
 }
 
 /**
@@ -91,7 +125,7 @@ export async function hearArtifact(bundles: readonly Uint8Array[], claim: Artifa
 }
 
 interface Signed {
-  readonly of: 'catalogue' | 'artifact'
+  readonly of: 'catalogue' | 'artifact' | 'trust-update'
   readonly subject: Sha256
   readonly policy: SignaturePolicy
   /** What an attestation has to say to count as much as a signature over the bytes; undefined: none counts. */

@@ -50,7 +50,8 @@ export type PageMessage =
       readonly sha256: Sha256
       readonly piece: number
     }
-  | { readonly type: 'seed-catalogue'; readonly call: number }
+  /** `trust` 0: the catalogue; else the trust update of this number. */
+  | { readonly type: 'seed-catalogue'; readonly call: number; readonly trust: number }
 
 /** The part of the site's configuration that a window needs; the engine has read and checked it. */
 export type SiteFacts = Pick<SiteConfig, 'repository' | 'gateways' | 'mesh'>
@@ -105,6 +106,8 @@ export type EngineMessage =
       readonly type: 'read-catalogue'
       readonly read: number
       readonly source: SourceId
+      /** 0: the catalogue; else the trust update of this number. */
+      readonly trust: number
       readonly limitBytes: number
     }
   | { readonly type: 'read-cancel'; readonly read: number }

@@ -47,7 +47,7 @@ function requestParts(message: Extract<PeerMessage, { readonly requestId: number
     case 'reject':
       return { header: { requestId, a: REJECT_CODES[message.reason], b: message.retryMs }, payload: NO_PAYLOAD }
     case 'catalogue-request':
-      return { header: { requestId, a: message.limitBytes }, payload: NO_PAYLOAD }
+      return { header: { requestId, a: message.limitBytes, b: message.trust }, payload: NO_PAYLOAD }
     case 'catalogue':
       return { header: { requestId, a: message.offset, b: message.totalBytes }, payload: message.bytes }
     case 'end':

@@ -100,11 +100,12 @@ const PARSERS: Parsers = {
     }
   },
   'read-catalogue'(field) {
-    const get = field.object(['read', 'source', 'limitBytes'])
+    const get = field.object(['read', 'source', 'trust', 'limitBytes'])
     return {
       type: 'read-catalogue',
       read: readNumber(get('read')),
       source: readSource(get('source')),
+      trust: get('trust').integer(0),
       limitBytes: get('limitBytes').integer(0, LIMITS.catalogueBytes),
     }
   },

@@ -77,7 +77,7 @@ const PARSERS: Parsers = {
     const get = field.object(['sha256', 'piece'])
     return { type: 'seed-read', call: call(field), sha256: get('sha256').checked(isSha256, DIGEST), piece: get('piece').integer(0) }
   },
-  'seed-catalogue': (field) => ({ type: 'seed-catalogue', call: call(field) }),
+  'seed-catalogue': (field) => ({ type: 'seed-catalogue', call: call(field), trust: field.object(['trust'])('trust').integer(0) }),
 }
 
 function readWindowSource(field: JsonField): WindowSource {

@@ -48,8 +48,8 @@ const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
   [
     MESSAGE_CODES['catalogue-request'],
     (frame) => {
-      requireOnly(frame, ['requestId', 'a'], 0)
-      return { type: 'catalogue-request', requestId: frame.header.requestId, limitBytes: frame.header.a }
+      requireOnly(frame, ['requestId', 'a', 'b'], 0)
+      return { type: 'catalogue-request', requestId: frame.header.requestId, limitBytes: frame.header.a, trust: frame.header.b }
     },
   ],
   [MESSAGE_CODES.catalogue, readCatalogue],

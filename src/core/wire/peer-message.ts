@@ -41,7 +41,8 @@ export type PeerMessage =
   | { readonly type: 'end'; readonly requestId: number }
   | { readonly type: 'cancel'; readonly requestId: number }
   | { readonly type: 'reject'; readonly requestId: number; readonly reason: RejectReason; readonly retryMs: number }
-  | { readonly type: 'catalogue-request'; readonly requestId: number; readonly limitBytes: number }
+  /** `trust` 0: the catalogue; else the trust update of this number. */
+  | { readonly type: 'catalogue-request'; readonly requestId: number; readonly limitBytes: number; readonly trust: number }
   | {
       readonly type: 'catalogue'
       readonly requestId: number

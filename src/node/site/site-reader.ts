@@ -14,6 +14,8 @@ export interface SiteReader {
   readonly place: string
   /** `/catalogue.json` as it stands there; undefined when there is none. Not verified. */
   readCatalogue(signal: AbortSignal): Promise<Uint8Array | undefined>
+  /** `/trust/<version>.json`; undefined when there is none. Not verified. */
+  readTrustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array | undefined>
   /**
    * A small document by its digest.
    * @param document what it should be, named when it is longer than it was signed to be
@@ -25,6 +27,11 @@ export interface SiteReader {
 /** Where a blob lies below the root of the layout. */
 export function blobPath(sha256: Sha256): string {
   return `by-hash/sha256/${sha256}`
+}
+
+/** Where a trust update lies below the root of the layout. */
+export function trustPath(version: number): string {
+  return `trust/${version}.json`
 }
 
 /** @param place a folder, or an `http:`, `https:` or `file:` URL of the layout's root */
@@ -53,6 +60,8 @@ function toReader(place: string, read: ReadDocument): SiteReader {
   return {
     place,
     readCatalogue: (signal) => read('catalogue.json', { document: 'catalogue', limitBytes: LIMITS.catalogueBytes }, signal),
+    readTrustUpdate: (version, signal) =>
+      read(trustPath(version), { document: 'trust-update', limitBytes: LIMITS.trustUpdateBytes }, signal),
     async readBlob(blob, document, signal) {
       const bytes = await read(blobPath(blob.sha256), { document, limitBytes: blob.sizeBytes }, signal)
       if (bytes === undefined) {

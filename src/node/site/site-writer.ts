@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import type { BlobRef } from '../../core/model/artifact.ts'
 import { sha256Of } from '../../core/verify/digest.ts'
-import { errorCode, syncFolder, temporaryName, writeFileDurably } from '../durable-file.ts'
+import { createFileDurably, errorCode, syncFolder, temporaryName, writeFileDurably } from '../durable-file.ts'
 import { readChunks, sha256OfFile } from '../signing/content.ts'
-import { blobPath } from './site-reader.ts'
+import { blobPath, trustPath } from './site-reader.ts'
 
 /**
  * Writes the published layout. Blobs are named by their digest, so until the catalogue names them nobody sees them;
@@ -26,6 +26,8 @@ export interface SiteWriter {
   linkByName(blob: BlobRef, name: { readonly name: string; readonly version: string; readonly filename: string }): Promise<void>
   /** What a load balancer asks for. */
   writeHealth(): Promise<void>
+  /** Adds `/trust/<version>.json`. False when there is one: it stays as it is. */
+  addTrustUpdate(version: number, bytes: Uint8Array): Promise<boolean>
   /** Replaces `/catalogue.json` in one step. */
   writeCatalogue(bytes: Uint8Array): Promise<void>
 }
@@ -56,6 +58,7 @@ export function writeSite(root: string): SiteWriter {
       await rm(temporary, { force: true })
     },
     writeHealth: () => writeFileDurably(join(root, 'healthz'), '{"ok":true,"role":"origin"}\n', { mode: MODE }),
+    addTrustUpdate: (version, bytes) => createFileDurably(join(root, trustPath(version)), bytes, { mode: MODE }),
     writeCatalogue: (bytes) => writeFileDurably(join(root, 'catalogue.json'), bytes, { mode: MODE }),
   }
 }

@@ -50,6 +50,8 @@ function draft({ artifacts, catalogue, trustedRoot }: Claims): TrustConfig {
     thresholds: thresholdsOf([...artifacts, ...catalogue]),
     provenance: provenanceOf(artifacts),
     minimumVersion: 0,
+    version: 0,
+    updates: undefined,
   }
   siteTrust(trust)
   return trust

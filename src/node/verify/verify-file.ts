@@ -7,6 +7,7 @@ import type { Manifest } from '../../core/manifest/manifest.ts'
 import { checkManifest, parseManifest } from '../../core/manifest/parse-manifest.ts'
 import { DEFAULT_MAX_GRACE_SECONDS } from '../../core/manifest/parse-site-config.ts'
 import type { BlobRef } from '../../core/model/artifact.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
 import { readInput } from '../input-file.ts'
@@ -28,6 +29,8 @@ export interface VerifyOptions {
   /** Bundle files over the file. With `sites`, the published bundles count instead. Default: those that lie beside it. */
   readonly bundlePaths?: readonly string[] | undefined
   readonly repository?: string | undefined
+  /** What trust updates deny. Default: nothing. */
+  readonly denied?: readonly Sha256[] | undefined
   /** Lowest catalogue version that is accepted. Default 0. */
   readonly minimumVersion?: number | undefined
   readonly maxGraceSeconds?: number | undefined
@@ -55,6 +58,7 @@ export interface ListedFile {
  */
 export async function verifyFile(options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
   const file = await digestOf(options.file, signal)
+  requireNotDenied(options, file.sha256)
   const verifier = options.verifier ?? createSigstoreVerifier()
   if (options.sites.length === 0) {
     const paths = options.bundlePaths ?? [...bundlesBeside(options.file), ...bundlesOfDigest(options.file, file.sha256)]
@@ -77,7 +81,9 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
     },
     signal,
   )
+  requireNotDenied(options, found.payloadSha256)
   const entry = await findEntry(found, { file, filename: basename(options.file) }, signal)
+  requireNotDenied(options, entry.manifest.sha256)
   const manifest = await readManifest(found, entry, signal)
   if (manifest.sizeBytes !== file.sizeBytes) {
     throw new DeliveryError({ code: 'artifact-size', expectedBytes: manifest.sizeBytes, actualBytes: file.sizeBytes })
@@ -85,6 +91,10 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
   const bundles = await Promise.all(manifest.bundles.map((bundle) => found.site.readBlob(bundle, 'bundle', signal)))
   const verdicts = await vouchForArtifact(bundles, { artifact: file.sha256, trust: options.trust }, verifier)
   return { file, listed: { entry, manifest, found }, verdicts }
+}
+
+function requireNotDenied({ denied = [] }: VerifyOptions, sha256: Sha256): void {
+  if (denied.includes(sha256)) throw new DeliveryError({ code: 'artifact-denied', sha256 })
 }
 
 async function digestOf(path: string, signal: AbortSignal): Promise<BlobRef> {

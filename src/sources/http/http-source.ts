@@ -1,4 +1,5 @@
 import { DeliveryError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
 import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { CatalogueSource, Source, Tier } from '../../core/ports.ts'
@@ -12,6 +13,14 @@ export interface HttpSource extends Source, CatalogueSource {
 }
 
 const CDN_RUN_PIECES = 16
+
+/** A file that is not named by its digest, so that its length is not known beforehand. */
+interface NamedLimit {
+  readonly document: 'catalogue' | 'trust-update'
+  readonly limitBytes: number
+}
+
+const TRUST_UPDATE: NamedLimit = { document: 'trust-update', limitBytes: LIMITS.trustUpdateBytes }
 
 /**
  * A CDN origin or a LAN gateway that serves the published layout. One request per read: no retry, no timer of its own.
@@ -32,16 +41,16 @@ export function createHttpSource(options: HttpSourceOptions): HttpSource {
     yield* readBody(rest, { expectedBytes: range.end - range.start, ending }, signal)
   }
 
-  const readCatalogue = async (limitBytes: number, signal: AbortSignal): Promise<Uint8Array> => {
+  const readNamed = async (path: string, limit: NamedLimit, signal: AbortSignal): Promise<Uint8Array> => {
     const startedMs = clock.monotonicMs()
-    const response = await request('catalogue.json', undefined, signal)
+    const response = await request(path, undefined, signal)
     const rest = { source: id, clock, startedMs, response }
     await requireCatalogueAnswer(rest)
     const chunks: Uint8Array[] = []
     let length = 0
     for await (const chunk of readBody(rest, { expectedBytes: undefined, ending: 'any' }, signal)) {
       length += chunk.length
-      if (length > limitBytes) throw new DeliveryError({ code: 'format-oversized', document: 'catalogue', limitBytes })
+      if (length > limit.limitBytes) throw new DeliveryError({ code: 'format-oversized', ...limit })
       chunks.push(chunk)
     }
     return concatenate(chunks, length)
@@ -52,7 +61,8 @@ export function createHttpSource(options: HttpSourceOptions): HttpSource {
     tier,
     maxRunPieces: options.maxRunPieces ?? (tier === 'gateway' ? 1 : CDN_RUN_PIECES),
     read,
-    readCatalogue,
+    readCatalogue: (limitBytes, signal) => readNamed('catalogue.json', { document: 'catalogue', limitBytes }, signal),
+    readTrustUpdate: (version, signal) => readNamed(`trust/${version}.json`, TRUST_UPDATE, signal),
     isOffered: () => true,
   }
 }

@@ -20,5 +20,10 @@ export function createMeshSource(id: SourceId, session: PeerSession): Source {
 
 /** The same peer as somewhere to get the signed catalogue from. */
 export function createMeshCatalogueSource(id: SourceId, session: PeerSession): CatalogueSource {
-  return { id, tier: 'mesh', readCatalogue: (limitBytes, signal) => session.readCatalogue(limitBytes, signal) }
+  return {
+    id,
+    tier: 'mesh',
+    readCatalogue: (limitBytes, signal) => session.readCatalogue(limitBytes, signal),
+    readTrustUpdate: (version, signal) => session.readTrustUpdate(version, signal),
+  }
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../core/ports.ts'
 import { encodePeerMessage } from '../../core/wire/encode-peer-message.ts'
 import { parsePeerMessage } from '../../core/wire/parse-peer-message.ts'
 import type { ByeReason, PeerMessage } from '../../core/wire/peer-message.ts'
-import { CatalogueRequests } from './catalogue-requests.ts'
+import { CatalogueRequests, type Wanted } from './catalogue-requests.ts'
 import { Downloads } from './downloads.ts'
 import { startHandshake, type Handshake } from './handshake.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -57,6 +57,7 @@ export interface PeerSession {
   /** As `Source.read`; the range is one piece, or the whole blob. `source-missing` too where the peer has it cut otherwise. */
   read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
+  readTrustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array>
   /** Tells the peer of a piece that is new here, or of all that is kept of the blob. */
   announce(digest: Sha256, piece: PieceIndex | undefined): void
   /** Something says that the peer is gone: asks it, and closes the link when no answer comes soon. */
@@ -184,8 +185,16 @@ class Session implements PeerSession {
   }
 
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#readNamed({ trust: 0, limitBytes: Math.min(limitBytes, LIMITS.catalogueBytes) }, signal)
+  }
+
+  readTrustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#readNamed({ trust: version, limitBytes: LIMITS.trustUpdateBytes }, signal)
+  }
+
+  #readNamed(wanted: Wanted, signal: AbortSignal): Promise<Uint8Array> {
     if (!this.isOpen) return Promise.reject(new DeliveryError({ code: 'peer-closed', detail: 'the session is over' }))
-    return this.#catalogues.read(Math.min(limitBytes, LIMITS.catalogueBytes), signal)
+    return this.#catalogues.read(wanted, signal)
   }
 
   announce(digest: Sha256, piece: PieceIndex | undefined): void {
@@ -283,7 +292,7 @@ class Session implements PeerSession {
       case 'cancel':
         return this.#uploads.onCancel(message.requestId)
       case 'catalogue-request':
-        return this.#uploads.onCatalogueRequest(message.requestId, message.limitBytes)
+        return this.#uploads.onCatalogueRequest(message)
     }
   }
 

@@ -18,6 +18,8 @@ export interface SeedStore {
   readPiece(digest: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array | undefined>
   /** The newest catalogue that this browser has verified, as served. */
   catalogue(signal: AbortSignal): Promise<Uint8Array | undefined>
+  /** An accepted trust update, as served. */
+  trustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 /** Has nothing: a peer that only takes. */
@@ -26,4 +28,5 @@ export const emptySeedStore: SeedStore = {
   pieces: () => undefined,
   readPiece: async () => undefined,
   catalogue: async () => undefined,
+  trustUpdate: async () => undefined,
 }

@@ -38,6 +38,16 @@ interface Upload {
   movedAtMs: number
 }
 
+/** A request for the catalogue or a trust update. */
+interface Named {
+  readonly requestId: number
+  bytes: Uint8Array | undefined
+  offset: number
+}
+
+/** The catalogue and one trust update: whoever wants to know asks for both at once. */
+const NAMED_REQUESTS = 2
+
 /** The serving half of a session: answers one peer from the store, as far as its credit and our queue allow. */
 export class Uploads {
   readonly #options: UploadOptions
@@ -45,8 +55,8 @@ export class Uploads {
   /** Topics opened so far, the closed ones included. */
   #opened = 0
   readonly #open = new Map<number, Upload>()
-  #catalogue: { readonly requestId: number; readonly bytes: Uint8Array; offset: number } | undefined
-  #isReadingCatalogue = false
+  /** Requests for the catalogue and for trust updates, oldest first. */
+  #named: Named[] = []
   /** When anything last went to this peer, or it first asked. */
   #movedAtMs = 0
   readonly #over = new AbortController()
@@ -116,20 +126,23 @@ export class Uploads {
     if (this.#open.has(requestId)) this.#finish(requestId, { type: 'end', requestId })
   }
 
-  onCatalogueRequest(requestId: number, limitBytes: number): void {
-    if (this.#isReadingCatalogue || this.#catalogue !== undefined) return this.#reject(requestId, 'busy')
-    this.#isReadingCatalogue = true
-    this.#options.store.catalogue(this.#over.signal).then(
+  onCatalogueRequest({ requestId, limitBytes, trust }: Extract<PeerMessage, { readonly type: 'catalogue-request' }>): void {
+    if (this.#named.length >= NAMED_REQUESTS) return this.#reject(requestId, 'busy')
+    const named: Named = { requestId, bytes: undefined, offset: 0 }
+    this.#named.push(named)
+    const giveUp = (reason: RejectReason): void => {
+      this.#named = this.#named.filter((one) => one !== named)
+      this.#reject(requestId, reason)
+    }
+    const { store } = this.#options
+    const reading = trust === 0 ? store.catalogue(this.#over.signal) : store.trustUpdate(trust, this.#over.signal)
+    reading.then(
       (bytes) => {
-        this.#isReadingCatalogue = false
-        if (bytes === undefined || bytes.length === 0 || bytes.length > limitBytes) return this.#reject(requestId, 'absent')
-        this.#catalogue = { requestId, bytes, offset: 0 }
+        if (bytes === undefined || bytes.length === 0 || bytes.length > limitBytes) return giveUp('absent')
+        named.bytes = bytes
         this.pump()
       },
-      () => {
-        this.#isReadingCatalogue = false
-        this.#reject(requestId, 'failed')
-      },
+      () => giveUp('failed'),
     )
   }
 
@@ -137,7 +150,7 @@ export class Uploads {
   pump(): void {
     if (this.#over.signal.aborted) return
     for (const upload of this.#open.values()) this.#pumpOne(upload)
-    this.#pumpCatalogue()
+    this.#pumpNamed()
   }
 
   /** Gives up requests that hold a slot and do not move. No fault of the peer's: its line or its disk may be slow. Called now and then. */
@@ -196,16 +209,18 @@ export class Uploads {
     if (upload.offset === bytes.length) this.#finish(requestId, { type: 'end', requestId })
   }
 
-  #pumpCatalogue(): void {
-    const current = this.#catalogue
-    while (current !== undefined && current.offset < current.bytes.length) {
-      const chunk = current.bytes.subarray(current.offset, current.offset + FRAME_PAYLOAD_BYTES)
-      if (this.#options.bufferedBytes() + chunk.length > HIGH_WATER_BYTES) return
-      const { requestId, offset } = current
-      this.#options.send({ type: 'catalogue', requestId, offset, totalBytes: current.bytes.length, bytes: chunk })
-      current.offset += chunk.length
+  #pumpNamed(): void {
+    for (const named of this.#named) {
+      const { requestId, bytes } = named
+      if (bytes === undefined) continue
+      while (named.offset < bytes.length) {
+        const chunk = bytes.subarray(named.offset, named.offset + FRAME_PAYLOAD_BYTES)
+        if (this.#options.bufferedBytes() + chunk.length > HIGH_WATER_BYTES) return
+        this.#options.send({ type: 'catalogue', requestId, offset: named.offset, totalBytes: bytes.length, bytes: chunk })
+        named.offset += chunk.length
+      }
+      this.#named = this.#named.filter((one) => one !== named)
     }
-    this.#catalogue = undefined
   }
 
   #giveUp(requestId: number): void {

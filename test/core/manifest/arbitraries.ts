@@ -158,6 +158,8 @@ export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
     provenance,
     refresh: optional(fc.record({ url: baseUrl, root: fc.constant({ signed: { version: 1 } }) })),
     minimumVersion: seconds,
+    version: fc.nat(),
+    updates: optional(fc.record({ signers: fc.tuple(signer), minSigners: fc.constant(1) })),
   }),
   maxGraceSeconds: seconds,
 })

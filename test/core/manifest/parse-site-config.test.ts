@@ -29,6 +29,8 @@ test('a site needs a name and a signer; all else has a default that reaches out 
       minSigners: { catalogue: 1, artifacts: 1 },
       provenance: ANY_PROVENANCE,
       minimumVersion: 0,
+      version: 0,
+      updates: undefined,
     },
     maxGraceSeconds: 604_800,
   })

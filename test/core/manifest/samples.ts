@@ -89,6 +89,11 @@ export function sampleConfig(changes: Partial<SiteConfig> = {}): SiteConfig {
       minSigners: { catalogue: 1, artifacts: 2 },
       provenance: { ...ANY_PROVENANCE, required: true, builderId: { workflow: 'https://ci.example/build.yml', refs: 'tags' } },
       minimumVersion: 1_700_000_000,
+      version: 3,
+      updates: {
+        signers: [signer, { kind: 'key', publicKeyPem: '-----BEGIN PUBLIC KEY-----\nBBBB\n-----END PUBLIC KEY-----\n' }],
+        minSigners: 2,
+      },
     },
     maxGraceSeconds: 172_800,
     ...changes,

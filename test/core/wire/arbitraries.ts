@@ -21,7 +21,7 @@ const bytes = fc.uint8Array({ maxLength: 64 })
 const tier = fc.constantFrom('cdn', 'gateway', 'mesh')
 const flag = fc.boolean()
 
-const document = fc.constantFrom<DocumentKind>('catalogue', 'manifest', 'piece-list', 'bundle', 'site-config', 'statement')
+const document = fc.constantFrom<DocumentKind>('catalogue', 'manifest', 'piece-list', 'bundle', 'site-config', 'statement', 'trust-update')
 const mismatch = { expected: sha256, actual: sha256 }
 const detail = { detail: text }
 
@@ -57,7 +57,7 @@ const byCode = (
   'identity-mismatch': fc.record({ code: is('identity-mismatch'), expected: text, actual: text }),
   'subject-mismatch': fc.record({ code: is('subject-mismatch'), expected: sha256, ...detail }),
   'provenance-refused': fc.record({ code: is('provenance-refused'), ...detail }),
-  'signature-missing': fc.record({ code: is('signature-missing'), subject: fc.constantFrom('catalogue', 'artifact') }),
+  'signature-missing': fc.record({ code: is('signature-missing'), subject: fc.constantFrom('catalogue', 'artifact', 'trust-update') }),
   'signers-too-few': fc.record({ code: is('signers-too-few'), needed: count, found: count }),
   'catalogue-rollback': fc.record({ code: is('catalogue-rollback'), floor: count, offered: count }),
   'catalogue-equivocation': fc.record({ code: is('catalogue-equivocation'), version: count, known: sha256, offered: sha256 }),
@@ -189,7 +189,7 @@ const pageMessages: ByType<PageMessage> = {
   'read-end': fc.record({ type: is('read-end'), read: count }),
   'read-failed': fc.record({ type: is('read-failed'), read: count, failure }),
   'seed-read': fc.record({ type: is('seed-read'), call: count, sha256, piece: number }),
-  'seed-catalogue': fc.record({ type: is('seed-catalogue'), call: count }),
+  'seed-catalogue': fc.record({ type: is('seed-catalogue'), call: count, trust: count }),
 }
 
 const site = fc.record({
@@ -234,7 +234,7 @@ const engineMessages: ByType<EngineMessage> = {
   failed: fc.record({ type: is('failed'), call: count, failure: fc.oneof(failure, is('cancelled')) }),
   needs: fc.record({ type: is('needs'), arePeersWanted: flag, artifacts: fc.array(sha256, { maxLength: 3 }) }),
   read: blob.chain((wanted) => fc.record({ type: is('read'), read: count, source, blob: is(wanted), range: range(wanted.sizeBytes) })),
-  'read-catalogue': fc.record({ type: is('read-catalogue'), read: count, source, limitBytes: fc.nat(2 * 1024 * 1024) }),
+  'read-catalogue': fc.record({ type: is('read-catalogue'), read: count, source, trust: count, limitBytes: fc.nat(2 * 1024 * 1024) }),
   'read-cancel': fc.record({ type: is('read-cancel'), read: count }),
   banned: fc.record({ type: is('banned'), source }),
   seedable: fc.record({ type: is('seedable'), blobs: fc.array(seedable, { maxLength: 3 }) }),

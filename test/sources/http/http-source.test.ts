@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../../src/core/limits.ts'
 import { toSourceId } from '../../../src/core/model/ids.ts'
 import { createHttpSource, type HttpSource } from '../../../src/sources/http/http-source.ts'
 import type { HttpSourceOptions } from '../../../src/sources/http/http-options.ts'
@@ -192,6 +193,21 @@ test('stops reading a catalogue that is too big', async () => {
   const failure = await expectFailure(source().readCatalogue(CATALOGUE.length - 1, never), ['format-oversized'])
   expect(failure).toEqual({ code: 'format-oversized', document: 'catalogue', limitBytes: CATALOGUE.length - 1 })
   expect(await source().readCatalogue(CATALOGUE.length, never)).toEqual(CATALOGUE)
+})
+
+test('reads a trust update by its number, says so when there is none, and stops reading one that does not end', async () => {
+  const update = new Uint8Array(LIMITS.trustUpdateBytes).fill(7)
+  const files = new Map([
+    ['/trust/1.json', update],
+    ['/trust/3.json', new Uint8Array(LIMITS.trustUpdateBytes + 1)],
+  ])
+  const site = await startFaultOrigin({ blobs: [], files })
+  const reader = source({ baseUrl: site.baseUrl })
+  expect(await reader.readTrustUpdate(1, never)).toEqual(update)
+  await expectFailure(reader.readTrustUpdate(2, never), ['source-missing'])
+  const failure = await expectFailure(reader.readTrustUpdate(3, never), ['format-oversized'])
+  expect(failure).toEqual({ code: 'format-oversized', document: 'trust-update', limitBytes: LIMITS.trustUpdateBytes })
+  await site.close()
 })
 
 test.each(['html', 'missing', 'unavailable', 'redirect', 'no-content'] as const)(

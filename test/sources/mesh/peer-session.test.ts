@@ -208,6 +208,17 @@ describe('reading', () => {
     expect(await failureIn(asking.readCatalogue(1000, never))).toBe('source-missing')
   })
 
+  test('a trust update comes beside it, by its number, or is said not to be there', async () => {
+    let give = (_bytes: Uint8Array): void => undefined
+    const slow = new Promise<Uint8Array>((done) => (give = done))
+    const { asking } = await openPair(createVirtualClock(), {}, { store: { ...STORE, catalogue: () => slow } })
+    const catalogue = asking.readCatalogue(LIMITS.catalogueBytes, never)
+    expect(sha256Of(await asking.readTrustUpdate(7, never))).toBe(sha256Of(seededBytes(7, 100_000)))
+    expect(await failureIn(asking.readTrustUpdate(8, never))).toBe('source-missing')
+    give(seededBytes(4, 200_000))
+    expect(sha256Of(await catalogue)).toBe(sha256Of(seededBytes(4, 200_000)))
+  })
+
   test('a goodbye ends every read at once', async () => {
     const clock = createVirtualClock()
     const store = { ...STORE, readPiece: () => new Promise<Uint8Array>(() => undefined) }
