@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { Readable, pipeline } from 'node:stream'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { isHostileBody, sendHostileBody, type HostileBody } from './hostile-body.ts'
@@ -47,6 +47,8 @@ export interface FaultOrigin {
   }[]
   /** Bodies that were cut off by the client. */
   readonly cancelled: number
+  /** What left on all connections, headers and all. */
+  readonly sentBytes: number
   close(): Promise<void>
 }
 
@@ -68,6 +70,8 @@ export async function startFaultOrigin(content: {
     const fault = origin.faultAt.test(path) ? origin.fault : 'none'
     answer({ request, response, bytes: files.get(path), origin, fault, onCancelled })
   })
+  const sockets: Socket[] = []
+  server.on('connection', (socket) => void sockets.push(socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = addressOf(server.address())
   const origin: FaultOrigin = {
@@ -80,6 +84,9 @@ export async function startFaultOrigin(content: {
     requests,
     get cancelled() {
       return cancelled
+    },
+    get sentBytes() {
+      return sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
     },
     close: () =>
       new Promise<void>((resolve) => {
