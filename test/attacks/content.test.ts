@@ -160,7 +160,7 @@ describe('co06.bomb: what unpacks to far more than was asked for', () => {
   })
 })
 
-describe('co07.redirect', () => {
+describe('co07.redirect: a redirect', () => {
   test('to another host: that host never hears of it, and the origin is named', async () => {
     const { evil, honest, machine, start, sha256 } = await attacked(several, 'redirect')
     evil.redirectTo = honest.baseUrl

@@ -106,8 +106,8 @@ describe('tr01.arbitrary: other bytes of the right size', () => {
   })
 })
 
-describe('tr10.endless-metadata in a browser', () => {
-  test('a catalogue without end, or one that unpacks to far too much, is left at its limit, and costs neither the download nor memory', async () => {
+describe('tr10.endless-metadata in a browser: a catalogue', () => {
+  test('without end, or one that unpacks to far too much, is left at its limit, and costs neither the download nor memory', async () => {
     const usual = await growthOfDownload()
     for (const fault of ['endless', 'bomb'] as const) {
       attackWith(evil, fault, /catalogue\.json$/)
@@ -178,8 +178,8 @@ describe.each<readonly [string, readonly (readonly [OriginFault, string])[]]>([
   })
 })
 
-describe('co10.headers', () => {
-  test('an artifact with a script never runs, however a page comes to it', async () => {
+describe('co10.headers: an artifact that would run', () => {
+  test('never does, however a page comes to it', async () => {
     const page = await openSite(honest)
     const [site] = sites
     if (site === undefined) throw new Error('no site is open')
@@ -236,8 +236,8 @@ async function embedEverywhere(url: string): Promise<void> {
   ])
 }
 
-describe('co12.tamper-after-verify', () => {
-  test('what was rewritten after it was verified is not handed over: its piece is fetched again, for the page and for the worker', async () => {
+describe('co12.tamper-after-verify: a file that is rewritten after it was verified', () => {
+  test('is not handed over: its piece is fetched again, for the page and for the worker', async () => {
     const site = await startSite(publication)
     sites.push(site)
     const page = await openPortal(chromium.browser, site.url)
@@ -253,7 +253,7 @@ describe('co12.tamper-after-verify', () => {
     }
   })
 
-  test('a file that a page holds while somebody rewrites it cannot be read any more', async () => {
+  test('cannot be read any more by a page that holds it', async () => {
     const page = await openSite(honest)
     expect(await download(page, 'agent')).toMatchObject(deliveredAgent())
     expect(await page.evaluate(rewriteKept, { sizeBytes: FILES.agent.sizeBytes, at: 0 })).toBe(1)
