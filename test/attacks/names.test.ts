@@ -18,7 +18,24 @@ vi.setConfig({ testTimeout: Math.max(60_000, RUNS) })
 const PARTS = [
   ['../', '..\\', '/', '\\', '..', '.', './', '~', 'c:', '\\\\?\\', '%2e%2e%2f', '%00', '%', '+'],
   ['\r\n', '\r', '\n', '\0', '\t', '"', "'", ';', '=', '`', '$(x)', '|', '<script>', '>', '*', '?', '#', '&', ':'],
-  ['\u202E', '\u202A', '\u2066', '\u2069', '\u200E', '\u200B', '\uFEFF', '\u2028', '\u0085', '\u007F', '\uD800', '\uDC00', '\uE000'],
+  [
+    '\u202E',
+    '\u202A',
+    '\u2066',
+    '\u2069',
+    '\u200E',
+    '\u200B',
+    '\uFEFF',
+    '\u2028',
+    '\u0085',
+    '\u007F',
+    '\uD800',
+    '\uDC00',
+    '\uE000',
+    '\u3164',
+    '\u2065',
+    '\u034F',
+  ],
   ['CON', 'nul', 'com1', 'COM¹', 'lpt9', 'aux.', 'prn ', 'conin$', ' ', '  ', '\u00A0', '\u3000', '／', '．．', '‥'],
   ['a', 'agent', '.tar.gz', '.exe', 'fdp.exe', 'é', 'é', '安装', '😀', 'ß', 'İ', 'x'.repeat(120)],
 ].flat()
@@ -28,7 +45,8 @@ const name = fc.oneof(
 )
 const SHA256 = toSha256('5'.repeat(64))
 const SCOPE = 'https://portal.example/'
-const DANGEROUS = /[\p{Cc}\p{Cs}\p{Co}/\\:*?"<>|\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/u
+const DANGEROUS =
+  /[\p{Cc}\p{Cs}\p{Co}\u034F/\\:*?"<>|\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\u115F\u1160\u3164\uFFA0\uFFF0-\uFFFB\u{E0000}-\u{E0FFF}]/u
 const DEVICES = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)/i
 
 test('co11.names: of 100,000 hostile names each is refused by the manifest, or is one plain file wherever it is written', () => {
