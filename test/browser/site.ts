@@ -45,13 +45,26 @@ export interface Publication {
   remove(): Promise<void>
 }
 
-/**
- * Publishes three files, signed by a key unless another signer is given.
- * @param terms how soon pages ask for a newer catalogue, by default in an hour; and by whose clock
- */
-export async function publishFiles(
-  terms: { readonly refreshSeconds?: number; readonly clock?: Clock; readonly signer?: PublishSigner } = {},
-): Promise<Publication> {
+/** Another file to publish, of a type that its publisher claims. */
+interface MoreFile {
+  readonly filename: string
+  readonly content: string
+  readonly mediaType: string
+}
+
+interface PublicationTerms {
+  /** How soon pages ask for a newer catalogue. Default: in an hour. */
+  readonly refreshSeconds?: number
+  /** Whose time it is published at. */
+  readonly clock?: Clock
+  /** Default: a key. */
+  readonly signer?: PublishSigner
+  readonly more?: readonly MoreFile[]
+}
+
+/** Publishes three files and whatever else is wanted. */
+export async function publishFiles(terms: PublicationTerms = {}): Promise<Publication> {
+  const { more = [], ...when } = terms
   const dir = await mkdtemp(join(tmpdir(), 'sealift-site-'))
   const [inbox, siteDir] = [join(dir, 'inbox'), join(dir, 'site')]
   await mkdir(inbox)
@@ -62,15 +75,17 @@ export async function publishFiles(
     digests[name] = sha256Of(bytes)
     await writeFile(join(inbox, filename), bytes)
   }
+  for (const { filename, content } of more) await writeFile(join(inbox, filename), content)
+  const types = Object.fromEntries(more.map(({ filename, mediaType }) => [filename, { mediaType }]))
   await writeFile(
     join(inbox, 'sealift.publish.json'),
-    JSON.stringify({ schema: 1, files: { [FILES.notes.filename]: { aliases: [ALIAS] } } }),
+    JSON.stringify({ schema: 1, files: { [FILES.notes.filename]: { aliases: [ALIAS] }, ...types } }),
   )
   const files = await generateSigningKey(join(dir, 'key'))
   const signer = terms.signer ?? keySigner(await readSigningKey(files.privateKeyPath))
   const publishNow = async (denied: readonly Name[]): Promise<void> => {
     const digest = (name: Name): Sha256 => toSha256(digests[name])
-    const what = { dir: inbox, site: siteDir, repository: REPOSITORY, denied: denied.map(digest), ...terms, signer }
+    const what = { dir: inbox, site: siteDir, repository: REPOSITORY, denied: denied.map(digest), ...when, signer }
     await publish(what, new AbortController().signal)
   }
   await publishNow([])
@@ -135,6 +150,8 @@ export interface SiteChoices {
   readonly artifactSigner?: string
   /** Default: none. */
   readonly minimumVersion?: number
+  /** Where the portal says that artifacts are. Default: its CDN. */
+  readonly origins?: readonly { readonly id: string; readonly url: string }[]
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -164,7 +181,7 @@ export async function startSite(publication: Publication, choices: SiteChoices =
   }
   files.set('/sealift.json', {
     type: 'application/json',
-    body: JSON.stringify({ schema: 1, repository: REPOSITORY, origins: [{ id: 'cdn', url: cdn.url }], trust }),
+    body: JSON.stringify({ schema: 1, repository: REPOSITORY, origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }], trust }),
   })
   const requests: { path: string; status: number }[] = []
   const portal = await startSwitchableServer((request, response) => {

@@ -74,7 +74,7 @@ describe('an artifact is refused and nothing of it kept when', () => {
     await expectRefusal(await publishedAs(await make()), code)
   })
 
-  test('its pieces are right and its whole is not', async () => {
+  test('co08.piece-list: its pieces are right and its whole is not', async () => {
     await expectRefusal(await publishedWithForgedPieces(), 'artifact-digest')
   })
 

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { Readable, pipeline } from 'node:stream'
 import { sha256Of } from '../../src/core/verify/digest.ts'
+import { isHostileBody, sendHostileBody, type HostileBody } from './hostile-body.ts'
 
 /** How an origin misbehaves. Each is a way that a real server, cache or captive portal has been seen to fail. */
 export type OriginFault =
@@ -9,6 +10,7 @@ export type OriginFault =
   | 'html'
   | 'html-206'
   | 'wrong-content-range'
+  | 'wrong-total'
   | 'hidden-content-range'
   | 'short-body'
   | 'long-body'
@@ -19,16 +21,21 @@ export type OriginFault =
   | 'no-content'
   | 'reset'
   | 'redirect'
+  | 'redirect-loop'
+  | 'not-satisfiable'
   | 'range-ignored'
   | 'range-ignored-other-length'
   | 'multipart'
   | 'silent'
+  | HostileBody
 
 export interface FaultOrigin {
   /** Ends in `/`. */
   readonly baseUrl: string
   readonly host: string
   fault: OriginFault
+  /** Paths at which it fails; at all others it is honest. Default: all. */
+  faultAt: RegExp
   /** Sent with `unavailable`. */
   retryAfter: string
   /** Where `redirect` leads to, a base URL. */
@@ -40,6 +47,8 @@ export interface FaultOrigin {
   }[]
   /** Bodies that were cut off by the client. */
   readonly cancelled: number
+  /** What left on all connections, headers and all. */
+  readonly sentBytes: number
   close(): Promise<void>
 }
 
@@ -61,19 +70,26 @@ export async function startFaultOrigin(content: {
     const onCancelled = (): void => {
       cancelled++
     }
-    answer({ request, response, bytes: files.get(path), origin, onCancelled })
+    const fault = origin.faultAt.test(path) ? origin.fault : 'none'
+    answer({ request, response, bytes: files.get(path), origin, fault, onCancelled })
   })
+  const sockets: Socket[] = []
+  server.on('connection', (socket) => void sockets.push(socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = addressOf(server.address())
   const origin: FaultOrigin = {
     baseUrl: `http://127.0.0.1:${port}/`,
     host: `127.0.0.1:${port}`,
     fault: 'none',
+    faultAt: /^/,
     retryAfter: '7',
     redirectTo: '',
     requests,
     get cancelled() {
       return cancelled
+    },
+    get sentBytes() {
+      return sockets.reduce((sum, socket) => sum + socket.bytesWritten, 0)
     },
     close: () =>
       new Promise<void>((resolve) => {
@@ -89,6 +105,7 @@ interface Exchange {
   readonly response: ServerResponse
   readonly bytes: Uint8Array | undefined
   readonly origin: FaultOrigin
+  readonly fault: OriginFault
   readonly onCancelled: () => void
 }
 
@@ -98,9 +115,9 @@ const CORS = {
 }
 
 function answer(exchange: Exchange): void {
-  const { request, response, bytes, origin } = exchange
+  const { request, response, bytes, origin, fault } = exchange
   const page = '<!doctype html><title>Please sign in</title>'
-  switch (origin.fault) {
+  switch (fault) {
     case 'reset':
       request.socket.resetAndDestroy()
       return
@@ -121,15 +138,25 @@ function answer(exchange: Exchange): void {
     case 'redirect':
       response.writeHead(302, { ...CORS, location: new URL((request.url ?? '/').slice(1), origin.redirectTo).href }).end()
       return
+    case 'redirect-loop':
+      response.writeHead(302, { ...CORS, location: request.url }).end()
+      return
+    case 'not-satisfiable':
+      response.writeHead(416, { ...CORS, 'content-range': `bytes */${bytes?.length ?? 0}` }).end()
+      return
     default:
       if (bytes === undefined) response.writeHead(404, CORS).end()
       else serve(exchange, bytes)
   }
 }
 
-function serve({ request, response, origin, onCancelled }: Exchange, bytes: Uint8Array): void {
-  const { fault } = origin
+function serve({ request, response, fault, onCancelled }: Exchange, bytes: Uint8Array): void {
   const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')
+  if (isHostileBody(fault)) {
+    const range = match === null ? undefined : { start: Number(match[1]), end: Number(match[2]) + 1 }
+    sendHostileBody({ response, fault, bytes, range, headers: CORS })
+    return
+  }
   if (match === null || fault.startsWith('range-ignored')) {
     const body = fault === 'range-ignored-other-length' ? bytes.subarray(0, bytes.length - 1) : bytes
     sendBody({ response, fault, body, status: 200, headers: {}, onCancelled })
@@ -138,7 +165,8 @@ function serve({ request, response, origin, onCancelled }: Exchange, bytes: Uint
   const [start, end] = [Number(match[1]), Number(match[2]) + 1]
   const shift = fault === 'wrong-content-range' ? 1 : 0
   const headers: Record<string, string> = {}
-  if (fault !== 'hidden-content-range') headers['content-range'] = `bytes ${start + shift}-${end - 1 + shift}/${bytes.length}`
+  const total = bytes.length + (fault === 'wrong-total' ? 1 : 0)
+  if (fault !== 'hidden-content-range') headers['content-range'] = `bytes ${start + shift}-${end - 1 + shift}/${total}`
   if (fault === 'html-206') headers['content-type'] = 'text/html'
   if (fault === 'multipart') headers['content-type'] = 'multipart/byteranges; boundary=x'
   sendBody({ response, fault, body: bytes.subarray(start, end), status: 206, headers, onCancelled })

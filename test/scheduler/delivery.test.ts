@@ -175,7 +175,7 @@ test('rejects with the abort reason itself, not a wrapper', async () => {
   expect(await work).toBe(reason)
 })
 
-test('a trickle of 10 kB/s is helped out after a second', async () => {
+test('tr12.slow-10kBps: a trickle of 10 kB/s is helped out after a second', async () => {
   const room = createRoom()
   room.set.replace([
     room.source('cdn-1', 'cdn', { bytesPerSecond: 10_000, chunkBytes: 1000 }),

@@ -138,7 +138,8 @@ async function identityRows(sigstore: OfflineSigstore): Promise<readonly Row[]> 
   }
   const rows: Row[] = []
   for (const [name, options] of Object.entries(lookAlikes)) {
-    rows.push({ name: `an identity with ${name}`, bundle: await sigstore.signBlob(ARTIFACT, options), expected: 'identity-mismatch' })
+    const bundle = await sigstore.signBlob(ARTIFACT, options)
+    rows.push({ name: `an identity with ${name}`, attack: 'look-alike', bundle, expected: 'identity-mismatch' })
   }
   const bundle = await sigstore.signBlob(ARTIFACT)
   const patterns: Readonly<Record<string, Partial<{ identity: string; issuer: string }>>> = {
@@ -151,7 +152,7 @@ async function identityRows(sigstore: OfflineSigstore): Promise<readonly Row[]> 
   }
   for (const [name, wanted] of Object.entries(patterns)) {
     const signers: readonly Signer[] = [{ kind: 'certificate', identity: IDENTITY, issuer: ISSUER, ...wanted }]
-    rows.push({ name: `a policy whose identity ${name}`, bundle, signers, expected: 'identity-mismatch' })
+    rows.push({ name: `a policy whose identity ${name}`, attack: 'look-alike', bundle, signers, expected: 'identity-mismatch' })
   }
   const stranger: Signer = { kind: 'certificate', identity: 'https://github.com/other', issuer: ISSUER }
   const keyed: Signer = { kind: 'key', publicKeyPem: publicPem(newKey()) }
@@ -162,6 +163,7 @@ async function identityRows(sigstore: OfflineSigstore): Promise<readonly Row[]> 
     { name: 'none of several signers', bundle, signers: [stranger, keyed], expected: 'identity-mismatch' },
     {
       name: 'the identity of one signer with the issuer of another',
+      attack: 'look-alike',
       bundle,
       signers: [
         { kind: 'certificate', identity: IDENTITY, issuer: 'https://other.test' },
@@ -192,6 +194,7 @@ async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[
     ...(await Promise.all(
       Object.entries(statementsThatDoNotVouch(about)).map(async ([name, changed]): Promise<Row> => ({
         name,
+        attack: 'other-subject',
         bundle: await attest(changed),
         expected: 'provenance-refused',
       })),
@@ -201,14 +204,36 @@ async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[
       bundle: `${JSON.stringify(await attest({ predicateType: 'https://slsa.dev/verification_summary/v1' }))}\n${JSON.stringify(bundle)}`,
       expected: 'accepted',
     },
-    { name: 'an attestation about another file', bundle: await attest(subject(hex(OTHER))), expected: 'subject-mismatch' },
+    {
+      name: 'an attestation about another file',
+      attack: 'other-subject',
+      bundle: await attest(subject(hex(OTHER))),
+      expected: 'subject-mismatch',
+    },
+    {
+      name: 'an attestation about another file under the name of this one',
+      attack: 'other-subject',
+      bundle: await attest({ subject: [{ name: 'agent', digest: { sha256: hex(OTHER), sha512: hex(ARTIFACT) } }] }),
+      expected: 'subject-mismatch',
+    },
     {
       name: 'an attestation with a subject without a digest',
+      attack: 'other-subject',
       bundle: await attest({ subject: [{ name: 'agent' }] }),
       expected: 'subject-mismatch',
     },
-    { name: 'an attestation with no subject', bundle: await attest({ subject: [] }), expected: 'provenance-refused' },
-    { name: 'an attestation with no predicate type', bundle: await attest({ predicateType: '' }), expected: 'provenance-refused' },
+    {
+      name: 'an attestation with no subject',
+      attack: 'other-subject',
+      bundle: await attest({ subject: [] }),
+      expected: 'provenance-refused',
+    },
+    {
+      name: 'an attestation with no predicate type',
+      attack: 'other-subject',
+      bundle: await attest({ predicateType: '' }),
+      expected: 'provenance-refused',
+    },
     {
       name: 'a statement of an unknown version',
       bundle: await attest({ _type: 'https://in-toto.io/Statement/v2' }),
@@ -377,8 +402,7 @@ async function rootRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
     ...root,
     [list]: JSON.parse(JSON.stringify(root[list]).replace('"start":"2020-01-01T00:00:00Z"', '')),
   })
-  return [
-    { name: 'the second of two trusted roots', bundle, trustedRoot: [other, root], expected: 'accepted' },
+  const refused: readonly Row[] = [
     { name: 'another trusted root', bundle, trustedRoot: other, expected: 'signature-invalid' },
     ...['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'].flatMap((list): readonly Row[] => [
       { name: `a trusted root without ${list}`, bundle, trustedRoot: without(list), expected: 'signature-invalid' },
@@ -417,6 +441,10 @@ async function rootRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
     { name: 'a trusted root that is a string', bundle, trustedRoot: text, expected: 'format-invalid' },
     { name: 'an empty list of trusted roots', bundle, trustedRoot: [], expected: 'format-invalid' },
     { name: 'no trusted root', bundle, trustedRoot: undefined, expected: 'config-invalid' },
+  ]
+  return [
+    { name: 'the second of two trusted roots', bundle, trustedRoot: [other, root], expected: 'accepted' },
+    ...refused.map((row): Row => ({ ...row, attack: 'other-root' })),
   ]
 }
 

@@ -41,7 +41,7 @@ test('a bundle with any value exchanged is judged, never a crash', async () => {
   )
 })
 
-test('a bundle with any bit of its bytes flipped is refused, or says what it said before', async () => {
+test('tr17.bundle-mutation: a bundle with any bit of its bytes flipped is refused, or says what it said before', async () => {
   const truths = await Promise.all(bundles.map(judge))
   const mutated = fc.tuple(fc.nat(bundles.length - 1), fc.nat(), fc.nat())
   await fc.assert(

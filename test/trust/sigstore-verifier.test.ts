@@ -28,8 +28,13 @@ describe('accepts', () => {
   })
 })
 
-describe('refuses', () => {
-  test.each(cases.filter(({ expected }) => expected !== 'accepted'))('$name: $expected', async (trustCase) => {
+describe.each([
+  ['refuses', undefined],
+  ['tr13.identity-table: refuses whoever is not the named signer to the letter', 'look-alike'],
+  ['tr15.dsse-subject: refuses an attestation that is not about the file, or not of where it came from', 'other-subject'],
+  ['tr22.trusted-root: refuses witnesses that the portal did not pin, and a root that does not say since when', 'other-root'],
+] as const)('%s', (_what, attack) => {
+  test.each(cases.filter((one) => one.expected !== 'accepted' && one.attack === attack))('$name: $expected', async (trustCase) => {
     expect(await verdictOn(verifier, trustCase)).toBe(trustCase.expected)
   })
 })

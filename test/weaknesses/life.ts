@@ -52,7 +52,7 @@ export const weaknesses = [
     file: 'src/core/manifest/freshness.ts',
     find: 'if (floor?.version === offered.version && floor.sha256 !== offeredSha256) {',
     replace: 'if (floor?.version === 0 && floor.sha256 !== offeredSha256) {',
-    tests: [life('are one lie when one of them was accepted before'), freshness('one version has one content')],
+    tests: [life('tr05.equivocation'), life('are one lie when one of them was accepted before'), freshness('one version has one content')],
   },
   {
     name: 'tr05-strangers-believed',
@@ -108,7 +108,7 @@ export const weaknesses = [
     file: 'src/scheduler/fetch-blob.ts',
     find: 'if (actual !== ref.sha256)',
     replace: "if (actual === 'none')",
-    tests: [life('the piece list of the catalogue before is refused')],
+    tests: [life('tr09.mix'), life('the piece list of the catalogue before is refused')],
   },
   {
     name: 'tr21-fresh-by-a-clock-set-back',

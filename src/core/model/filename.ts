@@ -1,7 +1,7 @@
 import { LIMITS } from '../limits.ts'
 
-/** Path separators, what Windows forbids, control and format characters (right-to-left overrides among them), lone surrogates. */
-const FORBIDDEN = /[/\\:*?"<>|\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u
+/** Path separators, what Windows forbids, control and format characters (right-to-left overrides among them), lone surrogates, and letters that nobody sees. */
+const FORBIDDEN = /[/\\:*?"<>|\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u034F\u115F\u1160\u2065\u3164\uFFA0\uFFF0-\uFFF8\u{E0000}-\u{E0FFF}]/u
 const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)/i
 
 /**

@@ -159,8 +159,8 @@ function requireSigner(signer: Signer, trustedRoot: unknown): void {
     return
   }
   const { identity, issuer } = signer
-  if (typeof identity === 'string' ? identity === '' : identity.workflow === '') throw missing('a certificate signer has no identity')
-  if (issuer === '') throw missing('a certificate signer has no issuer')
+  if ((typeof identity === 'string' ? identity : identity.workflow).trim() === '') throw missing('a certificate signer has no identity')
+  if (issuer.trim() === '') throw missing('a certificate signer has no issuer')
   if (!hasRoot) throw missing('a certificate signer needs a trusted root')
 }
 
