@@ -14,7 +14,7 @@ export function terserPass() {
           if (chunk.type !== 'chunk') continue
           const { code, map } = await minify(chunk.code, {
             module: format === 'es',
-            compress: { passes: 1, ecma: 2020 },
+            compress: { passes: 2, ecma: 2020 },
             sourceMap: chunk.map === null ? false : { content: chunk.map, asObject: true },
           })
           if (code === undefined) throw new Error(`terser gave nothing for ${chunk.fileName}`)
