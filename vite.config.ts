@@ -86,6 +86,8 @@ export default defineConfig({
   },
   test: {
     root: at('.'),
+    // A case is known by its whole name, in a failure and in test/weaknesses/.
+    taskTitleValueFormatTruncate: 0,
     projects: [
       {
         extends: true,

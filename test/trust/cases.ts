@@ -1,15 +1,19 @@
 /** Bundles and policies with the verdict that each must get, in Node and in browsers alike. All of it plain data. */
 
+import { p256 } from '@noble/curves/nist.js'
 import type { Signer, Thresholds } from '../../src/core/verify/identity-policy.ts'
 import {
   createOfflineSigstore,
   IDENTITY,
   ISSUER,
+  newEd25519Key,
   newKey,
+  newRsaKey,
   provenanceAbout,
   publicPem,
   sha256,
   type BundleJson,
+  type KeyPair,
   type OfflineSigstore,
   type SignOptions,
 } from './offline-sigstore.ts'
@@ -34,6 +38,7 @@ export async function makeTrustCases(): Promise<readonly TrustCase[]> {
     ...(await identityRows(sigstore)),
     ...(await attestationRows(sigstore)),
     ...(await keyRows(sigstore)),
+    ...(await otherKeyRows(sigstore)),
     ...(await formatRows(sigstore)),
     ...(await rootRows(sigstore)),
     ...(await policyRows(sigstore)),
@@ -90,6 +95,16 @@ async function certificateRows(sigstore: OfflineSigstore): Promise<readonly Row[
     {
       name: 'the witnesses of another signature',
       bundle: withWitnessesOf(bundle, await sigstore.signBlob(ARTIFACT)),
+      expected: 'signature-invalid',
+    },
+    {
+      name: 'the timestamp of another signature',
+      bundle: withTimestampOf(bundle, await sigstore.signBlob(ARTIFACT)),
+      expected: 'signature-invalid',
+    },
+    {
+      name: 'a log entry with the signed root of another tree',
+      bundle: withCheckpointOf(bundle, await sigstore.signBlob(ARTIFACT)),
       expected: 'signature-invalid',
     },
     {
@@ -247,6 +262,14 @@ async function attestationRows(sigstore: OfflineSigstore): Promise<readonly Row[
       expected: 'identity-mismatch',
     },
     {
+      name: 'an attestation with the log entry of another',
+      bundle: withWitnessesOf(
+        await attest({}, { witness: 'log' }),
+        await attest({ predicateType: 'https://slsa.dev/provenance/v0.2' }, { witness: 'log' }),
+      ),
+      expected: 'signature-invalid',
+    },
+    {
       name: 'an attestation with an exchanged payload',
       bundle: withPayloadOf(bundle, await attest({ predicateType: 'https://evil.test' })),
       expected: 'signature-invalid',
@@ -318,6 +341,41 @@ async function keyRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
       expected: 'config-invalid',
     },
     { name: 'a policy with a private key', bundle, signers: [{ kind: 'key', publicKeyPem: privatePem(pair) }], expected: 'config-invalid' },
+  ]
+}
+
+/** Keys that a log or an authority seldom has, so that only a managed key shows how they are read. */
+async function otherKeyRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
+  const [ec, rsa, ed25519] = [newKey(), newRsaKey(), newEd25519Key()]
+  const signedBy = (pair: KeyPair) => ({ signers: [{ kind: 'key', publicKeyPem: publicPem(pair) }] as const })
+  const unwitnessed = (bytes: Uint8Array, key: KeyPair) => sigstore.signBlob(bytes, { key, witness: 'none' })
+  const attested = await sigstore.attest(provenanceAbout(ARTIFACT), { key: ed25519, witness: 'none' })
+  const byEc = await unwitnessed(ARTIFACT, ec)
+  const byRsa = await unwitnessed(ARTIFACT, rsa)
+  const expected = 'signature-invalid'
+  return [
+    { ...signedBy(ec), name: 'a key signature whose s is in the larger half', bundle: inLargerHalf(byEc), expected: 'accepted' },
+    {
+      ...signedBy(ec),
+      name: 'the signature of a key over another file',
+      bundle: withSignatureOf(byEc, await unwitnessed(OTHER, ec)),
+      expected,
+    },
+    {
+      ...signedBy(rsa),
+      name: 'the signature of an RSA key over another file',
+      bundle: withSignatureOf(byRsa, await unwitnessed(OTHER, rsa)),
+      expected,
+    },
+    {
+      ...signedBy(ed25519),
+      name: 'an attestation of an Ed25519 key with an exchanged payload',
+      bundle: withPayloadOf(
+        attested,
+        await sigstore.attest({ ...provenanceAbout(ARTIFACT), predicateType: 'https://slsa.dev/provenance/v0.2' }, { key: ed25519 }),
+      ),
+      expected,
+    },
   ]
 }
 
@@ -575,6 +633,24 @@ export function withPayloadOf(bundle: BundleJson, other: BundleJson): BundleJson
 export function withWitnessesOf(bundle: BundleJson, other: BundleJson): BundleJson {
   const { tlogEntries, timestampVerificationData } = other.verificationMaterial
   return { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, tlogEntries, timestampVerificationData } }
+}
+
+function withTimestampOf(bundle: BundleJson, other: BundleJson): BundleJson {
+  const { timestampVerificationData } = other.verificationMaterial
+  return { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, timestampVerificationData } }
+}
+
+function withCheckpointOf(bundle: BundleJson, other: BundleJson): string {
+  const note = /"checkpoint":(\{.*?\})/
+  return altered(bundle, note, () => note.exec(JSON.stringify(other))?.[1] ?? '')
+}
+
+/** The same signature in its other form, which any signer may write. */
+function inLargerHalf(bundle: BundleJson): BundleJson {
+  const { r, s } = p256.Signature.fromBytes(Buffer.from(String(bundle.messageSignature?.['signature']), 'base64'), 'der')
+  const { ORDER } = p256.Point.Fn
+  const larger = new p256.Signature(r, s > ORDER / 2n ? s : ORDER - s)
+  return { ...bundle, messageSignature: { ...bundle.messageSignature, signature: Buffer.from(larger.toBytes('der')).toString('base64') } }
 }
 
 function privatePem(pair: ReturnType<typeof newKey>): string {

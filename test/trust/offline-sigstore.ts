@@ -193,6 +193,14 @@ export function newKey(namedCurve = 'P-256'): KeyPair {
   return generateKeyPairSync('ec', { namedCurve })
 }
 
+export function newRsaKey(modulusLength = 2048): KeyPair {
+  return generateKeyPairSync('rsa', { modulusLength })
+}
+
+export function newEd25519Key(): KeyPair {
+  return generateKeyPairSync('ed25519')
+}
+
 export function publicPem(pair: KeyPair): string {
   return pair.publicKey.export({ type: 'spki', format: 'pem' }).toString()
 }
