@@ -102,7 +102,7 @@ function verifyKeyed(signed: Signed, trust: Trust): Approval {
   // With no root there is nothing to check a witness against, so none counts.
   const witnessed = trust.roots.length > 0 ? signed : { ...signed, entity: { ...signed.entity, tlogEntries: [], timestamps: [] } }
   const roots = trust.roots.length > 0 ? trust.roots : [NO_ROOT]
-  const attempts = trust.keys.flatMap((key) => roots.map((root) => ({ key, root })))
+  const attempts = keysThatSigned(signed.entity, trust.keys).flatMap((key) => roots.map((root) => ({ key, root })))
   const { key } = firstAccepted(attempts, (attempt) => {
     const publicKey = () => ({ publicKey: attempt.key.publicKey, validFor: () => true })
     const log = attempt.key.signer.requireLog === true ? Math.max(1, trust.thresholds.log) : 0
@@ -111,6 +111,18 @@ function verifyKeyed(signed: Signed, trust: Trust): Approval {
   })
   const { publicKeyPem } = key.signer
   return { verdict: verdictOf(witnessed, { kind: 'key', publicKeyPem }, undefined), signer: key.place }
+}
+
+/**
+ * Which of several keys it was takes one signature each to tell. Witnesses take many more, under every root, and whoever sends the
+ * bundle chooses how many there are.
+ */
+function keysThatSigned({ signature }: SignedEntity, keys: readonly NamedKey[]): readonly NamedKey[] {
+  if (keys.length < 2) return keys
+  return allAccepted(keys, (key) => {
+    if (signature.verifySignature(key.publicKey)) return key
+    throw new DeliveryError({ code: 'signature-invalid', detail: 'signature verification failed' })
+  })
 }
 
 function runVerifier(root: TrustMaterial, thresholds: Thresholds, entity: SignedEntity): void {

@@ -1,6 +1,7 @@
+import nodeCrypto from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { SignaturePolicy, SignatureVerdict } from '../../src/core/verify/identity-policy.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
+import { requirePolicy, type SignaturePolicy, type SignatureVerdict } from '../../src/core/verify/identity-policy.ts'
 import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
 import { ARTIFACT, CERTIFICATE_SIGNER, makeTrustCases } from './cases.ts'
 import {
@@ -118,6 +119,19 @@ describe('the trusted root', () => {
     expect(readsAtFirst).toBeGreaterThan(0)
     expect(reads).toBe(readsAtFirst)
   })
+})
+
+test('a signature of none of several keys costs no check of its witnesses, however many its sender put there', async () => {
+  const sigstore = await createOfflineSigstore()
+  const keys = [newKey(), newKey(), newKey()].map((pair) => ({ kind: 'key' as const, publicKeyPem: publicPem(pair) }))
+  const bundle = encode(await sigstore.signBlob(ARTIFACT, { key: newKey() }))
+  const trustedRoot = [sigstore.trustedRoot, (await createOfflineSigstore()).trustedRoot]
+  // A file's own signature is checked by its digest, which Node cannot do: what it is asked for is the witnesses'.
+  const checks = vi.spyOn(nodeCrypto, 'verify')
+  const refusal = verifier.verify(bundle, subject, requirePolicy(keys, { trustedRoot }))
+  await expect(refusal).rejects.toMatchObject({ code: 'signature-invalid' })
+  expect(checks).not.toHaveBeenCalled()
+  checks.mockRestore()
 })
 
 test('a refusal tells the reason behind the reason', async () => {
