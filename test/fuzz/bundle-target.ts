@@ -33,6 +33,13 @@ export async function createBundleTarget(corpus: BundleCorpus, seed: number, ver
   const policy = policyOf(corpus.policy)
   const truths = await learnTruths(corpus, verifier)
   return {
+    parts: (input) =>
+      Math.max(
+        1,
+        Buffer.from((input as BundleInput).file, 'base64')
+          .toString()
+          .split('\n{').length,
+      ),
     genuine: corpus.genuine.map((text) => whole(text, corpus)),
     input: (index) => inputOf(corpus, chanceOf(seed, index)),
     async judge(input) {

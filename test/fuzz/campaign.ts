@@ -2,6 +2,8 @@
 export interface Target {
   /** The input of one case: the same for the same seed and corpus. Plain data, so that it can be kept. */
   input(index: number): unknown
+  /** How many verifications an input asks for: a file may hold several bundles, and each has its own time. */
+  readonly parts?: (input: unknown) => number
   /** Inputs with no damage: how long this machine takes over an honest one. */
   readonly genuine: readonly unknown[]
   judge(input: unknown): Promise<Judgement>
@@ -91,7 +93,8 @@ export function addTally(sum: Tally, part: Tally): void {
 async function timed(target: Target, input: unknown): Promise<{ readonly judgement: Judgement; readonly elapsedMs: number }> {
   const [wallMs, workMs] = [performance.now(), cpuMs()]
   const judgement = await target.judge(input)
-  return { judgement, elapsedMs: Math.min(performance.now() - wallMs, cpuMs() - workMs) }
+  const elapsedMs = Math.min(performance.now() - wallMs, cpuMs() - workMs)
+  return { judgement, elapsedMs: elapsedMs / (target.parts?.(input) ?? 1) }
 }
 
 /** What this process has worked. Beside it the machine may do anything else, so a clock alone tells too much. */

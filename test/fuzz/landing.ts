@@ -26,7 +26,7 @@ export async function expectToStand(plan: Plan, count: number): Promise<void> {
     slow: 0,
   })
   // Else it tests one branch of the parser.
-  expect(Object.keys(tally.codes).length).toBeGreaterThan(4)
+  expect(Object.keys(tally.codes).length).toBeGreaterThan(1)
   expect(tally.accepted).toBeGreaterThan(0)
 }
 

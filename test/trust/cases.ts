@@ -104,7 +104,7 @@ async function certificateRows(sigstore: OfflineSigstore): Promise<readonly Row[
     },
     {
       name: 'a log entry with the signed root of another tree',
-      bundle: withCheckpointOf(bundle, await sigstore.signBlob(ARTIFACT)),
+      bundle: withTreeOf(bundle, await sigstore.signBlob(ARTIFACT)),
       expected: 'signature-invalid',
     },
     {
@@ -640,9 +640,9 @@ function withTimestampOf(bundle: BundleJson, other: BundleJson): BundleJson {
   return { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, timestampVerificationData } }
 }
 
-function withCheckpointOf(bundle: BundleJson, other: BundleJson): string {
-  const note = /"checkpoint":(\{.*?\})/
-  return altered(bundle, note, () => note.exec(JSON.stringify(other))?.[1] ?? '')
+function withTreeOf(bundle: BundleJson, other: BundleJson): string {
+  const tree = /("rootHash":.*?"checkpoint":\{.*?\})/
+  return altered(bundle, tree, () => tree.exec(JSON.stringify(other))?.[1] ?? '')
 }
 
 /** The same signature in its other form, which any signer may write. */
