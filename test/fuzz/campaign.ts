@@ -6,7 +6,8 @@ export interface Target {
   readonly parts?: (input: unknown) => number
   /** Inputs with no damage: how long this machine takes over an honest one. */
   readonly genuine: readonly unknown[]
-  judge(input: unknown): Promise<Judgement>
+  /** The judgement, or what gives it: the time of our own looking is not the product's. */
+  judge(input: unknown): Promise<Judgement | (() => Judgement)>
 }
 
 export type Judgement =
@@ -92,9 +93,9 @@ export function addTally(sum: Tally, part: Tally): void {
 
 async function timed(target: Target, input: unknown): Promise<{ readonly judgement: Judgement; readonly elapsedMs: number }> {
   const [wallMs, workMs] = [performance.now(), cpuMs()]
-  const judgement = await target.judge(input)
+  const answer = await target.judge(input)
   const elapsedMs = Math.min(performance.now() - wallMs, cpuMs() - workMs)
-  return { judgement, elapsedMs: elapsedMs / (target.parts?.(input) ?? 1) }
+  return { judgement: typeof answer === 'function' ? answer() : answer, elapsedMs: elapsedMs / (target.parts?.(input) ?? 1) }
 }
 
 /** What this process has worked. Beside it the machine may do anything else, so a clock alone tells too much. */

@@ -9,7 +9,7 @@ import {
 } from '../../src/core/manifest/freshness.ts'
 import { encodeCatalogue, parseCatalogue } from '../../src/core/manifest/parse-catalogue.ts'
 import { encodeCatalogueEnvelope, parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
-import { CATALOGUE_MEDIA_TYPE } from '../../src/core/manifest/catalogue.ts'
+import { CATALOGUE_MEDIA_TYPE, type Catalogue, type CatalogueEnvelope } from '../../src/core/manifest/catalogue.ts'
 import type { Sha256 } from '../../src/core/model/ids.ts'
 import type { SignatureVerifier } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
@@ -65,30 +65,49 @@ export function createCatalogueTarget(corpus: CatalogueCorpus, seed: number, ver
       const input = given as CatalogueInput
       const bytes = Uint8Array.from(Buffer.from(input.bytes, 'base64'))
       try {
-        if (input.kind === 'envelope') return judgeEnvelope(bytes)
-        if (input.kind === 'payload') return judgePayload(bytes, input, corpus)
-        const { payload } = await vouchForCatalogue(bytes, policy, verifier)
+        if (input.kind === 'envelope') {
+          const envelope = parseCatalogueEnvelope(bytes)
+          return () => refusable(() => checkEnvelope(envelope))
+        }
+        if (input.kind === 'payload') {
+          const catalogue = parseCatalogue(bytes)
+          return () => refusable(() => checkCatalogue(catalogue, { payload: bytes, input, corpus }))
+        }
+        const { payload, catalogue } = await vouchForCatalogue(bytes, policy, verifier)
         const text = Buffer.from(payload).toString('base64')
         if (text !== input.signed && !genuine.has(text)) return { kind: 'wrong-accept', detail: 'a payload that nobody signed' }
-        return judgePayload(payload, input, corpus)
+        return () => refusable(() => checkCatalogue(catalogue, { payload, input, corpus }))
       } catch (error) {
-        const code = refusalCode(error)
-        if (code !== undefined && REFUSALS.has(code)) return { kind: 'refused', code }
-        return { kind: 'uncaught', detail: code ?? String((error as Error | undefined)?.stack ?? error) }
+        return judgeRefusal(error)
       }
     },
   }
 }
 
-function judgeEnvelope(bytes: Uint8Array): Judgement {
-  const envelope = parseCatalogueEnvelope(bytes)
+function refusable(check: () => Judgement): Judgement {
+  try {
+    return check()
+  } catch (error) {
+    return judgeRefusal(error)
+  }
+}
+
+function judgeRefusal(error: unknown): Judgement {
+  const code = refusalCode(error)
+  if (code !== undefined && REFUSALS.has(code)) return { kind: 'refused', code }
+  return { kind: 'uncaught', detail: code ?? String((error as Error | undefined)?.stack ?? error) }
+}
+
+function checkEnvelope(envelope: CatalogueEnvelope): Judgement {
   const again = parseCatalogueEnvelope(encodeCatalogueEnvelope(envelope))
   if (isDeepStrictEqual(again, envelope)) return { kind: 'accepted' }
   return { kind: 'wrong-accept', detail: 'an envelope that its own encoding changes' }
 }
 
-function judgePayload(payload: Uint8Array, input: CatalogueInput, corpus: CatalogueCorpus): Judgement {
-  const catalogue = parseCatalogue(payload)
+function checkCatalogue(
+  catalogue: Catalogue,
+  { payload, input, corpus }: { readonly payload: Uint8Array; readonly input: CatalogueInput; readonly corpus: CatalogueCorpus },
+): Judgement {
   const encoded = encodeCatalogue(catalogue)
   const again = parseCatalogue(encoded)
   if (!isDeepStrictEqual(again, catalogue)) return { kind: 'wrong-accept', detail: 'a catalogue that its own encoding changes' }
