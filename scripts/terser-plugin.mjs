@@ -1,5 +1,6 @@
 // A second pass over what browsers fetch: Rolldown's own minifier leaves some 1,500 bytes of gzip, more than many of our features cost.
 
+import { basename } from 'node:path'
 import { minify } from 'terser'
 
 /** A Vite or Rolldown plugin. */
@@ -15,7 +16,8 @@ export function terserPass() {
           const { code, map } = await minify(chunk.code, {
             module: format === 'es',
             compress: { passes: 2, ecma: 2020 },
-            sourceMap: chunk.map === null ? false : { content: chunk.map, asObject: true },
+            // It drops the comment that leads to the map, as any other.
+            sourceMap: chunk.map === null ? false : { content: chunk.map, asObject: true, url: `${basename(chunk.fileName)}.map` },
           })
           if (code === undefined) throw new Error(`terser gave nothing for ${chunk.fileName}`)
           chunk.code = code
