@@ -183,7 +183,7 @@ describe('a newer service worker', () => {
  */
 async function freed(page: Page): Promise<void> {
   await settledEdition(page)
-  await page.waitForFunction(async () => (await fetch('/edition', { cache: 'no-store' })).status !== 200, { polling: 500, timeout: 5000 })
+  await page.waitForFunction(async () => (await fetch('/edition', { cache: 'no-store' })).status !== 200, { polling: 500, timeout: 30_000 })
 }
 
 describe('the kill switch', () => {
