@@ -1,3 +1,4 @@
+import { collectBytes } from '../core/collect-bytes.ts'
 import { DeliveryError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
@@ -125,23 +126,10 @@ async function readNamed(
   wanted: { readonly source: SourceId; readonly trust: number; readonly limitBytes: number },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of startRead(book, (read) => ({ type: 'read-catalogue', read, ...wanted }), signal)) {
-    length += chunk.length
-    if (length > wanted.limitBytes) {
-      const document = wanted.trust === 0 ? 'catalogue' : 'trust-update'
-      throw new DeliveryError({ code: 'format-oversized', document, limitBytes: wanted.limitBytes })
-    }
-    chunks.push(chunk)
-  }
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
+  const { trust, limitBytes } = wanted
+  const chunks = startRead(book, (read) => ({ type: 'read-catalogue', read, ...wanted }), signal)
+  const document = trust === 0 ? 'catalogue' : 'trust-update'
+  return await collectBytes(chunks, limitBytes, () => new DeliveryError({ code: 'format-oversized', document, limitBytes }))
 }
 
 async function* startRead(

@@ -3,6 +3,7 @@ import { isSha256, type Sha256 } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import { requirePolicy, type SignaturePolicy, type SignatureVerdict, type Signer } from '../core/verify/identity-policy.ts'
 import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
+import { openTrustedRoot } from '../trust/trusted-root-text.ts'
 import { bytesOf } from './driven-bytes.ts'
 
 /** What an outside runner asks. Nothing of it is believed: see `verifyBundle`. */
@@ -80,18 +81,5 @@ function textOf(value: unknown): string {
 function rootOf(trustedRoot: unknown): unknown {
   if (trustedRoot === undefined || trustedRoot === null) return undefined
   const bytes = bytesOf(trustedRoot)
-  return bytes === undefined ? trustedRoot : parseRoots(new TextDecoder().decode(bytes))
-}
-
-function parseRoots(text: string): unknown {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  try {
-    return lines.length > 1 && lines.every((line) => line.startsWith('{"')) ? lines.map((line) => parseJson(line)) : parseJson(text)
-  } catch (error) {
-    throw new DeliveryError({ code: 'format-invalid', document: 'trusted-root', path: '', detail: 'not JSON' }, { cause: error })
-  }
-}
-
-function parseJson(text: string): unknown {
-  return JSON.parse(text)
+  return bytes === undefined ? trustedRoot : openTrustedRoot(new TextDecoder().decode(bytes))
 }

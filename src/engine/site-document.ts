@@ -1,3 +1,4 @@
+import { collectBytes } from '../core/collect-bytes.ts'
 import { DeliveryError } from '../core/errors.ts'
 
 /** The portal's own origin gets this long for a small file. */
@@ -15,27 +16,13 @@ export async function fetchDocument(url: string, limitBytes: number): Promise<Ui
     const response = await fetch(url, { cache: 'no-cache', credentials: 'same-origin', redirect: 'error', signal: late.signal })
     if (!response.ok) throw unavailable(url, `answered ${response.status}`)
     if (response.headers.get('content-type')?.startsWith('text/html') === true) throw unavailable(url, 'answered with a page')
-    return await readBounded(response, { url, limitBytes })
+    return await collectBytes(response.body ?? [], limitBytes, () => unavailable(url, `is longer than ${limitBytes} bytes`))
   } catch (error) {
     if (error instanceof DeliveryError) throw error
     throw unavailable(url, late.signal.aborted ? `did not answer within ${FETCH_MS / 1000} s` : 'cannot be reached', error)
   } finally {
     clearTimeout(timer)
   }
-}
-
-async function readBounded(
-  response: Response,
-  { url, limitBytes }: { readonly url: string; readonly limitBytes: number },
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > limitBytes) throw unavailable(url, `is longer than ${limitBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return new Uint8Array(await new Blob(chunks.map((chunk) => chunk.slice())).arrayBuffer())
 }
 
 function unavailable(url: string, what: string, cause?: unknown): DeliveryError {

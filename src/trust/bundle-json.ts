@@ -1,5 +1,6 @@
 import { bundleFromJSON, type Bundle } from '@sigstore/bundle'
 import { DeliveryError } from '../core/errors.ts'
+import { splitJsonTexts } from '../core/json/json-texts.ts'
 import { LIMITS } from '../core/limits.ts'
 import { requireBounded } from './bundle-bounds.ts'
 import { requireAgreeingProofs } from './inclusion-proof.ts'
@@ -20,11 +21,9 @@ const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
 export function splitBundles(file: Uint8Array): readonly string[] {
   if (file.length > LIMITS.bundleBytes)
     throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes: LIMITS.bundleBytes })
-  const text = decodeUtf8(file)
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  if (lines.length < 2 || isJson(text)) return [text]
-  if (lines.length > LIMITS.bundlesPerArtifact) throw bundleInvalid(`more than ${LIMITS.bundlesPerArtifact} bundles in one file`)
-  return lines
+  const texts = splitJsonTexts(decodeUtf8(file))
+  if (texts.length > LIMITS.bundlesPerArtifact) throw bundleInvalid(`more than ${LIMITS.bundlesPerArtifact} bundles in one file`)
+  return texts
 }
 
 /** One bundle, complete for its version. @throws {DeliveryError} `bundle-invalid` */
@@ -58,16 +57,6 @@ function decodeUtf8(file: Uint8Array): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(file)
   } catch (error) {
     throw bundleInvalid('not UTF-8', error)
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    // Not one document: then it is taken for JSON Lines.
-    return false
   }
 }
 

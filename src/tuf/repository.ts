@@ -1,3 +1,4 @@
+import { collectBytes } from '../core/collect-bytes.ts'
 import { DeliveryError } from '../core/errors.ts'
 import { refused, type TufRole } from './refusal.ts'
 import { TUF_LIMITS } from './tuf-limits.ts'
@@ -14,7 +15,7 @@ export interface Wanted {
  * @throws {DeliveryError} `trust-refresh-failed`; `signal.reason` itself
  */
 export async function fetchFile(wanted: Wanted, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const { role, url } = wanted
+  const { role, url, limitBytes } = wanted
   signal.throwIfAborted()
   const stop = new AbortController()
   const onAbort = (): void => stop.abort(signal.reason)
@@ -31,7 +32,7 @@ export async function fetchFile(wanted: Wanted, signal: AbortSignal): Promise<Ui
     // Stores of files behind a CDN say 403 for what they do not have.
     if (response.status === 404 || response.status === 403) return undefined
     if (!response.ok) throw refused(role, 'unreachable', `${url} answered ${response.status}`)
-    return await readBounded(response, wanted)
+    return await collectBytes(response.body ?? [], limitBytes, () => refused(role, 'oversized', `more than ${limitBytes} bytes`))
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof DeliveryError) throw error
@@ -49,21 +50,4 @@ export async function fetchNamed(wanted: Wanted, signal: AbortSignal): Promise<U
   const bytes = await fetchFile(wanted, signal)
   if (bytes === undefined) throw refused(wanted.role, 'missing', `${wanted.url} is not there`)
   return bytes
-}
-
-async function readBounded(response: Response, { role, limitBytes }: Wanted): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > limitBytes) throw refused(role, 'oversized', `more than ${limitBytes} bytes`)
-    chunks.push(chunk)
-  }
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }

@@ -37,6 +37,3 @@ export const ATTACKS = [
   'co11.names',
   'co12.tamper-after-verify',
 ] as const
-
-/** No test of these names is written yet. To be empty. */
-export const AWAITED: ReadonlySet<string> = new Set()

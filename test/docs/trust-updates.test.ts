@@ -11,6 +11,7 @@ import { bytesOf, never } from '../node/publish-fixture.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { newSigningKey, signerOf, trustIn, updatesBy } from '../trust/trust-updates.ts'
 import { blocksOf, readPage, rowsOf } from './page.ts'
+import { linesOf } from './shell.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
@@ -41,13 +42,17 @@ async function cosign([command, , keyPath = '', , bundle = '', file = '']: reado
   await writeFile(bundle, await key.signContent(contentOfBytes(await readFile(file)), never))
 }
 
-async function run(line: string): Promise<void> {
-  const [command = '', exit = '0'] = line.split(' # ends with ')
-  const [program, ...args] = command.split(' ')
-  if (program === 'cosign') return await cosign(args)
-  expect(program).toBe('sealift')
-  const result = await runCli(args)
-  expect(result.exitCode, `${line}\n${result.out}${result.err}`).toBe(Number(exit))
+async function runAll(text: string): Promise<void> {
+  for (const { words, exitCode } of linesOf(text)) {
+    const [program, ...args] = words
+    if (program === 'cosign') {
+      await cosign(args)
+      continue
+    }
+    expect(program).toBe('sealift')
+    const result = await runCli(args)
+    expect(result.exitCode, `${words.join(' ')}\n${result.out}${result.err}`).toBe(exitCode)
+  }
 }
 
 describe('docs/trust-updates.md', () => {
@@ -56,11 +61,11 @@ describe('docs/trust-updates.md', () => {
     await mkdir('releases')
     await writeFile('releases/agent-1.2.3-linux-amd64.tar.gz', bytesOf(100_000))
     const [keygen, ...others] = BLOCKS.filter(({ language }) => language === 'sh')
-    for (const line of (keygen?.text ?? '').split('\n')) await run(line)
+    await runAll(keygen?.text ?? '')
     await writeFiles()
     for (const { label, text } of others) {
       expect(label).toBe('run')
-      for (const line of text.split('\n')) await run(line)
+      await runAll(text)
     }
     const last = parseTrustUpdate(parseEnvelope(await readFile('site/trust/2.json'), TRUST_UPDATE).payload)
     expect(last).toMatchObject({ version: 2, denied: [expect.stringMatching(/^3266/)], resetFloor: 1_790_000_000 })

@@ -8,8 +8,8 @@ import {
   type CatalogueOffer,
 } from '../../src/core/manifest/freshness.ts'
 import { encodeCatalogue, parseCatalogue } from '../../src/core/manifest/parse-catalogue.ts'
-import { encodeCatalogueEnvelope, parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
-import { CATALOGUE_MEDIA_TYPE, type Catalogue, type CatalogueEnvelope } from '../../src/core/manifest/catalogue.ts'
+import { encodeCatalogueEnvelope, parseCatalogueEnvelope, type Envelope } from '../../src/core/manifest/parse-envelope.ts'
+import { CATALOGUE_MEDIA_TYPE, type Catalogue } from '../../src/core/manifest/catalogue.ts'
 import type { Sha256 } from '../../src/core/model/ids.ts'
 import type { SignatureVerifier } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
@@ -98,7 +98,7 @@ function judgeRefusal(error: unknown): Judgement {
   return { kind: 'uncaught', detail: code ?? String((error as Error | undefined)?.stack ?? error) }
 }
 
-function checkEnvelope(envelope: CatalogueEnvelope): Judgement {
+function checkEnvelope(envelope: Envelope): Judgement {
   const again = parseCatalogueEnvelope(encodeCatalogueEnvelope(envelope))
   if (isDeepStrictEqual(again, envelope)) return { kind: 'accepted' }
   return { kind: 'wrong-accept', detail: 'an envelope that its own encoding changes' }

@@ -22,8 +22,9 @@ export async function makeFolder(files: Readonly<Record<string, string | Uint8Ar
   return dir
 }
 
-export async function makeAuthoritySigner(claims = CLAIMS): Promise<PublishSigner> {
-  return authoritySigner(await openAuthority(await temporaryFolder(), { clock: systemClock }), { claims, clock: systemClock })
+/** @param clock the publisher's own: no catalogue may be ahead of the time that its signature was witnessed at */
+export async function makeAuthoritySigner(claims = CLAIMS, clock: Clock = systemClock): Promise<PublishSigner> {
+  return authoritySigner(await openAuthority(await temporaryFolder(), { clock }), { claims, clock })
 }
 
 export async function makeKeySigner(): Promise<PublishSigner> {

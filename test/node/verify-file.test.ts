@@ -20,8 +20,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const FILE = 'edge-agent-1.2.3-linux-amd64.tar.gz'
 
 async function published() {
-  const signer = await makeAuthoritySigner()
   const clock = stoppedClock()
+  const signer = await makeAuthoritySigner(CLAIMS, clock)
   const dir = await makeFolder({ [FILE]: 'agent' })
   const site = join(await temporaryFolder(), 'site')
   const options = { dir, site, repository: 'acme', signer, clock, lifetimeSeconds: 1000, graceSeconds: 100 }

@@ -53,12 +53,4 @@ export interface Catalogue {
   readonly artifacts: readonly CatalogueEntry[]
 }
 
-/** `/catalogue.json`, or a trust update, as served: opened but not yet believed. */
-export interface CatalogueEnvelope {
-  /** What was signed, byte for byte. */
-  readonly payload: Uint8Array
-  /** Sigstore bundles over `payload`, each as its own JSON bytes. */
-  readonly bundles: readonly Uint8Array[]
-}
-
 export const CATALOGUE_MEDIA_TYPE = 'application/vnd.sealift.catalogue.v1+json'

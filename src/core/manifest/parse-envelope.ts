@@ -1,8 +1,16 @@
 import { LIMITS } from '../limits.ts'
 import { decodeBase64, encodeBase64 } from '../base64.ts'
-import { CATALOGUE_MEDIA_TYPE, type CatalogueEnvelope } from './catalogue.ts'
+import { CATALOGUE_MEDIA_TYPE } from './catalogue.ts'
 import { encodeJson, openJson } from '../json/json.ts'
 import type { JsonField } from '../json/json-field.ts'
+
+/** `/catalogue.json`, or a trust update, as served: opened but not yet believed. */
+export interface Envelope {
+  /** What was signed, byte for byte. */
+  readonly payload: Uint8Array
+  /** Sigstore bundles over `payload`, each as its own JSON bytes. */
+  readonly bundles: readonly Uint8Array[]
+}
 
 /** A kind of file that carries its own signatures. */
 export interface EnvelopeKind {
@@ -31,7 +39,7 @@ export const TRUST_UPDATE: EnvelopeKind = {
  * Opens a signed file as served. Nothing in it is believed yet: the caller verifies a bundle over `payload`.
  * @throws {DeliveryError} `format-invalid`, `format-oversized`, `format-unsupported`
  */
-export function parseEnvelope(bytes: Uint8Array, { document, mediaType, limitBytes, signatures }: EnvelopeKind): CatalogueEnvelope {
+export function parseEnvelope(bytes: Uint8Array, { document, mediaType, limitBytes, signatures }: EnvelopeKind): Envelope {
   const get = openJson(bytes, { document, limitBytes }).object(['mediaType', 'payload', 'signatures'])
   if (get('mediaType').text(200) !== mediaType) throw get('mediaType').unsupported(`expected ${mediaType}`)
   const payload = decodeBase64(get('payload').text(limitBytes))
@@ -41,7 +49,7 @@ export function parseEnvelope(bytes: Uint8Array, { document, mediaType, limitByt
 }
 
 /** As `parseEnvelope`, for `/catalogue.json`. */
-export function parseCatalogueEnvelope(bytes: Uint8Array): CatalogueEnvelope {
+export function parseCatalogueEnvelope(bytes: Uint8Array): Envelope {
   return parseEnvelope(bytes, CATALOGUE)
 }
 
@@ -49,7 +57,7 @@ export function parseCatalogueEnvelope(bytes: Uint8Array): CatalogueEnvelope {
  * The file as it is to be served.
  * @throws {DeliveryError} `format-invalid`, `format-oversized`, when no client would take it
  */
-export function encodeEnvelope(envelope: CatalogueEnvelope, kind: EnvelopeKind): Uint8Array<ArrayBuffer> {
+export function encodeEnvelope(envelope: Envelope, kind: EnvelopeKind): Uint8Array<ArrayBuffer> {
   const bytes = encodeJson({
     mediaType: kind.mediaType,
     payload: encodeBase64(envelope.payload),
@@ -60,7 +68,7 @@ export function encodeEnvelope(envelope: CatalogueEnvelope, kind: EnvelopeKind):
 }
 
 /** As `encodeEnvelope`, for `/catalogue.json`. */
-export function encodeCatalogueEnvelope(envelope: CatalogueEnvelope): Uint8Array<ArrayBuffer> {
+export function encodeCatalogueEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
   return encodeEnvelope(envelope, CATALOGUE)
 }
 

@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { collectBytes } from '../../core/collect-bytes.ts'
 import { DeliveryError, type DocumentKind } from '../../core/errors.ts'
 import { toSourceId } from '../../core/model/ids.ts'
 import { createDeadline } from '../deadline.ts'
@@ -51,7 +52,7 @@ export async function fetchDocument(url: string, limit: DocumentLimit, signal: A
   try {
     const response = await untilAborted(fetch(url, { signal: deadline.signal, credentials: 'omit' }), deadline.signal)
     phase = 'body'
-    if (response.ok) return await collect(readBody(response, deadline.signal), limit)
+    if (response.ok) return await collectBytes(readBody(response, deadline.signal), limit.limitBytes, () => oversized(limit))
     await response.body?.cancel()
     if (response.status === 404) return undefined
     throw new DeliveryError({
@@ -69,17 +70,6 @@ export async function fetchDocument(url: string, limit: DocumentLimit, signal: A
   } finally {
     deadline.release()
   }
-}
-
-async function collect(body: AsyncIterable<Uint8Array>, limit: DocumentLimit): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let total = 0
-  for await (const chunk of body) {
-    total += chunk.length
-    if (total > limit.limitBytes) throw oversized(limit)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function oversized({ document, limitBytes }: DocumentLimit): DeliveryError {

@@ -1,3 +1,4 @@
+import { collectBytes } from '../../core/collect-bytes.ts'
 import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
@@ -46,14 +47,8 @@ export function createHttpSource(options: HttpSourceOptions): HttpSource {
     const response = await request(path, undefined, signal)
     const rest = { source: id, clock, startedMs, response }
     await requireCatalogueAnswer(rest)
-    const chunks: Uint8Array[] = []
-    let length = 0
-    for await (const chunk of readBody(rest, { expectedBytes: undefined, ending: 'any' }, signal)) {
-      length += chunk.length
-      if (length > limit.limitBytes) throw new DeliveryError({ code: 'format-oversized', ...limit })
-      chunks.push(chunk)
-    }
-    return concatenate(chunks, length)
+    const body = readBody(rest, { expectedBytes: undefined, ending: 'any' }, signal)
+    return await collectBytes(body, limit.limitBytes, () => new DeliveryError({ code: 'format-oversized', ...limit }))
   }
 
   return {
@@ -75,14 +70,4 @@ function blobPath(sha256: Sha256): string {
 function requireRange(blob: BlobRef, { start, end }: ByteRange): void {
   if (!(start >= 0 && start < end && end <= blob.sizeBytes))
     throw new RangeError(`expected a range within ${blob.sizeBytes} bytes, got ${start}-${end}`)
-}
-
-function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }
