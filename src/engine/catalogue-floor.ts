@@ -26,7 +26,8 @@ export function catalogueKey({ config }: EngineParts): string {
 export async function loadFloor(parts: EngineParts, signal: AbortSignal): Promise<CatalogueFloor | undefined> {
   const own = await readFloor(parts, signal)
   const twin = await readTwin(parts, signal)
-  return isOutrun(own, twin) ? twin : own
+  // One of before an update may be what that update reset, and its second copy was never written over.
+  return isOutrun(own, twin) && (twin?.trust ?? 0) >= (own?.trust ?? 0) ? twin : own
 }
 
 /** The floor as the index has it: quick, for whoever only asks whether another tab has gone on. */

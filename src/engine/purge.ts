@@ -30,7 +30,10 @@ export async function purgeDenied(
       .filter(({ sha256 }) => gone.has(sha256))
       .map(({ sha256 }) => withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal))
     // Each waits for whoever holds that artifact; one that hangs must not keep the others.
-    await Promise.allSettled([...removals, ...named.map(({ manifest }) => memory.documents.remove(manifest.sha256, signal))])
+    const ends = await Promise.allSettled(removals)
+    // Last, since nothing else may say which artifact they are about: what stays is found by them the next time.
+    if (ends.every(({ status }) => status === 'fulfilled'))
+      for (const { manifest } of named) await memory.documents.remove(manifest.sha256, signal)
   } catch {
     // The store cannot be read now.
   }

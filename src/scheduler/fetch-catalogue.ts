@@ -131,7 +131,8 @@ async function ask<T>(hunt: Hunt<T>, source: CatalogueSource, signal: AbortSigna
     if (read.status === 'rejected') throw read.reason
     const accept = (): Promise<T> => hunt.accept(read.value, source.id)
     // Refused by what was known so far: what is still to come may say otherwise.
-    const value = await (isTold ? accept() : accept().catch(() => beside.then(accept)))
+    const patience = { clock: tools.clock, ms: ATTEMPT_MS }
+    const value = await (isTold ? accept() : accept().catch(() => endsWithin(beside, patience, signal).then(accept)))
     hunt.accepted.push({ source: source.id, value })
   } catch (error) {
     if (!signal.aborted) noteFailure(hunt, source, error)

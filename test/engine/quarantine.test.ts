@@ -168,6 +168,26 @@ describe('a denied digest', () => {
     expect(await isForgotten(machine, SHA256)).toBe(true)
   })
 
+  test('of a manifest deletes at the next start what could not be deleted, though nothing lists it any more', async () => {
+    const { machine } = await keeping()
+    const { remove } = machine.index.artifacts
+    const tried = new Promise<void>((resolve) => {
+      machine.index.artifacts.remove = async () => {
+        resolve()
+        return await Promise.reject(new DeliveryError({ code: 'store-failed', detail: 'the disk is busy' }))
+      }
+    })
+    await machine.start([mirrorOf(await later({ denied: [manifest()] }, []))]).list(never)
+    await tried
+    // Whatever that purge does after its failure, the next one would have to wait for.
+    await machine.withLock(`sealift-artifact:${SHA256}`, async () => undefined, never)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await isForgotten(machine, SHA256)).toBe(false)
+    Object.assign(machine.index.artifacts, { remove })
+    await machine.start([]).seedable(never)
+    await gone(machine)
+  })
+
   test('deletes at the next start, with every source dead, what a browser that died had not deleted', async () => {
     const { machine } = await keeping()
     const { remove } = machine.index.artifacts

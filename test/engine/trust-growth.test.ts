@@ -92,6 +92,25 @@ test('a record says under which trust an artifact was judged', async () => {
   expect(new Set(policies).size).toBe(2)
 })
 
+test('a pinned digest that only a catalogue ahead of the clock lists is delivered, though roots come in while it is fetched', async () => {
+  const machine = createMachine(publisher)
+  machine.clock.nowSeconds -= 400 * 86_400
+  let grow: (root: object) => void = () => undefined
+  const load: LoadTrustRefresher = async () => ({
+    followTrustedRoot: async (_options, onRoot) => void (grow = onRoot),
+  })
+  const mirror = createMirror('cdn-1', { catalogue, blobs: release.blobs })
+  const read = mirror.read.bind(mirror)
+  mirror.read = async function* (blob, range, signal) {
+    grow(olderRoot)
+    yield* read(blob, range, signal)
+  }
+  const refresh = { url: 'https://tuf.acme.test/', root: {} }
+  const engine = machine.start([mirror], { trust: { ...publisher.trust, refresh } }, load)
+  const { blob } = await deliver(engine, { kind: 'digest', sha256: release.entry.artifact.sha256 })
+  expect(await bytesOf(blob)).toEqual(BYTES)
+})
+
 test('a repository that never answers delays no download', async () => {
   let isAsked: () => void = () => undefined
   const asked = new Promise<void>((resolve) => (isAsked = resolve))

@@ -329,6 +329,22 @@ describe('a reset of the floor', () => {
     expect(catalogue.version).toBe(newer().version)
   })
 
+  test('holds where the second copy of the floor could not be written, and the portal has pinned that update since', async () => {
+    const machine = machineOf()
+    await machine.start([mirrorOf('cdn-1', await catalogueBy(old, [before], raise()))]).list(never)
+    const raisedCopy = [...machine.files.texts]
+    const next = await catalogueBy(fresh, [after])
+    const reset = await updateFile({ version: 1, trust: ROTATED, resetFloor: publisher.nowSeconds }, [alice, bob])
+    await machine.start([mirrorOf('cdn-1', next, [reset])]).list(never)
+
+    const visited = machineOf({ ...ROTATED, version: 1 })
+    for (const key of await machine.index.records.keys(never))
+      await visited.index.records.put(key, await machine.index.records.get(key, never), never)
+    for (const [name, text] of raisedCopy) visited.files.texts.set(name, text)
+    const { catalogue } = await visited.start([mirrorOf('cdn-1', next)]).list(never)
+    expect(catalogue.version).toBe(publisher.nowSeconds)
+  })
+
   test('puts out the raised catalogue that is kept, though its signer still counts', async () => {
     const machine = machineOf()
     const high = await catalogueBy(old, [before], raise())

@@ -83,6 +83,15 @@ test('once one has answered, the others get 400 ms more to bring a higher one, a
   expect(room.clock.sleeping).toBe(0)
 })
 
+test('an answer that is refused is told, though its source never ends with what it tells beside', async () => {
+  const room = createRoom()
+  const beside = (_source: CatalogueSource, signal: AbortSignal) =>
+    new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+  const haul = await room.collect([room.source('cdn-1', 0)], { beside })
+  expect(haul.failures).toEqual([{ code: 'signature-invalid', detail: 'zero' }])
+  expect(room.clock.monotonicMs()).toBeLessThan(6000)
+})
+
 test('an answer that is refused is told, and does not end the wait for a good one', async () => {
   const room = createRoom()
   const haul = await room.collect([room.source('cdn-1', 0), room.source('cdn-2', 5, { afterMs: 2000 })])

@@ -22,8 +22,8 @@ export const weaknesses = [
   {
     name: 'tr04-second-floor-unread',
     file: 'src/engine/catalogue-floor.ts',
-    find: 'return isOutrun(own, twin) ? twin : own',
-    replace: 'return own',
+    find: '(own?.trust ?? 0) ? twin : own',
+    replace: '(own?.trust ?? 0) ? own : own',
     tests: [life('tr04.rollback-after-evict'), HUNT],
   },
   {

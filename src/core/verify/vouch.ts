@@ -52,9 +52,10 @@ export interface VouchedCatalogue {
 export async function vouchForCatalogue(file: Uint8Array, policy: SignaturePolicy, verifier: SignatureVerifier): Promise<VouchedCatalogue> {
   const { payload, bundles } = parseCatalogueEnvelope(file)
   const payloadSha256 = sha256Of(payload)
-  const verdict = await requireSigned(bundles, { subject: payloadSha256, policy, of: 'catalogue' }, verifier)
+  const [verdict, ...others] = await requireSigned(bundles, { subject: payloadSha256, policy, of: 'catalogue' }, verifier)
   const catalogue = parseCatalogue(payload)
-  requireSigningTime(catalogue, verdict.signedAtSeconds)
+  // Each witness counts: in which order the bundles stand nobody signed.
+  for (const { signedAtSeconds } of [verdict, ...others]) requireSigningTime(catalogue, signedAtSeconds)
   return { catalogue, payload, payloadSha256, verdict }
 }
 
@@ -81,16 +82,16 @@ export async function vouchForTrustUpdate(
   return update
 }
 
-/** The first verdict on bytes that enough of the policy's signers signed themselves. */
+/** The verdicts on bytes that enough of the policy's signers signed themselves. */
 async function requireSigned(
   bundles: readonly Uint8Array[],
   signed: Pick<Signed, 'of' | 'subject' | 'policy'>,
   verifier: SignatureVerifier,
-): Promise<SignatureVerdict> {
+): Promise<readonly [SignatureVerdict, ...SignatureVerdict[]]> {
   const { accepted, objection } = await judge(bundles, { ...signed, provenance: undefined }, verifier)
-  const [first] = accepted
+  const [first, ...others] = accepted.map(({ verdict }) => verdict)
   if (objection !== undefined || first === undefined) throw objection
-  return first.verdict
+  return [first, ...others]
 }
 
 /**

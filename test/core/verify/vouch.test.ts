@@ -90,6 +90,25 @@ describe('where two have to sign', () => {
   })
 })
 
+test('a catalogue whose version is ahead of any witness is refused, in whatever order its bundles stand', async () => {
+  const { version } = sampleCatalogue()
+  const unwitnessed = { ...message, signer: second, signedAtSeconds: undefined }
+  const witnessed = { ...message, signedAtSeconds: version - 2 * 3600 }
+  const bundles = ['{}', '{"mediaType":"m"}'].map((text) => new TextEncoder().encode(text))
+  const file = encodeCatalogueEnvelope({ payload: encodeCatalogue(sampleCatalogue()), bundles })
+  const both = { ...policy, minSigners: 2 }
+  const [key, certificate] = [by(1, unwitnessed), by(0, witnessed)]
+  for (const files of [
+    [certificate, key],
+    [key, certificate],
+    [[...key, ...certificate], []],
+  ]) {
+    await expect(vouchForCatalogue(file, both, verifierSaying(...files))).rejects.toMatchObject({
+      failure: { code: 'catalogue-future', version },
+    })
+  }
+})
+
 test('a catalogue is believed under a signature over its bytes, and under no attestation about them', async () => {
   const payload = encodeCatalogue(sampleCatalogue())
   const file = encodeCatalogueEnvelope({ payload, bundles: [new TextEncoder().encode('{}')] })
