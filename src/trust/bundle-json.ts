@@ -32,7 +32,7 @@ export function parseBundle(text: string): Bundle {
   if (typeof json !== 'object' || json === null || !('mediaType' in json))
     throw bundleInvalid('no mediaType: not a Sigstore bundle of version 0.1 to 0.3')
   if (!MEDIA_TYPES.has(json.mediaType))
-    throw bundleInvalid(`media type ${String(json.mediaType)} is not a Sigstore bundle of version 0.1 to 0.3`)
+    throw bundleInvalid(`media type ${JSON.stringify(json.mediaType)} is not a Sigstore bundle of version 0.1 to 0.3`)
   requireBounded(json)
   const bundle = decodeBundle(json)
   requireAgreeingProofs(bundle)

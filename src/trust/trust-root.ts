@@ -34,7 +34,11 @@ export const NO_ROOT: Omit<TrustMaterial, 'publicKey'> = { certificateAuthoritie
 function parseRoot(json: unknown): TrustMaterial {
   if (typeof json !== 'object' || json === null || !('mediaType' in json)) throw invalid('mediaType', 'missing')
   if (!MEDIA_TYPES.has(json.mediaType)) {
-    throw new DeliveryError({ code: 'format-unsupported', document: 'trusted-root', detail: `media type ${String(json.mediaType)}` })
+    throw new DeliveryError({
+      code: 'format-unsupported',
+      document: 'trusted-root',
+      detail: `media type ${JSON.stringify(json.mediaType)}`,
+    })
   }
   try {
     const root = TrustedRoot.fromJSON(json)

@@ -497,6 +497,12 @@ async function rootRows(sigstore: OfflineSigstore): Promise<readonly Row[]> {
       expected: 'format-unsupported',
     },
     { name: 'a trusted root that is a string', bundle, trustedRoot: text, expected: 'format-invalid' },
+    {
+      name: 'a trusted root whose kind is an object that cannot be written as text',
+      bundle,
+      trustedRoot: { ...root, mediaType: { toString: null, valueOf: 7 } },
+      expected: 'format-unsupported',
+    },
     { name: 'an empty list of trusted roots', bundle, trustedRoot: [], expected: 'format-invalid' },
     { name: 'no trusted root', bundle, trustedRoot: undefined, expected: 'config-invalid' },
   ]

@@ -40,7 +40,9 @@ const ROOTS = 8
  */
 export function readTrust(field: JsonField, baseUrl?: string): TrustConfig {
   if (field.isAbsent) throw new DeliveryError({ code: 'policy-missing', detail: 'there is no trust section' })
-  const get = field.object(TRUST)
+  const get = field.object([...TRUST, 'requireProvenance'])
+  // An earlier name. Ignored like any unknown one, it would leave a demand that nobody enforces.
+  if (!get('requireProvenance').isAbsent) throw get('requireProvenance').refuse('expected provenance.required in its place')
   const catalogueSigners = get('catalogueSigners').optional(readSigners) ?? []
   const trust = {
     catalogueSigners,

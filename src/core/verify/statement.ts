@@ -36,7 +36,7 @@ export function parseStatement(payloadType: string, payload: Uint8Array): Statem
   if (payloadType !== IN_TOTO_PAYLOAD_TYPE) throw refused(`payload type ${payloadType} is not an in-toto statement`)
   const document = parseJson(payload)
   if (!isRecord(document)) throw refused('the statement is not an object')
-  if (!STATEMENT_TYPES.has(document['_type'])) throw refused(`statement type ${String(document['_type'])} is not known`)
+  if (!STATEMENT_TYPES.has(document['_type'])) throw refused(`statement type ${JSON.stringify(document['_type'])} is not known`)
   const subject = document['subject']
   if (!Array.isArray(subject) || subject.length === 0) throw refused('the statement has no subject')
   const predicateType = document['predicateType']

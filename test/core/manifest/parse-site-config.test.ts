@@ -135,6 +135,7 @@ test.each([
   ['a threshold in text', 'trust.thresholds.sct', '1'],
   ['a trusted root in text', 'trust.trustedRoot', '{}'],
   ['provenance in text', 'trust.provenance', 'yes'],
+  ['provenance demanded under its earlier name', 'trust.requireProvenance', true],
   ['a predicate type that nobody can read', 'trust.provenance.predicateTypes.0', 'https://spdx.dev/Document'],
   ['an extension that no certificate has', 'trust.catalogueSigners.0.extensions', { sourceRepo: 'c' }],
   ['a log demanded of a certificate in the place for keys', 'trust.catalogueSigners.0', { identity: 'a', issuer: 'b', requireLog: true }],

@@ -47,6 +47,7 @@ test('subjects without a usable SHA-256 count for nothing', () => {
 test.each([
   ['another type', { ...STATEMENT, _type: 'https://in-toto.io/Statement/v3' }],
   ['no type', { ...STATEMENT, _type: undefined }],
+  ['a type that cannot be written as text', { ...STATEMENT, _type: { toString: null } }],
   ['a type with a suffix', { ...STATEMENT, _type: `${STATEMENT._type}/` }],
   ['no subject', { ...STATEMENT, subject: [] }],
   ['a subject that is no list', { ...STATEMENT, subject: { digest: { sha256: DIGEST } } }],
