@@ -84,8 +84,15 @@ async function deliverAlone(alone: Alone, request: ArtifactRequest, signal: Abor
     windowSources: undefined,
     hasher: createScriptHasher(),
   }
+  const engine = createDeliverer(parts)
+  // The roots that such a site adds are a page's. An update that only they let pass cannot be judged here, and must not be passed over.
+  if (config.trust.refresh !== undefined) {
+    const { trust } = engine.parts
+    if (await trust.file((await trust.current(signal)).config.version + 1, signal))
+      throw new DeliveryError({ code: 'no-page', sizeBytes: 0 })
+  }
   const stop = new AbortController()
-  const { artifact } = await createDeliverer(parts).deliver(
+  const { artifact } = await engine.deliver(
     request,
     (event) => {
       if (event.kind !== 'resolved' || event.artifact.sizeBytes <= LIMITS.serviceWorkerAloneBytes) return

@@ -142,6 +142,21 @@ describe('docs/trust.md', () => {
     })
   })
 
+  test.each([
+    ['extensions', 'extension', 'catalogueSigners.0.extension'],
+    ['builderId', 'builder', 'provenance.builder'],
+    ['minSigners', 'minSigner', 'minSigner'],
+  ])('a policy that misspells %s is refused, and says where', async (right, wrong, path) => {
+    process.chdir(await temporaryFolder())
+    const [policy] = BLOCKS.filter(({ label }) => label === 'policy')
+    await writeFile('root.json', '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+    await writeFile('one.json', policy?.text.replace(`"${right}"`, `"${wrong}"`) ?? '')
+    await expect(readPolicyFile('one.json', 'root.json')).rejects.toMatchObject({
+      code: 'input-invalid',
+      failure: { path: `one.json: ${path}` },
+    })
+  })
+
   test('its policies can be enforced', async () => {
     process.chdir(await temporaryFolder())
     await writeFile('root.json', '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')

@@ -1,6 +1,5 @@
 /** Who may sign what: the shape of the policy, and the one place that reads it. */
 
-import { decodeBase64 } from '../base64.ts'
 import { DeliveryError } from '../errors.ts'
 
 /** Somebody whose signature counts. */
@@ -63,7 +62,7 @@ export interface Thresholds {
 }
 
 export interface SignaturePolicy {
-  /** Never empty; nobody is named twice. */
+  /** Never empty. */
   readonly anyOf: readonly [Signer, ...Signer[]]
   /** So many different ones of `anyOf` must have signed: at least 1. */
   readonly minSigners: number
@@ -106,8 +105,8 @@ export const DEFAULT_THRESHOLDS: Thresholds = { log: 1, sct: 1, timestamp: 1 }
 
 /**
  * A policy that can be enforced, or no policy at all.
- * @throws {DeliveryError} `policy-missing`, when there is no signer, or one is half-named; `config-invalid`, when one is named twice
- * or more are asked for than are named
+ * @throws {DeliveryError} `policy-missing`, when there is no signer, or one is half-named; `config-invalid`, when
+ * more are asked for than are named
  */
 export function requirePolicy(
   signers: readonly Signer[],
@@ -123,10 +122,9 @@ export function requirePolicy(
   const [first, ...rest] = signers
   if (first === undefined) throw missing('no signer is named')
   for (const signer of signers) requireSigner(signer, trustedRoot)
-  // One signer under two names would be two of two.
-  if (new Set(signers.map(nameOf)).size < signers.length) throw invalid(path, 'somebody is named twice')
-  if (!Number.isSafeInteger(minSigners) || minSigners < 1 || minSigners > signers.length)
-    throw invalid(path, `names ${signers.length}, and minSigners asks for ${minSigners}`)
+  const names = new Set(signers.map(nameSigner)).size
+  if (!Number.isSafeInteger(minSigners) || minSigners < 1 || minSigners > names)
+    throw invalid(path, `names ${names} different signers, and minSigners asks for ${minSigners}`)
   return { anyOf: [first, ...rest], minSigners, trustedRoot, thresholds }
 }
 
@@ -135,6 +133,16 @@ export function isIdentity(wanted: Identity, actual: string): boolean {
   if (typeof wanted === 'string') return actual === wanted
   const before = `${wanted.workflow}@refs/${wanted.refs}/`
   return actual.startsWith(before) && isRefName(actual.slice(before.length))
+}
+
+/**
+ * Whom `minSigners` counts once: a key however it is spelt, a workflow at whatever ref, with whatever else its certificate has to say.
+ * Who holds one of two names that are alike here holds both.
+ */
+export function nameSigner(signer: Signer): string {
+  if (signer.kind === 'key') return signer.publicKeyPem.replace(/-----[^-]*-----|\s|=/g, '')
+  const { identity, issuer } = signer
+  return JSON.stringify([typeof identity === 'string' ? identity.split('@refs/')[0] : identity.workflow, issuer])
 }
 
 /** One line for a message: who was expected. */
@@ -162,13 +170,6 @@ function requireSigner(signer: Signer, trustedRoot: unknown): void {
   if ((typeof identity === 'string' ? identity : identity.workflow).trim() === '') throw missing('a certificate signer has no identity')
   if (issuer.trim() === '') throw missing('a certificate signer has no issuer')
   if (!hasRoot) throw missing('a certificate signer needs a trusted root')
-}
-
-/** What two signers may not share. Two texts of one key are one key; what else a certificate must say makes no second person of its holder. */
-function nameOf(signer: Signer): string {
-  if (signer.kind === 'certificate') return JSON.stringify([signer.identity, signer.issuer])
-  const body = signer.publicKeyPem.replace(/-----[^-]*-----|\s/g, '')
-  return decodeBase64(body)?.join() ?? body
 }
 
 function missing(detail: string): DeliveryError {

@@ -7,7 +7,7 @@ import { parseTrustUpdate, type TrustUpdate } from '../manifest/trust-update.ts'
 import type { Sha256 } from '../model/ids.ts'
 import type { SignatureVerifier } from '../ports.ts'
 import { sha256Of } from './digest.ts'
-import { requirePolicy, type SignaturePolicy, type SignatureVerdict } from './identity-policy.ts'
+import { nameSigner, requirePolicy, type SignaturePolicy, type SignatureVerdict } from './identity-policy.ts'
 import { requireProvenance, type ProvenancePolicy } from './provenance-policy.ts'
 import type { SiteTrust } from './site-trust.ts'
 
@@ -136,7 +136,7 @@ interface Signed {
 async function judge(bundles: readonly Uint8Array[], signed: Signed, verifier: SignatureVerifier): Promise<Hearing> {
   const accepted: BundleVerdict[] = []
   const refused: BundleRefusal[] = []
-  const signers = new Set<number>()
+  const signers = new Set<string>()
   let objection: DeliveryError | undefined
   for (const file of bundles) {
     const bundle = sha256Of(file)
@@ -154,7 +154,8 @@ async function judge(bundles: readonly Uint8Array[], signed: Signed, verifier: S
         await attempt(() => {
           requireWordFor(verdict, signed.provenance)
           accepted.push({ bundle, verdict })
-          signers.add(signer)
+          const who = signed.policy.anyOf[signer]
+          if (who !== undefined) signers.add(nameSigner(who))
         })
       }
     })

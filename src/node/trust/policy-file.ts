@@ -21,7 +21,23 @@ export async function readPolicyFile(path: string, trustedRootPath: string | und
   const whole = openJsonText(text, rules).foreignObject()
   // The root that is named beside the file is the one that is meant.
   const merged = root === undefined ? whole : { ...whole, trustedRoot: root }
-  return readTrust(openJsonText(JSON.stringify(merged), rules))
+  const trust = readTrust(openJsonText(JSON.stringify(merged), rules))
+  const unknown = findUnknown(merged, writeTrust(trust), '')
+  if (unknown !== undefined) throw refuse(unknown, 'is not known: what it asks for, nobody would look at')
+  return trust
+}
+
+/** Browsers ignore unknown members, for what a later version may add. A person who writes a policy has misspelt one. */
+function findUnknown(written: unknown, understood: unknown, path: string): string | undefined {
+  if (typeof written !== 'object' || written === null || path === 'trustedRoot' || path.startsWith('refresh')) return undefined
+  const known: ReadonlyMap<string, unknown> = new Map(Object.entries(Object(understood)))
+  for (const [name, value] of Object.entries(written)) {
+    const at = path === '' ? name : `${path}.${name}`
+    if (!known.has(name)) return at
+    const below = findUnknown(value, known.get(name), at)
+    if (below !== undefined) return below
+  }
+  return undefined
 }
 
 /**

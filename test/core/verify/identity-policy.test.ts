@@ -38,7 +38,24 @@ describe('tr14.no-policy: without somebody whose signature counts there is no po
     ['half a signer asked for', [key, person], { ...root, minSigners: 1.5 }, 'config-invalid'],
     ['no number of signers asked for', [key], { ...root, minSigners: Number.NaN }, 'config-invalid'],
     ['a person named twice', [person, { ...person }], { ...root, minSigners: 2 }, 'config-invalid'],
-    ['a person named twice, once with more to say', [person, { ...person, extensions: { buildTrigger: 'push' } }], root, 'config-invalid'],
+    [
+      'a person named twice, once with more to say',
+      [person, { ...person, extensions: { buildTrigger: 'push' } }],
+      { ...root, minSigners: 2 },
+      'config-invalid',
+    ],
+    [
+      'a workflow at one tag and at any',
+      [workflow, { ...person, identity: 'https://ci.example/release.yml@refs/tags/v1' }],
+      { ...root, minSigners: 2 },
+      'config-invalid',
+    ],
+    [
+      'a workflow at tags and at branches',
+      [workflow, { ...person, identity: { workflow: 'https://ci.example/release.yml', refs: 'heads' } }],
+      { ...root, minSigners: 2 },
+      'config-invalid',
+    ],
     ['a key in two spellings', [key, { kind: 'key', publicKeyPem: pem('AA\r\nAA').trim() }], { ...root, minSigners: 2 }, 'config-invalid'],
   ])('%s is no policy', (_what, signers, under, code) => {
     expect(failureOf(errorFrom(() => requirePolicy(signers, { trustedRoot: undefined, ...under })))?.code).toBe(code)

@@ -4,7 +4,7 @@ import { encodeCatalogue } from '../../../src/core/manifest/parse-catalogue.ts'
 import { encodeCatalogueEnvelope } from '../../../src/core/manifest/parse-envelope.ts'
 import type { Approval, SignatureVerifier } from '../../../src/core/ports.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
-import type { SignaturePolicy, SignatureVerdict } from '../../../src/core/verify/identity-policy.ts'
+import type { Identity, SignaturePolicy, SignatureVerdict } from '../../../src/core/verify/identity-policy.ts'
 import { ANY_PROVENANCE } from '../../../src/core/verify/provenance-policy.ts'
 import { trustOfPolicy, type SiteTrust } from '../../../src/core/verify/site-trust.ts'
 import { vouchForArtifact, vouchForCatalogue } from '../../../src/core/verify/vouch.ts'
@@ -80,6 +80,15 @@ describe('where two have to sign', () => {
     ['nobody is missing, not too few', [], 'signature-missing'],
   ])('%s', async (_what, files, expected) => {
     expect(await artifactWith(files, trust)).toEqual(expected)
+  })
+
+  test('a workflow that signs at two refs is one signer', async () => {
+    const at = (identity: Identity) => ({ kind: 'certificate', identity, issuer: 'https://issuer.example' }) as const
+    const workflow = 'https://ci.example/release.yml'
+    const anyOf = [at({ workflow, refs: 'tags' }), at(`${workflow}@refs/tags/v1`), second] as const
+    const files = [by(0, message), by(1, message)]
+    expect(await artifactWith(files, trustOfPolicy({ ...policy, anyOf, minSigners: 2 }))).toBe('signers-too-few')
+    expect(await artifactWith([...files, by(2, message)], trustOfPolicy({ ...policy, anyOf, minSigners: 2 }))).toHaveLength(3)
   })
 
   test('a catalogue with one of the two signatures is not believed', async () => {
