@@ -109,7 +109,9 @@ async function runWorkers(plan, tally) {
       return new Promise((resolve, reject) => {
         worker.on('error', reject)
         worker.on('exit', (code, signal) =>
-          code === 0 || signal === 'SIGTERM' ? resolve() : reject(new Error(`a worker ended with ${code ?? signal}`)),
+          code === 0 || signal === 'SIGTERM' || signal === 'SIGINT'
+            ? resolve()
+            : reject(new Error(`a worker ended with ${code ?? signal}`)),
         )
       })
     }),
