@@ -96,7 +96,8 @@ export const manifest: fc.Arbitrary<Manifest> = fc
     }),
   )
 
-const words = fc.string({ minLength: 1 })
+// A blank name is nobody's, and refused.
+const words = fc.string({ minLength: 1 }).filter((text) => text.trim() !== '')
 const identity: fc.Arbitrary<Identity> = fc.oneof(words, fc.record({ workflow: words, refs: fc.constantFrom('tags', 'heads') }))
 
 const provenance: fc.Arbitrary<ProvenancePolicy> = fc.record({
