@@ -145,7 +145,9 @@ async function refuse(room: DrillRoom, forgery: Forgery): Promise<Outcome> {
   if (ending.kind !== 'refused') throw new Error(`not so: it is refused; it ended ${endingWords(ending)}`)
   demand(forgery.codes.includes(ending.code), `its code is ${forgery.codes.join(' or ')}, not ${ending.code}`)
   demand(ending.nextStep.length > 10, 'it says what to do')
-  const readable = await page.evaluate(readableBytes, [small.artifact.sha256, '5'.repeat(64)])
+  const found = await page.evaluate(readableBytes, [small.artifact.sha256, '5'.repeat(64)])
+  // The floor is a version and a digest of the catalogue: it has nothing of an artifact, and has to stay.
+  const readable = found.filter((path) => !path.includes('/catalogue-floor'))
   demand(readable.length === 0, `nothing of it stays readable, not ${readable.join(', ')}`)
   return { recoveryMs: null, sources: NO_SOURCES }
 }
