@@ -6,7 +6,7 @@ import { requirePolicy, type SignaturePolicy } from '../../src/core/verify/ident
 import { systemClock } from '../../src/engine/system-clock.ts'
 import { createVerdictMemory } from '../../src/engine/verdict-memory.ts'
 import { openIndex } from '../../src/stores/index-db.ts'
-import { createSigstoreVerifier } from '../../src/trust/sigstore-verifier.ts'
+import { createSigstoreVerifier, VERIFIER_RULES } from '../../src/trust/sigstore-verifier.ts'
 import { measure, type Outcome, type SignedFile, type TrustJob } from './job.ts'
 
 const never = new AbortController().signal
@@ -26,7 +26,7 @@ export async function runRemembering(job: TrustJob): Promise<Outcome & { readonl
     },
   }
   const { records } = await openIndex(never)
-  const outcome = await measure(job, judgeWith(createVerdictMemory(counting, records, systemClock), job))
+  const outcome = await measure(job, judgeWith(createVerdictMemory(counting, { records, clock: systemClock, rules: VERIFIER_RULES }), job))
   const isKept = async (): Promise<boolean> =>
     (await records.keys(never)).filter((name) => name.startsWith('verdict:')).length >= job.bundles.length
   while (!(await isKept())) await systemClock.sleep(10, never)

@@ -8,7 +8,7 @@ import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
-import { createSigstoreVerifier } from '../trust/sigstore-verifier.ts'
+import { createSigstoreVerifier, VERIFIER_RULES } from '../trust/sigstore-verifier.ts'
 import { catalogueFacts, createCatalogueDesk, type CatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
 import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
@@ -68,7 +68,7 @@ interface Wired extends Deliverer {
 export function createDeliverer(options: EngineOptions): Wired {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
-  const remembering = createVerdictMemory(createSigstoreVerifier(), memory.records, clock)
+  const remembering = createVerdictMemory(createSigstoreVerifier(), { records: memory.records, clock, rules: VERIFIER_RULES })
   // Around the memory, not inside: what passes under the grown roots must not be remembered under the pinned ones.
   const patient = (one: SignatureVerifier): SignatureVerifier => growth?.patient(one) ?? one
   const verifier: VerdictMemory = { ...patient(remembering), under: (denied) => patient(remembering.under(denied)) }

@@ -3,12 +3,18 @@ import type { Approval, Clock, SignatureVerifier } from '../core/ports.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { SignaturePolicy } from '../core/verify/identity-policy.ts'
 import type { Records } from '../stores/index-values.ts'
-import { VERIFIER_RULES } from '../trust/sigstore-verifier.ts'
 
 /** A verifier that judges nothing twice: what it once let pass, it knows, as long as nothing has changed that went into the verdict. */
 export interface VerdictMemory extends SignatureVerifier {
   /** The same, with verdicts of its own for each list of withdrawn digests: a publisher who takes something back was deceived before. */
   under(denied: readonly Sha256[]): SignatureVerifier
+}
+
+export interface VerdictMemoryOptions {
+  readonly records: Records
+  readonly clock: Clock
+  /** Which rules `inner` judges by. Under others it judges anew. */
+  readonly rules: string
 }
 
 /** Newest verdicts that are kept: of one catalogue and some bundles each. */
@@ -28,10 +34,10 @@ const SHARED = new AbortController().signal
  * What is kept is sealed with a key that script can use and not read. That stops a bad disk and whoever only writes to the index, not a
  * script that runs here (docs/decisions/0011).
  */
-export function createVerdictMemory(inner: SignatureVerifier, records: Records, clock: Clock): VerdictMemory {
+export function createVerdictMemory(inner: SignatureVerifier, { records, clock, rules }: VerdictMemoryOptions): VerdictMemory {
   const under = (denied: readonly Sha256[]): SignatureVerifier => ({
     async verify(file, subject, policy) {
-      const slot = await openSlot(records, verdictId({ file, subject, policy, denied }))
+      const slot = await openSlot(records, verdictId({ rules, file, subject, policy, denied }))
       if (slot?.approvals !== undefined) return slot.approvals
       const approvals = await inner.verify(file, subject, policy)
       if (slot !== undefined) void keep(records, { ...slot, approvals }, clock.nowMs())
@@ -42,6 +48,7 @@ export function createVerdictMemory(inner: SignatureVerifier, records: Records, 
 }
 
 interface Question {
+  readonly rules: string
   readonly file: Uint8Array
   readonly subject: Sha256
   readonly policy: SignaturePolicy
@@ -49,9 +56,9 @@ interface Question {
 }
 
 /** Everything that a verdict depends on. */
-function verdictId({ file, subject, policy, denied }: Question): Sha256 {
+function verdictId({ rules, file, subject, policy, denied }: Question): Sha256 {
   const under = { ...policy, trustedRoot: digestOf(policy.trustedRoot) }
-  return sha256Of(utf8(JSON.stringify([VERIFIER_RULES, subject, sha256Of(file), under, digestOf(denied)])))
+  return sha256Of(utf8(JSON.stringify([rules, subject, sha256Of(file), under, digestOf(denied)])))
 }
 
 /** Roots and denials are large, and the same objects for as long as an engine lives. */

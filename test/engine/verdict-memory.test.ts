@@ -52,7 +52,7 @@ function createBrowser(records: Records = createVolatileMemory().records, clock 
   return {
     judge,
     records,
-    start: () => createVerdictMemory(judge, records, clock),
+    start: (rules = VERIFIER_RULES) => createVerdictMemory(judge, { records, clock, rules }),
     verdicts,
     /** Waits until so many verdicts are kept: nobody else waits for that. */
     keeps: (count: number) => vi.waitFor(async () => expect(await verdicts()).toHaveLength(count)),
@@ -104,12 +104,8 @@ describe('a bundle that passed', () => {
   })
 
   test('is judged again under other rules', async () => {
-    const { judge, records } = await browserThatKnows()
-    vi.resetModules()
-    vi.doMock('../../src/trust/sigstore-verifier.ts', () => ({ VERIFIER_RULES: 'next' }))
-    const next = await import('../../src/engine/verdict-memory.ts')
-    await next.createVerdictMemory(judge, records, systemClock).verify(BUNDLE, SUBJECT, POLICY)
-    vi.doUnmock('../../src/trust/sigstore-verifier.ts')
+    const { judge, start } = await browserThatKnows()
+    await start('next').verify(BUNDLE, SUBJECT, POLICY)
     expect(judge.asked).toBe(2)
   })
 
