@@ -74,7 +74,7 @@ export interface Machine {
   /** The second place of its floors. */
   readonly files: MemoryFiles
   readonly stores: StoreView
-  /** The date that its owner sees. Timers are real. */
+  /** The date that its owner sees, on the timers that the machine was made with. */
   readonly clock: Clock & { nowSeconds: number }
   /** The locks that its tabs share. */
   readonly withLock: WithLock
@@ -82,9 +82,9 @@ export interface Machine {
   start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>, load?: LoadTrustRefresher): Engine
 }
 
-export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>): Machine {
+export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>, timers: Clock = systemClock): Machine {
   const clock = {
-    ...systemClock,
+    ...timers,
     nowSeconds: publisher.nowSeconds + 120,
     nowMs(this: { readonly nowSeconds: number }): number {
       return this.nowSeconds * 1000
