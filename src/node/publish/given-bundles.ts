@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { DeliveryError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { openJson } from '../../core/json/json.ts'
+import { splitJsonTexts } from '../../core/json/json-texts.ts'
 import type { BundleRef } from '../../core/model/artifact.ts'
 import { readInput } from '../input-file.ts'
 
@@ -12,7 +13,7 @@ export interface KindedBundle {
 }
 
 /**
- * Reads bundles that lie beside a file: one as JSON, or one on each line (`gh attestation download` writes such files).
+ * Reads bundles that lie beside a file: one as JSON, or one on each line (`gh attestation download` writes such files), whatever the file is called.
  * @throws {DeliveryError} `input-invalid`, `format-invalid`, `format-oversized`
  */
 export async function readGivenBundles(paths: readonly string[]): Promise<readonly KindedBundle[]> {
@@ -25,8 +26,7 @@ async function readBundleFile(path: string): Promise<readonly KindedBundle[]> {
   if ((await readInput(path, (file) => stat(file))).size > limitBytes)
     throw new DeliveryError({ code: 'format-oversized', document: 'bundle', limitBytes })
   const text = await readInput(path, (file) => readFile(file, 'utf8'))
-  const documents = path.endsWith('.jsonl') ? text.split('\n').filter((line) => line.trim() !== '') : [text]
-  return documents.map((document) => toKinded(Buffer.from(document), path))
+  return splitJsonTexts(text).map((document) => toKinded(Buffer.from(document), path))
 }
 
 function toKinded(bytes: Uint8Array, path: string): KindedBundle {
