@@ -11,7 +11,7 @@ import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier, VERIFIER_RULES } from '../trust/sigstore-verifier.ts'
 import { catalogueFacts, createCatalogueDesk, type CatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
-import type { EngineParts, OtherTabs, WithLock } from './parts.ts'
+import { artifactLock, type EngineParts, type OtherTabs, type WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
 import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
@@ -124,7 +124,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async forget(sha256, signal) {
       const kept = sha256 === undefined ? ((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256) : [sha256]
-      for (const digest of kept) await withLock(`sealift-artifact:${digest}`, () => stores.store.remove(digest, signal), signal)
+      for (const digest of kept) await withLock(artifactLock(digest), () => stores.store.remove(digest, signal), signal)
     },
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
     seedable: (signal) => seeds.list(signal),

@@ -14,7 +14,7 @@ import { isReadable, requireWhole } from './whole-digest.ts'
 import type { ArtifactFile } from '../stores/artifact-file.ts'
 import { catalogueFacts, type CatalogueDesk, type CatalogueQuestion } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
-import { nowSeconds, type EngineParts } from './parts.ts'
+import { artifactLock, nowSeconds, type EngineParts } from './parts.ts'
 import { createProgress, spansOf } from './progress.ts'
 import { writeRecord, type Ending } from './record.ts'
 import { chooseArtifact, openArtifact, policyFor, type Chosen, type Resolved } from './resolve.ts'
@@ -77,7 +77,7 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
   const { artifact } = resolved
   // One writer for each artifact over all tabs; who waits here finds the pieces kept when its turn comes.
   return await parts.withLock(
-    `sealift-artifact:${artifact.sha256}`,
+    artifactLock(artifact.sha256),
     async () => {
       const file = await parts.stores.store.open(artifact, signal)
       const attempt: Attempt = { ...rooms, resolved, file, opinions: [], reports: [] }

@@ -1,4 +1,5 @@
 import type { SiteConfig } from '../core/manifest/site-config.ts'
+import type { Sha256 } from '../core/model/ids.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
 import type { Clock, Hasher } from '../core/ports.ts'
 import type { StoreView } from '../stores/store-view.ts'
@@ -9,6 +10,11 @@ import type { TrustDesk } from './trust-desk.ts'
 
 /** Holds a named lock of the whole origin while `work` runs. */
 export type WithLock = <T>(name: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
+
+/** Of whoever writes, judges or deletes what is kept of this artifact: one at a time, over all tabs and workers. */
+export function artifactLock(sha256: Sha256): string {
+  return `sealift-artifact:${sha256}`
+}
 
 /** Reaches the engines of all other tabs and workers of this origin. What comes over it proves nothing: look for yourself. A `BroadcastChannel`. */
 export interface OtherTabs {

@@ -2,7 +2,7 @@ import { withdrawnArtifacts } from '../core/manifest/choose.ts'
 import type { CatalogueEntry } from '../core/manifest/catalogue.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import { keptManifest } from './kept-manifest.ts'
-import type { EngineParts } from './parts.ts'
+import { artifactLock, type EngineParts } from './parts.ts'
 
 /** A tab that holds a withdrawn artifact lets go of it at once; this is for one that hangs. */
 const PURGE_MS = 30_000
@@ -28,7 +28,7 @@ export async function purgeDenied(
     const gone = withdrawnArtifacts(denied, [...named, ...entries])
     const removals = kept
       .filter(({ sha256 }) => gone.has(sha256))
-      .map(({ sha256 }) => withLock(`sealift-artifact:${sha256}`, () => stores.store.remove(sha256, signal), signal))
+      .map(({ sha256 }) => withLock(artifactLock(sha256), () => stores.store.remove(sha256, signal), signal))
     // Each waits for whoever holds that artifact; one that hangs must not keep the others.
     const ends = await Promise.allSettled(removals)
     // Last, since nothing else may say which artifact they are about: what stays is found by them the next time.
