@@ -31,3 +31,8 @@ export function createClock<Timer>(platform: PlatformTime<Timer>): Clock {
       }),
   }
 }
+
+/** The time of day in whole Unix seconds, as documents say it. */
+export function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.nowMs() / 1000)
+}

@@ -1,3 +1,4 @@
+import { nowSeconds } from '../core/clock.ts'
 import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { Catalogue } from '../core/manifest/catalogue.ts'
 import { acceptCatalogue, isFromFuture, isRefreshDue, judgeFreshness, type CatalogueFloor } from '../core/manifest/freshness.ts'
@@ -10,7 +11,7 @@ import { vouchForCatalogue } from '../core/verify/vouch.ts'
 import type { CatalogueFacts } from '../core/wire/delivery-event.ts'
 import { collectCatalogues } from '../scheduler/fetch-catalogue.ts'
 import { catalogueKey, floorKey, isKeptReset, isOutrun, isReset, loadFloor, mendFloor, readFloor, readKeptFile } from './catalogue-floor.ts'
-import { nowSeconds, type EngineParts } from './parts.ts'
+import type { EngineParts } from './parts.ts'
 import { openTask } from './task.ts'
 import type { TrustRound } from './trust-desk.ts'
 

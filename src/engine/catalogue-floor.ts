@@ -1,9 +1,10 @@
+import { nowSeconds } from '../core/clock.ts'
 import { failureOf } from '../core/errors.ts'
 import { isFromFuture, type CatalogueFloor } from '../core/manifest/freshness.ts'
 import { isSha256 } from '../core/model/ids.ts'
 import type { TrustState } from '../core/verify/trust-chain.ts'
 import { vouchForCatalogue } from '../core/verify/vouch.ts'
-import { nowSeconds, type EngineParts } from './parts.ts'
+import type { EngineParts } from './parts.ts'
 
 const FLOOR_KEY = 'catalogue-floor'
 const CATALOGUE_KEY = 'catalogue'

@@ -37,7 +37,3 @@ export interface EngineParts {
   readonly withLock: WithLock
   readonly otherTabs: OtherTabs
 }
-
-export function nowSeconds(clock: Clock): number {
-  return Math.floor(clock.nowMs() / 1000)
-}

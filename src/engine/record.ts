@@ -1,13 +1,14 @@
 import { encodeAuditRecord } from '../core/audit/encode-audit-record.ts'
 import type { AuditRecord } from '../core/audit/record.ts'
 import { tallySources, type SourceTraffic } from '../core/audit/tally.ts'
+import { nowSeconds } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
 import type { TrustConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { BundleOpinion } from '../core/verify/vouch.ts'
 import type { SourceReport } from '../scheduler/delivery-state.ts'
-import { nowSeconds, type EngineParts } from './parts.ts'
+import type { EngineParts } from './parts.ts'
 import type { Resolved } from './resolve.ts'
 
 /** What is known of a delivery when it ends. */

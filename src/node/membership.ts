@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nowSeconds } from '../core/clock.ts'
 import { DeliveryError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { fromBase64Url, toBase64Url } from '../core/base64.ts'
@@ -33,7 +34,7 @@ export async function openMembership(dir: string, options: { readonly clock: Clo
     keysFile,
     mint({ site, role, lifetimeSeconds = TICKET_MAX_SECONDS }) {
       const jti = toBase64Url(randomBytes(16))
-      return mintTicket({ site, role, swarmKey, lifetimeSeconds, jti }, ticketKey, Math.floor(options.clock.nowMs() / 1000))
+      return mintTicket({ site, role, swarmKey, lifetimeSeconds, jti }, ticketKey, nowSeconds(options.clock))
     },
   }
 }

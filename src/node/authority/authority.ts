@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { nowSeconds } from '../../core/clock.ts'
 import type { Clock } from '../../core/ports.ts'
 import { writeFileDurably } from '../durable-file.ts'
 import { contentOfBytes, type Content } from '../signing/content.ts'
@@ -97,5 +98,5 @@ function createTurns(at: Date, clock: Clock): <T>(work: () => Promise<T>) => Pro
 }
 
 function wholeSecond(clock: Clock): number {
-  return Math.floor(clock.nowMs() / 1000) * 1000
+  return nowSeconds(clock) * 1000
 }

@@ -1,10 +1,11 @@
+import { nowSeconds } from '../../core/clock.ts'
 import type { Catalogue } from '../../core/manifest/catalogue.ts'
 import { isFromFuture } from '../../core/manifest/freshness.ts'
 import { parseCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { readEarlierCatalogue, type EarlierCatalogue } from './earlier-catalogue.ts'
-import { nowSecondsIn, openRoom } from './room.ts'
+import { openRoom } from './room.ts'
 import { checkPublished } from './self-check.ts'
 import { withSiteLock } from './site-lock.ts'
 import { overtaken, writeCatalogue } from './write-catalogue.ts'
@@ -32,7 +33,7 @@ export async function attachCatalogue(options: AttachOptions, signal: AbortSigna
   const { repository, previous } = catalogue
   return withSiteLock(options.site, async (lock) => {
     const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace: previous === undefined }, signal)
-    if (!isNext(catalogue, earlier.accepted, nowSecondsIn(room))) throw overtaken(options.site)
+    if (!isNext(catalogue, earlier.accepted, nowSeconds(room.clock))) throw overtaken(options.site)
     for (const entry of catalogue.artifacts) await checkPublished(entry, room, signal)
     await writeCatalogue({ payload: options.payload, bundles: options.bundles, replaces: earlier }, { room, lock }, signal)
     return catalogue

@@ -1,3 +1,4 @@
+import { nowSeconds } from '../../core/clock.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import { requirePolicy, type SignaturePolicy } from '../../core/verify/identity-policy.ts'
@@ -30,7 +31,7 @@ export function authoritySigner(authority: Authority, { claims, clock, run }: Au
     policy: requirePolicy([{ kind: 'certificate', identity, issuer }], { trustedRoot: authority.trustedRoot }),
     signContent: (content, signal) => authority.signContent(content, claims, signal),
     async attestBuild(subject, signal) {
-      const finishedAtSeconds = Math.floor(clock.nowMs() / 1000)
+      const finishedAtSeconds = nowSeconds(clock)
       const build = run === undefined ? undefined : buildOfWorkflow(identity, { ...run, finishedAtSeconds })
       const local = { buildType: LOCAL_BUILD, builderId: LOCAL_AUTHORITY, finishedAtSeconds }
       const statement = build === undefined ? localBuildStatement(subject, local) : provenanceStatement(subject, build)

@@ -1,3 +1,4 @@
+import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError, describeFailure } from '../../core/errors.ts'
 import type { Catalogue, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
 import { encodeCatalogue } from '../../core/manifest/parse-catalogue.ts'
@@ -15,7 +16,7 @@ import { requireAcceptable } from './judge-next.ts'
 import { isSameRelease, publishArtifact, type PublishedArtifact } from './publish-artifact.ts'
 import type { FileSettings, PublishFile } from './publish-file.ts'
 import type { PublishSigner } from './publish-signer.ts'
-import { nowSecondsIn, openRoom, type Room } from './room.ts'
+import { openRoom, type Room } from './room.ts'
 import { checkPublished } from './self-check.ts'
 import { withSiteLock } from './site-lock.ts'
 import { writeCatalogue } from './write-catalogue.ts'
@@ -100,7 +101,7 @@ export async function preparePublish(options: PublishOptions, signal: AbortSigna
 type Staged = PreparedCatalogue & { readonly earlier: EarlierFile }
 
 async function stage(options: PublishOptions, room: Room, signal: AbortSignal): Promise<Staged> {
-  const nowSeconds = nowSecondsIn(room)
+  const startedAtSeconds = nowSeconds(room.clock)
   const mayReplace = options.replace ?? false
   const { repository } = options
   if (options.pieceLengthBytes !== undefined) requirePieceLength(options.pieceLengthBytes)
@@ -113,7 +114,7 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
     earlier: earlier.accepted?.catalogue.artifacts ?? [],
     mayReplace,
     pieceLengthBytes: options.pieceLengthBytes,
-    nowSeconds,
+    nowSeconds: startedAtSeconds,
   }
   const artifacts: PublishedArtifact[] = []
   for (const file of files) {
@@ -124,10 +125,10 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
     options.onArtifact?.(artifact)
   }
   const { accepted } = earlier
-  const catalogue = draft({ options, artifacts, earlier: accepted, nowSeconds })
+  const catalogue = draft({ options, artifacts, earlier: accepted, nowSeconds: startedAtSeconds })
   const payload = encode(catalogue)
   const payloadSha256 = sha256Of(payload)
-  requireAcceptable({ catalogue, payloadSha256, earlier: accepted }, nowSeconds)
+  requireAcceptable({ catalogue, payloadSha256, earlier: accepted }, startedAtSeconds)
   if (accepted !== undefined && isStillGood(accepted.catalogue, catalogue)) return { ...accepted, isNew: false, artifacts, earlier }
   await requireKept(catalogue, { published: artifacts.map(({ entry }) => entry), room }, signal)
   return { catalogue, payload, payloadSha256, isNew: true, artifacts, earlier }

@@ -40,8 +40,3 @@ export function openRoom(options: RoomOptions): Room {
     clock: options.clock ?? systemClock,
   }
 }
-
-/** What this publisher's machine takes for the time, in Unix seconds. */
-export function nowSecondsIn({ clock }: Pick<Room, 'clock'>): number {
-  return Math.floor(clock.nowMs() / 1000)
-}

@@ -1,9 +1,10 @@
+import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError } from '../../core/errors.ts'
 import { encodeCatalogueEnvelope } from '../../core/manifest/parse-envelope.ts'
 import { vouchForCatalogue } from '../../core/verify/vouch.ts'
 import type { EarlierFile } from './earlier-catalogue.ts'
 import { requireAcceptable } from './judge-next.ts'
-import { nowSecondsIn, type Room } from './room.ts'
+import type { Room } from './room.ts'
 import type { SiteLock } from './site-lock.ts'
 
 /** A catalogue's payload with its signatures. */
@@ -26,7 +27,7 @@ export async function writeCatalogue(
 ): Promise<void> {
   const file = encodeCatalogueEnvelope({ payload: signed.payload, bundles: signed.bundles })
   const { catalogue, payloadSha256 } = await vouchForCatalogue(file, room.trust.catalogue, room.verifier)
-  requireAcceptable({ catalogue, payloadSha256, earlier: signed.replaces.accepted }, nowSecondsIn(room))
+  requireAcceptable({ catalogue, payloadSha256, earlier: signed.replaces.accepted }, nowSeconds(room.clock))
   await room.writer.writeHealth()
   // Kept under their digests: the next catalogue's `previous` names this payload, and the file holds its signature.
   await room.writer.putBytes(signed.payload)

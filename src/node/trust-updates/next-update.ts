@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError, describeFailure, failureOf } from '../../core/errors.ts'
 import { openJson } from '../../core/json/json.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -55,7 +56,7 @@ export async function prepareTrustUpdate(place: TrustPlace, next: NextTrust, sig
     schema: 1,
     repository: place.config.repository,
     version,
-    createdAtSeconds: Math.floor((next.clock ?? systemClock).nowMs() / 1000),
+    createdAtSeconds: nowSeconds(next.clock ?? systemClock),
     trust: { ...trust, version, updates },
     denied: next.denied,
     resetFloor: next.resetFloor,

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError, failureOf } from '../../core/errors.ts'
 import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
 import { chooseByDigest } from '../../core/manifest/choose.ts'
@@ -77,7 +78,7 @@ export async function verifyFile(options: VerifyOptions, signal: AbortSignal): P
       repository: options.repository,
       minimumVersion: options.minimumVersion ?? 0,
       maxGraceSeconds: options.maxGraceSeconds ?? DEFAULT_MAX_GRACE_SECONDS,
-      nowSeconds: Math.floor((options.clock ?? systemClock).nowMs() / 1000),
+      nowSeconds: nowSeconds(options.clock ?? systemClock),
     },
     signal,
   )
