@@ -4,12 +4,13 @@ import type { Manifest } from '../core/manifest/manifest.ts'
 import { parsePieceList } from '../core/manifest/parse-manifest.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
 import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import { readOrUndefined } from '../core/read-or-undefined.ts'
 import type { TrustState } from '../core/verify/trust-chain.ts'
 import { hearArtifact } from '../core/verify/vouch.ts'
 import { pieceHash } from '../core/verify/piece.ts'
 import type { Seedable } from '../core/wire/bridge-message.ts'
 import type { AcceptedCatalogue } from './catalogue-desk.ts'
-import { keptDocument, keptManifest, orUndefined } from './kept-manifest.ts'
+import { keptDocument, keptManifest } from './kept-manifest.ts'
 import type { EngineParts } from './parts.ts'
 
 /** What peers are given. Everything is hashed again before it leaves: whoever sends wrong bytes is banned, whatever its disk did. */
@@ -169,8 +170,8 @@ async function hashesOf(
   if (pieces.kind === 'inline') return pieces.hashes
   const known = hashes.get(ref.sha256)
   if (known !== undefined) return known
-  const bytes = await keptDocument(parts.memory, pieces.list.sha256, signal)
-  const list = bytes === undefined ? undefined : orUndefined(() => parsePieceList(bytes, pieces.count))
+  const kept = await keptDocument(parts.memory, pieces.list.sha256, signal)
+  const list = readOrUndefined(kept, (bytes) => parsePieceList(bytes, pieces.count))
   if (list !== undefined) remember(hashes, ref.sha256, list)
   return list
 }

@@ -1,5 +1,5 @@
 import type { Snapshot, Targets, Timestamp } from '@tufjs/models'
-import { failureOf } from '../core/errors.ts'
+import { readOrUndefined } from '../core/read-or-undefined.ts'
 import { parseSnapshot, parseTargets, parseTimestamp, type SignedFile } from './metadata.ts'
 import { isSigned, type TopLevelRole } from './signing-keys.ts'
 import { acceptRoot, acceptTarget, trustPinned, type Trusted } from './trusted.ts'
@@ -41,11 +41,11 @@ export function readKept(record: unknown, pinned: Uint8Array, targetName: string
   const rooted = followRotations(trustPinned(pinned), kept.rotations)
   const signed = {
     ...rooted,
-    timestamp: signedBy(rooted, 'timestamp', orUndefined(kept.timestamp, parseTimestamp)),
-    snapshot: signedBy(rooted, 'snapshot', orUndefined(kept.snapshot, parseSnapshot)),
-    targets: signedBy(rooted, 'targets', orUndefined(kept.targets, parseTargets)),
+    timestamp: signedBy(rooted, 'timestamp', readOrUndefined(kept.timestamp, parseTimestamp)),
+    snapshot: signedBy(rooted, 'snapshot', readOrUndefined(kept.snapshot, parseSnapshot)),
+    targets: signedBy(rooted, 'targets', readOrUndefined(kept.targets, parseTargets)),
   }
-  const trusted = orUndefined(kept.target, (bytes) => acceptTarget(signed, bytes, targetName)) ?? signed
+  const trusted = readOrUndefined(kept.target, (bytes) => acceptTarget(signed, bytes, targetName)) ?? signed
   return { trusted, refreshedAtSeconds: kept.refreshedAtSeconds }
 }
 
@@ -64,7 +64,7 @@ export function toRecord({ trusted, refreshedAtSeconds }: Kept): KeptRecord {
 function followRotations(pinned: Trusted, rotations: readonly Uint8Array[]): Trusted {
   let trusted = pinned
   // A root links to the very one before it: those up to the pinned one are passed over, and nothing follows a gap.
-  for (const bytes of rotations) trusted = orUndefined(bytes, (root) => acceptRoot(trusted, root)) ?? trusted
+  for (const bytes of rotations) trusted = readOrUndefined(bytes, (root) => acceptRoot(trusted, root)) ?? trusted
   return trusted
 }
 
@@ -74,16 +74,6 @@ function signedBy<F extends SignedFile<Timestamp | Snapshot | Targets>>(
   file: F | undefined,
 ): F | undefined {
   return file !== undefined && isSigned(trusted.root.signed, role, file.metadata) ? file : undefined
-}
-
-function orUndefined<T>(bytes: Uint8Array | undefined, read: (bytes: Uint8Array) => T): T | undefined {
-  if (bytes === undefined) return undefined
-  try {
-    return read(bytes)
-  } catch (error) {
-    if (failureOf(error) === undefined) throw error
-    return undefined
-  }
 }
 
 function parseRecord(record: unknown): KeptRecord {
