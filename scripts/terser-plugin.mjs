@@ -15,7 +15,7 @@ export function terserPass() {
           if (chunk.type !== 'chunk') continue
           const { code, map } = await minify(chunk.code, {
             module: format === 'es',
-            compress: { passes: 2, ecma: 2020 },
+            compress: { passes: 3, ecma: 2020 },
             // It drops the comment that leads to the map, as any other.
             sourceMap: chunk.map === null ? false : { content: chunk.map, asObject: true, url: `${basename(chunk.fileName)}.map` },
           })
