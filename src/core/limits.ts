@@ -12,6 +12,12 @@ export const LIMITS = {
   bundleBytes: 256 * KIB,
   trustUpdateBytes: 512 * KIB,
   siteConfigBytes: 64 * KIB,
+  /** Signers, or types of provenance, in one list of a `trust` section. */
+  trustListEntries: 32,
+  /** Trusted roots in one. */
+  trustedRoots: 8,
+  /** The most log entries, or timestamps, that one may ask for. */
+  witnessesAsked: 16,
   /** Of any JSON that we parse. */
   jsonDepth: 32,
   artifactsInCatalogue: 10_000,

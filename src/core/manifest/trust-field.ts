@@ -29,9 +29,6 @@ const TRUST = [
   'version',
   'updates',
 ] as const
-const SIGNERS = 32
-const WITNESSES = 16
-const ROOTS = 8
 
 /**
  * Reads the section, and makes sure that it can be enforced.
@@ -86,7 +83,7 @@ function writeSigner(signer: Signer): object {
 }
 
 function readSigners(field: JsonField): readonly Signer[] {
-  return field.list(SIGNERS).map(readSigner)
+  return field.list(LIMITS.trustListEntries).map(readSigner)
 }
 
 /** A half-named signer passes here with an empty half, for `requirePolicy` to refuse in its own words. */
@@ -133,18 +130,21 @@ function readExtensions(field: JsonField): CertificateExtensions {
 function readMinSigners(field: JsonField): TrustConfig['minSigners'] {
   const get = field.object(['catalogue', 'artifacts'])
   return {
-    catalogue: get('catalogue').optional((item) => item.integer(1, SIGNERS)) ?? 1,
-    artifacts: get('artifacts').optional((item) => item.integer(1, SIGNERS)) ?? 1,
+    catalogue: get('catalogue').optional((item) => item.integer(1, LIMITS.trustListEntries)) ?? 1,
+    artifacts: get('artifacts').optional((item) => item.integer(1, LIMITS.trustListEntries)) ?? 1,
   }
 }
 
 function readUpdates(field: JsonField): NonNullable<TrustConfig['updates']> {
   const get = field.object(['signers', 'minSigners'])
-  return { signers: readSigners(get('signers')), minSigners: get('minSigners').optional((item) => item.integer(1, SIGNERS)) ?? 1 }
+  return {
+    signers: readSigners(get('signers')),
+    minSigners: get('minSigners').optional((item) => item.integer(1, LIMITS.trustListEntries)) ?? 1,
+  }
 }
 
 function readRoots(field: JsonField): unknown {
-  return Array.isArray(field.peek()) ? field.list(ROOTS).map((item) => item.foreignObject()) : field.foreignObject()
+  return Array.isArray(field.peek()) ? field.list(LIMITS.trustedRoots).map((item) => item.foreignObject()) : field.foreignObject()
 }
 
 function readRefresh(field: JsonField, baseUrl: string | undefined): TrustConfig['refresh'] {
@@ -169,14 +169,14 @@ function readProvenancePolicy(field: JsonField): ProvenancePolicy {
 }
 
 function readPredicateTypes(field: JsonField): readonly string[] {
-  return field.list(SIGNERS).map((item) => item.oneOf(SLSA_PROVENANCE_TYPES))
+  return field.list(LIMITS.trustListEntries).map((item) => item.oneOf(SLSA_PROVENANCE_TYPES))
 }
 
 function readThresholds(field: JsonField): Thresholds {
   const get = field.object(['log', 'sct', 'timestamp'])
   return {
-    log: get('log').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.log,
-    sct: get('sct').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.sct,
-    timestamp: get('timestamp').optional((item) => item.integer(0, WITNESSES)) ?? DEFAULT_THRESHOLDS.timestamp,
+    log: get('log').optional((item) => item.integer(0, LIMITS.witnessesAsked)) ?? DEFAULT_THRESHOLDS.log,
+    sct: get('sct').optional((item) => item.integer(0, LIMITS.witnessesAsked)) ?? DEFAULT_THRESHOLDS.sct,
+    timestamp: get('timestamp').optional((item) => item.integer(0, LIMITS.witnessesAsked)) ?? DEFAULT_THRESHOLDS.timestamp,
   }
 }
