@@ -4,7 +4,7 @@ import { LIMITS } from '../core/limits.ts'
 import type { ByteRange } from '../core/model/artifact.ts'
 import { formatContentRange, formatUnsatisfiedRange, parseRange } from '../core/respond/http-range.ts'
 import { catalogueSecondsOf, parseAllowedOrigins, parseOrigins, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
-import { createCatalogueCache, type CatalogueCache } from './catalogue-cache.ts'
+import { createNamedFileCache, type NamedFileCache } from './named-file-cache.ts'
 import { stderrLog, type GatewayLog } from './gateway-log.ts'
 import { createKeptFiles } from './kept-files.ts'
 import { createOriginPool } from './origin-pool.ts'
@@ -34,7 +34,7 @@ interface Context {
   readonly options: CachingGatewayOptions
   readonly slices: SliceCache
   /** By path. */
-  readonly named: (path: string) => CatalogueCache
+  readonly named: (path: string) => NamedFileCache
   readonly mayRefetch: () => boolean
   /** Fires when the gateway closes. */
   readonly signal: AbortSignal
@@ -208,12 +208,12 @@ async function write(response: ServerResponse, bytes: Uint8Array, gone: AbortSig
 const TRUST_UPDATES_HELD = 64
 
 function createNamedCaches(
-  caches: Pick<Parameters<typeof createCatalogueCache>[0], 'pool' | 'kept' | 'cacheDir' | 'pinnedRoot' | 'freshMs'>,
+  caches: Pick<Parameters<typeof createNamedFileCache>[0], 'pool' | 'kept' | 'cacheDir' | 'pinnedRoot' | 'freshMs'>,
 ): Context['named'] {
-  const open = (path: string, maxBytes: number): CatalogueCache =>
-    createCatalogueCache({ ...caches, clock: systemClock, path, maxBytes, isOftenMissing: path !== CATALOGUE })
+  const open = (path: string, maxBytes: number): NamedFileCache =>
+    createNamedFileCache({ ...caches, clock: systemClock, path, maxBytes, isOftenMissing: path !== CATALOGUE })
   const catalogue = open(CATALOGUE, LIMITS.catalogueBytes)
-  const updates = new Map<string, CatalogueCache>()
+  const updates = new Map<string, NamedFileCache>()
   return (path) => {
     if (path === CATALOGUE) return catalogue
     const cache = updates.get(path) ?? open(path, LIMITS.trustUpdateBytes)

@@ -3,17 +3,17 @@ import type { Clock } from '../core/ports.ts'
 import { readIfThere, type KeptFiles } from './kept-files.ts'
 import type { OriginPool } from './origin-pool.ts'
 
-export interface CachedCatalogue {
+export interface CachedFile {
   readonly bytes: Uint8Array
   readonly status: 'HIT' | 'MISS' | 'STALE'
 }
 
-export interface CatalogueCache {
+export interface NamedFileCache {
   /**
    * The file; `missing` when there is none here and an origin says that it has none, `unreachable` when none says anything. Never waits for an
    * origin while there is one here.
    */
-  get(signal: AbortSignal): Promise<CachedCatalogue | 'missing' | 'unreachable'>
+  get(signal: AbortSignal): Promise<CachedFile | 'missing' | 'unreachable'>
 }
 
 /** After a failure the origins are left alone for as long, or for `freshMs` if that is less. */
@@ -23,10 +23,10 @@ const RETRY_MS = 10_000
 const MISSING_MS = 3000
 
 /**
- * The catalogue, or another small file that has a name and not a digest. Fresh for a while. After that the last one is served, for as long as it takes, while one request at a time asks for a newer: its reader
- * judges its age.
+ * A small file that has a name and not a digest: the catalogue, or a trust update. Fresh for a while. After that the last one is served, for
+ * as long as it takes, while one request at a time asks for a newer: its reader judges its age.
  */
-export function createCatalogueCache(options: {
+export function createNamedFileCache(options: {
   readonly pool: OriginPool
   readonly kept: KeptFiles
   readonly clock: Clock
@@ -38,7 +38,7 @@ export function createCatalogueCache(options: {
   readonly maxBytes: number
   /** Readers ask for it before it is published, again and again. */
   readonly isOftenMissing: boolean
-}): CatalogueCache {
+}): NamedFileCache {
   const { pool, kept, clock, freshMs, path, maxBytes } = options
   const file = join(options.cacheDir, path)
   let last: Uint8Array | undefined

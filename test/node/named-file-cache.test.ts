@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../src/core/limits.ts'
-import { createCatalogueCache, type CatalogueCache } from '../../src/node/catalogue-cache.ts'
+import { createNamedFileCache, type NamedFileCache } from '../../src/node/named-file-cache.ts'
 import { createKeptFiles, type KeptFiles } from '../../src/node/kept-files.ts'
 import { createOriginPool } from '../../src/node/origin-pool.ts'
 import { createVirtualClock, type VirtualClock } from '../fakes/virtual-clock.ts'
@@ -11,7 +11,7 @@ import { temporaryFolder } from './temporary-folder.ts'
 const never = new AbortController().signal
 let origins: readonly Origin[]
 let clock: VirtualClock
-let cache: CatalogueCache
+let cache: NamedFileCache
 let kept: KeptFiles
 
 beforeEach(async () => {
@@ -22,7 +22,7 @@ beforeEach(async () => {
   const pool = createOriginPool(urls, { clock, log: () => undefined })
   kept = createKeptFiles(() => undefined)
   const caches = { pool, kept, clock, cacheDir: join(folder, 'cache'), pinnedRoot: folder, freshMs: 60_000 }
-  cache = createCatalogueCache({ ...caches, path: 'catalogue.json', maxBytes: LIMITS.catalogueBytes, isOftenMissing: false })
+  cache = createNamedFileCache({ ...caches, path: 'catalogue.json', maxBytes: LIMITS.catalogueBytes, isOftenMissing: false })
 })
 afterEach(async () => {
   await Promise.all(origins.map((origin) => origin.kill()))
