@@ -18,6 +18,8 @@ const BYTES_FIELDS: ReadonlySet<string> = new Set([
   'signedEntryTimestamp',
   'signedTimestamp',
 ])
+/** What was signed, and the log's word on it, may be as long as the bundle is; a key, a certificate, a signature, a timestamp may not. */
+const LONG_FIELD = /(?:payload|canonicalizedBody)$/
 const BASE64 = /^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2}(?:==)?|[A-Za-z0-9+/_-]{3}=?)?$/
 
 interface Place {
@@ -63,4 +65,5 @@ function requireAtMost(count: number, limit: number, path: string): void {
 
 function requireBase64(value: unknown, path: string): void {
   if (typeof value !== 'string' || !BASE64.test(value)) throw bundleInvalid(`${path} is not base64`)
+  if (!LONG_FIELD.test(path)) requireAtMost(value.length, LIMITS.bundleFieldCharacters, path)
 }

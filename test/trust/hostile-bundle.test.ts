@@ -69,6 +69,18 @@ test('a bundle cut anywhere is refused', async () => {
   )
 })
 
+test.each(['certificate', 'signedTimestamp'])(
+  'a bundle whose %s is as long as a whole bundle may be is refused before it is decoded',
+  async (what) => {
+    const padding = Buffer.alloc(90_000).toString('base64').replaceAll('=', '')
+    const field = what === 'certificate' ? /("certificate":\{"rawBytes":")/ : /("signedTimestamp":")/
+    const text = (bundles[0] ?? '').replace(field, `$1${padding}`)
+    expect(text.length).toBeGreaterThan(120_000)
+    const refusal: unknown = await verifier.verify(new TextEncoder().encode(text), subject, policy).catch((error: unknown) => error)
+    expect(failureOf(refusal)).toMatchObject({ code: 'bundle-invalid', detail: expect.stringContaining('at most 32768') })
+  },
+)
+
 test('any bytes are refused', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
