@@ -2,42 +2,27 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'puppeteer-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseAuditRecord } from '../../src/core/audit/parse-audit-record.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { runCli } from '../cli/run-cli.ts'
-import { launchChromium, type LaunchedBrowser } from './launch.ts'
-import { publishFiles, startSite, type Publication, type Site } from './site.ts'
-import { closePages, download, endOf, openPortal, startDownload, waitForSdk, watchDownloads } from './visitor.ts'
+import { openRoom } from './room.ts'
+import { download, endOf, openPortal, startDownload, waitForSdk, watchDownloads } from './visitor.ts'
 
-let publication: Publication
-let chromium: LaunchedBrowser
-let site: Site
+const room = openRoom()
 let dir: string
 
-beforeAll(async () => {
-  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
-})
-
-afterAll(async () => {
-  await chromium.close()
-  await publication.remove()
-})
-
 beforeEach(async () => {
-  site = await startSite(publication)
   dir = await mkdtemp(join(tmpdir(), 'sealift-export-'))
 })
 
 afterEach(async () => {
-  await closePages(chromium.browser)
-  await site.close()
   await rm(dir, { recursive: true })
 })
 
 /** Has the page hand out the audit as a portal would, and the browser save it. */
 async function saveExport(page: Page): Promise<string> {
-  const saved = await watchDownloads(chromium.browser, dir)
+  const saved = await watchDownloads(room.chromium.browser, dir)
   await page.evaluate(async () => {
     const file = await window.sealift?.auditFile()
     if (file === undefined) throw new Error('the page has no SDK')
@@ -52,11 +37,11 @@ async function saveExport(page: Page): Promise<string> {
 }
 
 test('what a page exports after a delivery and a refusal is what audit verify accepts, to the byte', async () => {
-  const page = await openPortal(chromium.browser, site.url)
+  const page = await openPortal(room.chromium.browser, room.site.url)
   expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered' })
-  const config = site.files.get('/sealift.json')?.body ?? ''
-  const trust = { catalogueSigners: [{ publicKey: publication.signer }], artifactSigners: [{ publicKey: publication.stranger }] }
-  site.files.set('/sealift.json', { type: 'application/json', body: JSON.stringify({ ...JSON.parse(config), trust }) })
+  const config = room.site.files.get('/sealift.json')?.body ?? ''
+  const trust = { catalogueSigners: [{ publicKey: room.publication.signer }], artifactSigners: [{ publicKey: room.publication.stranger }] }
+  room.site.files.set('/sealift.json', { type: 'application/json', body: JSON.stringify({ ...JSON.parse(config), trust }) })
   await page.reload()
   await waitForSdk(page)
   expect(await download(page, 'notes')).toMatchObject({ kind: 'refused' })
@@ -93,8 +78,8 @@ async function holdLog(page: Page): Promise<() => Promise<void>> {
 }
 
 test('tabs that write records at the same time write one chain', async () => {
-  const tabs = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
-  const holder = await openPortal(chromium.browser, site.url)
+  const tabs = [await openPortal(room.chromium.browser, room.site.url), await openPortal(room.chromium.browser, room.site.url)]
+  const holder = await openPortal(room.chromium.browser, room.site.url)
   const letGo = await holdLog(holder)
   await Promise.all(tabs.map((page, at) => startDownload(page, at === 0 ? 'notes' : 'agent')))
   for (const page of tabs)

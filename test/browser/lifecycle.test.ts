@@ -1,33 +1,13 @@
 import type { Page } from 'puppeteer-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { launchChromium, type LaunchedBrowser } from './launch.ts'
-import { FILES, javascript, publishFiles, startSite, type PortalFile, type Publication, type Site } from './site.ts'
-import { closePages, download, endOf, fetchIn, openPortal, startDownload, waitForPieces, waitForSdk } from './visitor.ts'
+import { describe, expect, test } from 'vitest'
+import { openRoom } from './room.ts'
+import { FILES, javascript, type PortalFile } from './site.ts'
+import { download, endOf, fetchIn, openPortal, startDownload, waitForPieces, waitForSdk } from './visitor.ts'
 
 const MIB = 1024 * 1024
 const VIRTUAL = `/_sealift/name/notes/${FILES.notes.filename}`
 
-let publication: Publication
-let chromium: LaunchedBrowser
-let site: Site
-
-beforeAll(async () => {
-  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
-})
-
-afterAll(async () => {
-  await chromium.close()
-  await publication.remove()
-})
-
-beforeEach(async () => {
-  site = await startSite(publication)
-})
-
-afterEach(async () => {
-  await closePages(chromium.browser)
-  await site.close()
-})
+const room = openRoom()
 
 /** Which script answers this page; undefined: none does. */
 async function editionOf(page: Page): Promise<string | undefined> {
@@ -76,51 +56,51 @@ async function settledEdition(page: Page): Promise<string | undefined> {
 
 describe('a newer service worker', () => {
   test('takes over at once where no transfer runs, without a reload', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    site.files.set('/sw.js', site.workerScript('2'))
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    room.site.files.set('/sw.js', room.site.workerScript('2'))
     expect(await update(page)).toBe('installed')
     expect(await settledEdition(page)).toBe('2')
-    expect(site.requests.filter(({ path }) => path === '/index.html').length).toBeLessThanOrEqual(3)
+    expect(room.site.requests.filter(({ path }) => path === '/index.html').length).toBeLessThanOrEqual(3)
     expect(await page.evaluate(() => performance.getEntriesByType('navigation').length)).toBe(1)
-    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: room.publication.digests.notes })
   })
 
   test('waits while a transfer runs in any tab, and takes over after it', async () => {
-    await site.cdn.set({ rateBytesPerSecond: MIB })
-    const page = await openPortal(chromium.browser, site.url)
-    const other = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const other = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(other, 'agent')
     await waitForPieces(other, 1)
-    site.files.set('/sw.js', site.workerScript('2'))
+    room.site.files.set('/sw.js', room.site.workerScript('2'))
     expect(await update(page)).toBe('installed')
     expect(await editionOf(page)).toBe('1')
     await waitForPieces(other, 6)
     expect(await editionOf(page)).toBe('1')
-    expect(await endOf(other)).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
+    expect(await endOf(other)).toMatchObject({ kind: 'delivered', sha256: room.publication.digests.agent })
     expect(await settledEdition(page)).toBe('2')
     expect(await editionOf(other)).toBe('2')
   })
 
   test('that still waits from an earlier visit takes over at the next one', async () => {
-    await site.cdn.set({ rateBytesPerSecond: MIB })
-    const plain = await chromium.browser.newPage()
-    await (await openPortal(chromium.browser, site.url)).close()
+    await room.site.cdn.set({ rateBytesPerSecond: MIB })
+    const plain = await room.chromium.browser.newPage()
+    await (await openPortal(room.chromium.browser, room.site.url)).close()
     // It keeps the old worker in use, and says nothing to the new one.
-    await plain.goto(`${site.url}plain.html`)
-    const page = await openPortal(chromium.browser, site.url)
+    await plain.goto(`${room.site.url}plain.html`)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(page, 'agent')
     await waitForPieces(page, 1)
-    site.files.set('/sw.js', site.workerScript('2'))
+    room.site.files.set('/sw.js', room.site.workerScript('2'))
     expect(await update(page)).toBe('installed')
     await page.close()
     expect(await editionOf(plain)).toBe('1')
-    await openPortal(chromium.browser, site.url)
+    await openPortal(room.chromium.browser, room.site.url)
     expect(await settledEdition(plain)).toBe('2')
   })
 
   test('that arrives cut short does not replace the good one', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    const whole = site.workerScript('2')
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const whole = room.site.workerScript('2')
     const { length } = whole.body
     const end = whole.body.lastIndexOf(',self.sealiftComplete')
     const shell = whole.body.indexOf('\n') + 1
@@ -138,26 +118,26 @@ describe('a newer service worker', () => {
       length - 1,
     ]
     for (const cutAfterBytes of cuts) {
-      site.files.set('/sw.js', { ...whole, cutAfterBytes })
+      room.site.files.set('/sw.js', { ...whole, cutAfterBytes })
       expect([cutAfterBytes, await update(page)]).toEqual([cutAfterBytes, 'refused'])
     }
     expect(await editionOf(page)).toBe('1')
-    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
-    site.files.set('/sw.js', whole)
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: room.publication.digests.notes })
+    room.site.files.set('/sw.js', whole)
     expect(await update(page)).toBe('installed')
     expect(await settledEdition(page)).toBe('2')
   })
 
   test('that lists no files and is cut short before its last words does not replace the good one either', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    const built = site.builtWorkerScript
-    site.files.set('/sw.js', { ...built, cutAfterBytes: built.body.lastIndexOf(',self.sealiftComplete') })
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const built = room.site.builtWorkerScript
+    room.site.files.set('/sw.js', { ...built, cutAfterBytes: built.body.lastIndexOf(',self.sealiftComplete') })
     expect(await update(page)).toBe('refused')
     expect(await editionOf(page)).toBe('1')
-    site.files.set('/sw.js', built)
+    room.site.files.set('/sw.js', built)
     expect(await update(page)).toBe('installed')
     expect(await settledEdition(page)).toBeUndefined()
-    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: room.publication.digests.notes })
   })
 
   test.each<[string, PortalFile | undefined]>([
@@ -165,15 +145,15 @@ describe('a newer service worker', () => {
     ['is a page of the portal instead', { type: 'text/html', body: '<!doctype html><title>Sign in</title>' }],
     ['is an error of the server', { type: 'text/javascript', body: 'oops', status: 503 }],
   ])('that %s does not replace the good one', async (_, file) => {
-    const page = await openPortal(chromium.browser, site.url)
-    if (file === undefined) site.files.delete('/sw.js')
-    else site.files.set('/sw.js', file)
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    if (file === undefined) room.site.files.delete('/sw.js')
+    else room.site.files.set('/sw.js', file)
     expect(await update(page)).toBe('refused')
     expect(await editionOf(page)).toBe('1')
     await page.reload()
     await waitForSdk(page)
     expect(await editionOf(page)).toBe('1')
-    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: publication.digests.notes })
+    expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 200, sha256: room.publication.digests.notes })
   })
 })
 
@@ -188,54 +168,54 @@ async function freed(page: Page): Promise<void> {
 
 describe('the kill switch', () => {
   test('frees every open page without a reload, and the page goes on without a worker', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    const other = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const other = await openPortal(room.chromium.browser, room.site.url)
     expect(await fetchIn(other, VIRTUAL)).toMatchObject({ status: 200 })
     for (const one of [page, other]) await one.evaluate(() => (document.title = 'still here'))
-    const noop = site.files.get('/noop-sw.js')
-    site.files.set('/sw.js', javascript(noop?.body ?? ''))
+    const noop = room.site.files.get('/noop-sw.js')
+    room.site.files.set('/sw.js', javascript(noop?.body ?? ''))
     expect(await update(page)).toBe('installed')
     for (const one of [page, other]) {
       await freed(one)
       expect(await fetchIn(one, VIRTUAL)).toMatchObject({ status: 404, headers: { 'content-type': 'text/plain' } })
       expect(await one.title()).toBe('still here')
-      expect(await download(one, 'agent')).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
+      expect(await download(one, 'agent')).toMatchObject({ kind: 'delivered', sha256: room.publication.digests.agent })
     }
   })
 
   test('leaves nothing behind that a reload would load again and again', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    const noop = site.files.get('/noop-sw.js')
-    site.files.set('/sw.js', javascript(noop?.body ?? ''))
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const noop = room.site.files.get('/noop-sw.js')
+    room.site.files.set('/sw.js', javascript(noop?.body ?? ''))
     expect(await update(page)).toBe('installed')
     await freed(page)
     await page.reload()
     await waitForSdk(page)
     await freed(page)
     await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0, { polling: 50 })
-    const loads = site.requests.filter(({ path }) => path === '/app.js').length
-    expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered', sha256: publication.digests.notes })
-    expect(site.requests.filter(({ path }) => path === '/app.js')).toHaveLength(loads)
+    const loads = room.site.requests.filter(({ path }) => path === '/app.js').length
+    expect(await download(page, 'notes')).toMatchObject({ kind: 'delivered', sha256: room.publication.digests.notes })
+    expect(room.site.requests.filter(({ path }) => path === '/app.js')).toHaveLength(loads)
     await page.close()
-    const next = await openPortal(chromium.browser, site.url)
+    const next = await openPortal(room.chromium.browser, room.site.url)
     expect(await editionOf(next)).toBeUndefined()
-    expect(await download(next, 'notes')).toMatchObject({ kind: 'delivered', sha256: publication.digests.notes })
+    expect(await download(next, 'notes')).toMatchObject({ kind: 'delivered', sha256: room.publication.digests.notes })
   })
 })
 
 test('unregister() takes the worker out; stored artifacts stay', async () => {
-  const page = await openPortal(chromium.browser, site.url)
+  const page = await openPortal(room.chromium.browser, room.site.url)
   expect(await download(page, 'agent')).toMatchObject({ kind: 'delivered' })
   await page.evaluate(() => window.sealift?.unregister())
-  site.files.set('/app.js', javascript('window.left = true'))
+  room.site.files.set('/app.js', javascript('window.left = true'))
   await page.reload()
   expect(await page.evaluate(() => navigator.serviceWorker.controller)).toBeNull()
   expect(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0)
   expect(await fetchIn(page, VIRTUAL)).toMatchObject({ status: 404 })
   await page.close()
-  site.files.set('/app.js', javascript("import { register } from '/page.js'\nwindow.sealift = await register()\n"))
-  site.cdn.forgetRequests()
-  const again = await openPortal(chromium.browser, site.url)
-  expect(await download(again, 'agent')).toMatchObject({ kind: 'delivered', sha256: publication.digests.agent })
-  expect(site.cdn.requests).toEqual([])
+  room.site.files.set('/app.js', javascript("import { register } from '/page.js'\nwindow.sealift = await register()\n"))
+  room.site.cdn.forgetRequests()
+  const again = await openPortal(room.chromium.browser, room.site.url)
+  expect(await download(again, 'agent')).toMatchObject({ kind: 'delivered', sha256: room.publication.digests.agent })
+  expect(room.site.cdn.requests).toEqual([])
 })

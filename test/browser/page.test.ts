@@ -1,48 +1,17 @@
 import type { Page } from 'puppeteer-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { hasFirefox, launchChromium, launchFirefox, type LaunchedBrowser } from './launch.ts'
-import { everyPieceOnce, FILES, javascript, piecesAsked, publishFiles, startSite, type Publication, type Site } from './site.ts'
-import {
-  closePages,
-  download,
-  endOf,
-  eventsOf,
-  fetchIn,
-  hardReload,
-  kept,
-  openPortal,
-  startDownload,
-  waitForPieces,
-  waitForSdk,
-} from './visitor.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasFirefox, launchFirefox, type LaunchedBrowser } from './launch.ts'
+import { openRoom } from './room.ts'
+import { everyPieceOnce, FILES, javascript, piecesAsked, startSite } from './site.ts'
+import { download, endOf, eventsOf, fetchIn, hardReload, kept, openPortal, startDownload, waitForPieces, waitForSdk } from './visitor.ts'
 
 const MIB = 1024 * 1024
 
-let publication: Publication
-let chromium: LaunchedBrowser
-let site: Site
-
-beforeAll(async () => {
-  ;[publication, chromium] = await Promise.all([publishFiles(), launchChromium()])
-})
-
-afterAll(async () => {
-  await chromium.close()
-  await publication.remove()
-})
-
-beforeEach(async () => {
-  site = await startSite(publication)
-})
-
-afterEach(async () => {
-  await closePages(chromium.browser)
-  await site.close()
-})
+const room = openRoom()
 
 const delivered = (name: keyof typeof FILES) => ({
   kind: 'delivered',
-  sha256: publication.digests[name],
+  sha256: room.publication.digests[name],
   filename: FILES[name].filename,
   sizeBytes: FILES[name].sizeBytes,
   record: 'delivered',
@@ -57,19 +26,19 @@ async function missingAtStart(page: Page): Promise<readonly number[]> {
 
 describe('registering', () => {
   test('the first visit is controlled without a reload, and so is a hard reload', async () => {
-    const page = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await page.evaluate(() => [window.sealift?.hasController, navigator.serviceWorker.controller !== null])).toEqual([true, true])
     expect(await fetchIn(page, '/edition')).toMatchObject({ text: '1' })
     await hardReload(page)
     await waitForSdk(page)
     expect(await page.evaluate(() => window.sealift?.hasController)).toBe(true)
     expect(await fetchIn(page, '/edition')).toMatchObject({ text: '1' })
-    expect(site.requests.filter(({ path }) => path === '/index.html')).toHaveLength(3)
+    expect(room.site.requests.filter(({ path }) => path === '/index.html')).toHaveLength(3)
   })
 
   test('a page whose service worker is not served downloads all the same', async () => {
-    site.files.delete('/sw.js')
-    const page = await openPortal(chromium.browser, site.url)
+    room.site.files.delete('/sw.js')
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await page.evaluate(() => window.sealift?.hasController)).toBe(false)
     expect(await download(page, 'notes')).toEqual(delivered('notes'))
   })
@@ -77,7 +46,7 @@ describe('registering', () => {
 
 describe('a download', () => {
   test('by name gives the verified file, and tells what happens in order', async () => {
-    const page = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
     const events = await eventsOf(page)
     const steps = events.map((event) => (event.kind === 'phase' ? event.phase : event.kind))
@@ -91,58 +60,58 @@ describe('a download', () => {
   })
 
   test('by digest gives the same file', async () => {
-    const page = await openPortal(chromium.browser, site.url)
-    expect(await download(page, publication.digests.notes)).toEqual(delivered('notes'))
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    expect(await download(page, room.publication.digests.notes)).toEqual(delivered('notes'))
   })
 
   test('that was paused asks only for the pieces that are missing', async () => {
-    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
-    const page = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const page = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(page, 'agent')
     await waitForPieces(page, 3)
     await page.evaluate(() => window.trial?.download.pause())
     await page.waitForFunction(() => window.trial?.events.some((event) => event.kind === 'phase' && event.phase === 'paused'))
-    site.cdn.forgetRequests()
-    await site.cdn.set('up')
+    room.site.cdn.forgetRequests()
+    await room.site.cdn.set('up')
     await page.evaluate(() => window.trial?.download.resume())
     expect(await endOf(page)).toEqual(delivered('agent'))
     const missing = await missingAtStart(page)
     expect(missing.filter((times) => times === 0).length).toBeGreaterThanOrEqual(3)
-    expect(piecesAsked(site, publication, 'agent')).toEqual(missing)
+    expect(piecesAsked(room.site, room.publication, 'agent')).toEqual(missing)
   })
 
   test('that a closed tab left is finished by the next one, which asks only for the pieces that are missing', async () => {
-    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
-    const first = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const first = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(first, 'agent')
     await waitForPieces(first, 3)
     await first.close()
-    site.cdn.forgetRequests()
-    await site.cdn.set('up')
-    const page = await openPortal(chromium.browser, site.url)
+    room.site.cdn.forgetRequests()
+    await room.site.cdn.set('up')
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
     const missing = await missingAtStart(page)
     expect(missing.filter((times) => times === 0).length).toBeGreaterThanOrEqual(3)
-    expect(piecesAsked(site, publication, 'agent')).toEqual(missing)
+    expect(piecesAsked(room.site, room.publication, 'agent')).toEqual(missing)
   })
 
   test('works again after the browser has thrown away what this origin kept, under an open page', async () => {
-    const page = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
     const session = await page.createCDPSession()
     await session.send('Storage.clearDataForOrigin', {
-      origin: new URL(site.url).origin,
+      origin: new URL(room.site.url).origin,
       storageTypes: 'indexeddb,file_systems,cache_storage',
     })
-    site.cdn.forgetRequests()
+    room.site.cdn.forgetRequests()
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
-    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
+    expect(piecesAsked(room.site, room.publication, 'agent')).toEqual(everyPieceOnce('agent'))
     expect((await kept(page)).rows).toMatchObject({ artifacts: 1, pieces: FILES.agent.pieces })
   })
 
   test('that is cancelled rejects with an AbortError', async () => {
-    await site.cdn.set({ rateBytesPerSecond: MIB })
-    const page = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(page, 'agent')
     await waitForPieces(page, 1)
     await page.evaluate(() => window.trial?.download.cancel())
@@ -150,8 +119,8 @@ describe('a download', () => {
   })
 
   test("that the caller's signal ends rejects with its own reason", async () => {
-    await site.cdn.set({ rateBytesPerSecond: MIB })
-    const page = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ rateBytesPerSecond: MIB })
+    const page = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(page, 'agent')
     await waitForPieces(page, 1)
     await page.evaluate(() => window.trial?.stop.abort(window.trial.reason))
@@ -159,7 +128,7 @@ describe('a download', () => {
   })
 
   test('of an unknown name says so, and what to do', async () => {
-    const page = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await download(page, 'nothing')).toEqual({
       kind: 'refused',
       code: 'artifact-unknown',
@@ -168,21 +137,21 @@ describe('a download', () => {
   })
 
   test('goes on from what arrived when its only source goes away and comes back', async () => {
-    await site.cdn.set({ dieAfterBytes: MIB })
-    const page = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set({ dieAfterBytes: MIB })
+    const page = await openPortal(room.chromium.browser, room.site.url)
     await startDownload(page, 'agent')
     await page.waitForFunction(() => window.trial?.events.some((event) => event.kind === 'trouble'))
-    expect(site.cdn.state).toBe('down')
-    await site.cdn.set('up')
+    expect(room.site.cdn.state).toBe('down')
+    await room.site.cdn.set('up')
     expect(await endOf(page)).toEqual(delivered('agent'))
-    const sentBytes = site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)
+    const sentBytes = room.site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)
     // At most what was on its way when the power went is sent again.
     expect(sentBytes).toBeLessThan(FILES.agent.sizeBytes + MIB)
   })
 
   test('whose only source sends wrong bytes ends with a code, and keeps none of them', async () => {
-    await site.cdn.set('wrong-bytes')
-    const page = await openPortal(chromium.browser, site.url)
+    await room.site.cdn.set('wrong-bytes')
+    const page = await openPortal(room.chromium.browser, room.site.url)
     expect(await download(page, 'agent')).toEqual({
       kind: 'refused',
       code: 'sources-exhausted',
@@ -194,24 +163,24 @@ describe('a download', () => {
   })
 
   test('of one artifact in two tabs fetches each piece once', async () => {
-    await site.cdn.set({ rateBytesPerSecond: 2 * MIB })
-    const [one, other] = [await openPortal(chromium.browser, site.url), await openPortal(chromium.browser, site.url)]
+    await room.site.cdn.set({ rateBytesPerSecond: 2 * MIB })
+    const [one, other] = [await openPortal(room.chromium.browser, room.site.url), await openPortal(room.chromium.browser, room.site.url)]
     await Promise.all([startDownload(one, 'agent'), startDownload(other, 'agent')])
     expect(await Promise.all([endOf(one), endOf(other)])).toEqual([delivered('agent'), delivered('agent')])
-    expect(piecesAsked(site, publication, 'agent')).toEqual(everyPieceOnce('agent'))
+    expect(piecesAsked(room.site, room.publication, 'agent')).toEqual(everyPieceOnce('agent'))
   })
 
   test('works where WebAssembly is forbidden', async () => {
-    const engine = site.files.get('/engine.js')?.body ?? ''
-    site.files.set('/engine.js', javascript(engine, { 'content-security-policy': "script-src 'self'" }))
-    site.files.set(
+    const engine = room.site.files.get('/engine.js')?.body ?? ''
+    room.site.files.set('/engine.js', javascript(engine, { 'content-security-policy': "script-src 'self'" }))
+    room.site.files.set(
       '/probe.js',
       javascript(
         'postMessage(WebAssembly.validate(new Uint8Array())); WebAssembly.compile(new Uint8Array([0,97,115,109,1,0,0,0])).then(() => postMessage("allowed"), () => postMessage("forbidden"))',
         { 'content-security-policy': "script-src 'self'" },
       ),
     )
-    const page = await openPortal(chromium.browser, site.url)
+    const page = await openPortal(room.chromium.browser, room.site.url)
     const answer = await page.evaluate(
       () =>
         new Promise((resolve) => {
@@ -227,9 +196,9 @@ describe('a download', () => {
 
 describe('an artifact that somebody else signed', () => {
   test('is refused, and none of its bytes can be read afterwards', async () => {
-    const other = await startSite(publication, { artifactSigner: publication.stranger })
+    const other = await startSite(room.publication, { artifactSigner: room.publication.stranger })
     try {
-      const page = await openPortal(chromium.browser, other.url)
+      const page = await openPortal(room.chromium.browser, other.url)
       expect(await download(page, 'notes')).toEqual({
         kind: 'refused',
         code: 'signature-invalid',
@@ -259,12 +228,12 @@ describe.runIf(hasFirefox())('in Firefox', () => {
   })
 
   test('a download by name gives the verified file, and the service worker answers from it', async () => {
-    const page = await openPortal(firefox.browser, site.url)
+    const page = await openPortal(firefox.browser, room.site.url)
     expect(await download(page, 'agent')).toEqual(delivered('agent'))
-    site.cdn.forgetRequests()
+    room.site.cdn.forgetRequests()
     const answer = await fetchIn(page, `/_sealift/name/agent/${FILES.agent.filename}`)
-    expect(answer).toMatchObject({ status: 200, sha256: publication.digests.agent })
-    expect(site.cdn.requests).toEqual([])
+    expect(answer).toMatchObject({ status: 200, sha256: room.publication.digests.agent })
+    expect(room.site.cdn.requests).toEqual([])
   })
 })
 

@@ -10,6 +10,7 @@ import { runCli } from '../cli/run-cli.ts'
 import { digestOf, utf8 } from '../core/manifest/samples.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { blocksOf, readPage, rowsOf } from './page.ts'
+import { linesOf } from './shell.ts'
 
 const PAGE = readPage('audit-record.md')
 const BLOCKS = blocksOf(PAGE)
@@ -29,7 +30,7 @@ function recordsOf(count: number, change: Partial<AuditRecord> = {}): readonly A
   return records
 }
 
-function linesOf(records: readonly AuditRecord[]): readonly string[] {
+function writtenOf(records: readonly AuditRecord[]): readonly string[] {
   return records.map((record) => Buffer.from(encodeAuditRecord(record)).toString())
 }
 
@@ -45,25 +46,28 @@ function cut(words: readonly string[], files: ReadonlyMap<string, readonly strin
 
 test('the commands of docs/audit-record.md do what it says', async () => {
   process.chdir(await temporaryFolder())
-  const [first, second, third, fourth] = linesOf(recordsOf(4)) as [string, string, string, string]
+  const [first, second, third, fourth] = writtenOf(recordsOf(4)) as [string, string, string, string]
   const files = new Map<string, readonly string[]>([
     ['monday.jsonl', [first, second]],
     ['friday.jsonl', [first, second, third, fourth]],
     ['altered.jsonl', [first.replace('"1.0.0"', '"1.0.1"'), second]],
-    ['forged.jsonl', linesOf(recordsOf(2, { version: '6.6.6' }))],
+    ['forged.jsonl', writtenOf(recordsOf(2, { version: '6.6.6' }))],
   ])
-  for (const [name, lines] of files) await writeFile(name, lines.map((line) => `${line}\n`).join(''))
-  const heads = { MONDAY: sha256Of(utf8(second)), FRIDAY: sha256Of(utf8(fourth)) }
-  const commands = BLOCKS.filter(({ language, label }) => language === 'sh' && label === 'run').flatMap(({ text }) => text.split('\n'))
-  expect(commands.length).toBeGreaterThan(6)
-  for (const command of commands) {
-    const [line = '', exit = '0'] = command.split(/ # ends with (\d+)$/)
-    const [before, call = before ?? ''] = line.split(' | ')
-    const input = call === before ? [] : cut(before?.split(' ') ?? [], files)
-    const [program, ...args] = call.replace('MONDAY', heads.MONDAY).replace('FRIDAY', heads.FRIDAY).split(' ')
+  for (const [name, records] of files) await writeFile(name, records.map((line) => `${line}\n`).join(''))
+  const heads = new Map<string, string>([
+    ['MONDAY', sha256Of(utf8(second))],
+    ['FRIDAY', sha256Of(utf8(fourth))],
+  ])
+  const lines = BLOCKS.filter(({ language, label }) => language === 'sh' && label === 'run').flatMap(({ text }) => linesOf(text))
+  expect(lines.length).toBeGreaterThan(6)
+  for (const { words, exitCode } of lines) {
+    const pipe = words.indexOf('|')
+    const input = pipe < 0 ? [] : cut(words.slice(0, pipe), files)
+    const [program, ...args] = words.slice(pipe + 1).map((word) => heads.get(word) ?? word)
     expect(program).toBe('sealift')
     const result = await runCli(args, { in: Readable.from(input.map((one) => Buffer.from(`${one}\n`))) })
-    expect(result.exitCode, `${command}\n${result.out}${result.err}`).toBe(Number(exit))
+    const command = words.join(' ')
+    expect(result.exitCode, `${command}\n${result.out}${result.err}`).toBe(exitCode)
     if (command === 'sealift audit verify monday.jsonl') expect(PAGE).toContain(result.out.replaceAll(/^(?=.)/gm, '    '))
   }
 })

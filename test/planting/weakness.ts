@@ -22,3 +22,8 @@ export interface TestSelection {
   /** Part of the test's name, its `describe` names before it. Without it, any test of the file counts. */
   readonly named?: string
 }
+
+/** Names tests of one file, each by a part of its name: `testsOf('test/cli/main.test.ts')('ends with 2')`. */
+export function testsOf(file: string, project: TestSelection['project'] = 'unit'): (named: string) => TestSelection {
+  return (named) => ({ project, file, named })
+}

@@ -1,7 +1,7 @@
-import type { TestSelection, Weakness } from '../planting/weakness.ts'
+import { testsOf, type Weakness } from '../planting/weakness.ts'
 
-const inEngine = (named: string): TestSelection => ({ project: 'unit', file: 'test/attacks/content.test.ts', named })
-const inBrowser = (named: string): TestSelection => ({ project: 'browser', file: 'test/browser/attacks.test.ts', named })
+const inEngine = testsOf('test/attacks/content.test.ts')
+const inBrowser = testsOf('test/browser/attacks.test.ts', 'browser')
 
 export const weaknesses: readonly Weakness[] = [
   {

@@ -1,10 +1,12 @@
-/** What a test sees of the catalogue's life: see docs/catalogue-format.md, "When a catalogue is accepted". */
-const life = (named: string) => ({ project: 'unit', file: 'test/engine/catalogue-life.test.ts', named }) as const
-const freshness = (named: string) => ({ project: 'unit', file: 'test/core/manifest/freshness.test.ts', named }) as const
-const choosing = (named: string) => ({ project: 'unit', file: 'test/core/manifest/choose.test.ts', named }) as const
-const HUNT = { project: 'unit', file: 'test/engine/catalogue-invariants.test.ts', named: 'i03, i04' } as const
+import { testsOf, type Weakness } from '../planting/weakness.ts'
 
-export const weaknesses = [
+/** What a test sees of the catalogue's life: see docs/catalogue-format.md, "When a catalogue is accepted". */
+const life = testsOf('test/engine/catalogue-life.test.ts')
+const freshness = testsOf('test/core/manifest/freshness.test.ts')
+const choosing = testsOf('test/core/manifest/choose.test.ts')
+const HUNT = testsOf('test/engine/catalogue-invariants.test.ts')('i03, i04')
+
+export const weaknesses: readonly Weakness[] = [
   {
     name: 'tr03-rollback',
     file: 'src/core/manifest/freshness.ts',
@@ -159,4 +161,4 @@ export const weaknesses = [
     replace: 'return (',
     tests: [choosing('a yanked version is offered to nobody')],
   },
-] as const
+]

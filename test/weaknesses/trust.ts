@@ -1,8 +1,8 @@
-import type { TestSelection, Weakness } from '../planting/weakness.ts'
+import { testsOf, type Weakness } from '../planting/weakness.ts'
 
-const inEngine = (named: string): TestSelection => ({ project: 'unit', file: 'test/attacks/trust.test.ts', named })
-const inVerifier = (named: string): TestSelection => ({ project: 'unit', file: 'test/trust/sigstore-verifier.test.ts', named })
-const inBrowser = (named: string): TestSelection => ({ project: 'browser', file: 'test/browser/attacks.test.ts', named })
+const inEngine = testsOf('test/attacks/trust.test.ts')
+const inVerifier = testsOf('test/trust/sigstore-verifier.test.ts')
+const inBrowser = testsOf('test/browser/attacks.test.ts', 'browser')
 
 export const weaknesses: readonly Weakness[] = [
   {
