@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { isSha256, type Sha256 } from '../core/model/ids.ts'
+import type { ListedVersion } from '../node/publish/yank.ts'
 
 /** `14d`, `12h`, `30m`, `90s` or plain seconds, in seconds. */
 export function parseDuration(text: string): number {
@@ -31,6 +32,13 @@ export function parseDigest(text: string): Sha256 {
 /** Gathers digests. */
 export function collectDigest(text: string, before: readonly Sha256[] | undefined): readonly Sha256[] {
   return [...(before ?? []), parseDigest(text)]
+}
+
+/** Gathers versions: `agent@1.2.3`. */
+export function collectVersion(text: string, before: readonly ListedVersion[] | undefined): readonly ListedVersion[] {
+  const [, name, version] = /^([^@]+)@([^@]+)$/.exec(text) ?? []
+  if (name === undefined || version === undefined) throw new InvalidArgumentError('Expected NAME@VERSION, such as agent@1.2.3.')
+  return [...(before ?? []), { name, version }]
 }
 
 /** Gathers an option that may be given several times. */

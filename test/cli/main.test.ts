@@ -60,6 +60,7 @@ describe('a wrong command line ends with 2 and points to the help', () => {
     ['a size without sense', ['publish', '.', '--out', 'x', '--piece-length', 'big']],
     ['an origin that is no URL', ['publish', '.', '--out', 'x', '--origin', 'cdn']],
     ['two origins of one name', ['publish', '.', '--out', 'x', '--origin', 'a=https://a.test/', '--origin', 'a=https://b.test/']],
+    ['a version to yank without its name', ['publish', '.', '--out', 'x', '--yank', '1.2.3']],
     ['a role that is none', ['token', 'dir', '--site', 'https://a.test', '--role', 'king']],
     ['a site that is no origin', ['token', 'dir', '--site', 'https://a.test/path']],
     ['a ticket for a year', ['token', 'dir', '--site', 'https://a.test', '--lifetime', '365d']],
@@ -223,6 +224,24 @@ describe("with a key of one's own", () => {
     expect(await runCli(args)).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('unchanged  edge-agent') })
     const result = await runCli(['verify', join(dir, FILE), '--site', site, '--public-key', join(keys, 'signing-key.pub')])
     expect(result).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('signed by  the trusted key') })
+  })
+
+  test('a version is yanked by its name, and one that is not listed ends with 2 and names those that are', async () => {
+    const keys = await temporaryFolder()
+    await runCli(['keygen', keys])
+    const [dir, site] = [await makeFolder({ [FILE]: 'agent' }), join(await temporaryFolder(), 'site')]
+    const args = ['publish', dir, '--out', site, '--repository', 'acme', '--key', join(keys, 'signing-key.pem')]
+    await runCli(args)
+    const before = await snapshotOf(site)
+    const wrong = await runCli([...args, '--yank', 'edge-agent@1.2.3', '--yank', 'edge-agent@1.2.4'])
+    expect(wrong).toMatchObject({ exitCode: EXIT.usage, out: '', err: expect.stringContaining('edge-agent@1.2.4') })
+    expect(wrong.err).toContain('yank 1.2.3')
+    expect(await snapshotOf(site)).toEqual(before)
+    const right = await runCli([...args, '--yank', 'edge-agent@1.2.3'])
+    expect(right).toMatchObject({ exitCode: EXIT.ok, out: expect.stringContaining('yanked     edge-agent 1.2.3') })
+    expect((await catalogueOf(site)).artifacts).toMatchObject([{ version: '1.2.3', yanked: true }])
+    const again = await runCli([...args, '--yank', 'edge-agent@1.2.3', '--json'])
+    expect(again.json()).toMatchObject({ catalogue: { isNew: false }, yanked: [{ name: 'edge-agent', version: '1.2.3' }] })
   })
 
   test('the catalogue can be signed elsewhere, in two steps', async () => {

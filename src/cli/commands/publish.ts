@@ -9,13 +9,23 @@ import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
 import type { FileSettings } from '../../node/publish/publish-file.ts'
 import { authoritySigner, keySigner, type PublishSigner } from '../../node/publish/publish-signer.ts'
 import { preparePublish, publish, type PublishOptions, type PublishReport } from '../../node/publish/publish.ts'
+import type { ListedVersion } from '../../node/publish/yank.ts'
 import { readInput } from '../../node/input-file.ts'
 import { readSigningKey } from '../../node/signing/signing-key.ts'
 import { systemClock } from '../../node/system-clock.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
 import { report, type Terminal } from '../terminal.ts'
 import { addTrustOptions, readText, readTrust, type TrustFlags } from '../trust-options.ts'
-import { collect, collectDigest, collectNamedUrl, parseBytes, parseDuration, parseInteger, type NamedUrl } from '../values.ts'
+import {
+  collect,
+  collectDigest,
+  collectNamedUrl,
+  collectVersion,
+  parseBytes,
+  parseDuration,
+  parseInteger,
+  type NamedUrl,
+} from '../values.ts'
 
 interface Flags extends TrustFlags {
   readonly out: string
@@ -37,6 +47,7 @@ interface Flags extends TrustFlags {
   readonly mesh: boolean
   readonly rollout?: number
   readonly deny?: readonly Sha256[]
+  readonly yank?: readonly ListedVersion[]
   readonly pieceLength?: number
   readonly expiresIn?: number
   readonly refreshIn?: number
@@ -92,6 +103,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .option('--no-mesh', 'peers may not pass them on')
     .option('--rollout <percent>', 'share of clients that are offered them', parseInteger)
     .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collectDigest)
+    .option('--yank <name@version>', 'offer a published version to nobody any more; repeat for several', collectVersion)
     .option('--piece-length <bytes>', '64K to 4M, a power of two; default by size', parseBytes)
     .option('--expires-in <duration>', 'how long clients accept the catalogue; default 14d', parseDuration)
     .option('--refresh-in <duration>', 'after how long they ask for a newer one; default 1h', parseDuration)
@@ -108,7 +120,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
       const { signer } = options
       if (signer === undefined) throw invalid('signer', 'give --key, --authority, or sign elsewhere with --prepare')
       const result = await publish({ ...options, signer }, terminal.signal)
-      report(terminal, flags.json === true, { lines: describe(flags.out, result), json: toJson(result) })
+      report(terminal, flags.json === true, { lines: describe(options, result), json: toJson(options, result) })
     })
 }
 
@@ -125,7 +137,7 @@ async function prepare(
         `attach it:  sealift publish --out ${options.site} --payload ${path} --attach ${path}.bundle ...`,
       ]
     : ['nothing changed since the last catalogue: there is nothing to sign']
-  report(to.terminal, to.isJson, { lines: [`prepared   ${path}`, ...next], json: { ...toJson(prepared), payload: path } })
+  report(to.terminal, to.isJson, { lines: [`prepared   ${path}`, ...next], json: { ...toJson(options, prepared), payload: path } })
 }
 
 async function attach(bundlePaths: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {
@@ -153,6 +165,7 @@ async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promis
     trust: trusted?.trust,
     origins: toOrigins(flags),
     denied: flags.deny,
+    yanked: flags.yank,
     settings: toSettings(flags),
     pieceLengthBytes: flags.pieceLength,
     lifetimeSeconds: flags.expiresIn,
@@ -184,17 +197,18 @@ function toSettings(flags: Flags): FileSettings {
   return { name, version: release, platform, channel, mediaType, rollout, priority, mesh: flags.mesh ? undefined : false }
 }
 
-function describe(site: string, { catalogue, artifacts, isNew }: PublishReport): readonly string[] {
+function describe({ site, yanked = [] }: PublishOptions, { catalogue, artifacts, isNew }: PublishReport): readonly string[] {
   const files = artifacts.map(({ entry, isNew: isNewFile }) => {
     const words = [isNewFile ? 'published' : 'unchanged', '', entry.name, entry.version, entry.platform]
     return `${words.filter((word) => word !== undefined).join(' ')} (${entry.artifact.sizeBytes} bytes, SHA-256 ${entry.artifact.sha256})`
   })
+  const taken = yanked.map(({ name, version }) => `yanked     ${name} ${version}`)
   const expires = new Date(catalogue.expiresAtSeconds * 1000).toISOString()
   const state = isNew ? '' : ', unchanged'
-  return [...files, `catalogue  ${catalogue.repository} version ${catalogue.version} in ${site}, good until ${expires}${state}`]
+  return [...files, ...taken, `catalogue  ${catalogue.repository} version ${catalogue.version} in ${site}, good until ${expires}${state}`]
 }
 
-function toJson({ catalogue, artifacts, isNew, payloadSha256 }: PublishReport): object {
+function toJson({ yanked = [] }: PublishOptions, { catalogue, artifacts, isNew, payloadSha256 }: PublishReport): object {
   return {
     catalogue: { repository: catalogue.repository, version: catalogue.version, expires: catalogue.expiresAtSeconds, payloadSha256, isNew },
     artifacts: artifacts.map(({ entry, isNew: isNewFile }) => ({
@@ -206,6 +220,7 @@ function toJson({ catalogue, artifacts, isNew, payloadSha256 }: PublishReport): 
       manifest: entry.manifest.sha256,
       isNew: isNewFile,
     })),
+    yanked,
   }
 }
 

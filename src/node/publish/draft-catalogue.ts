@@ -22,6 +22,8 @@ export const DEFAULT_REFRESH_SECONDS = 3600
 
 export interface DraftInput {
   readonly earlier: EarlierCatalogue | undefined
+  /** Its entries, as they are to be listed from now on. */
+  readonly listed: readonly CatalogueEntry[]
   readonly artifacts: readonly CatalogueEntry[]
   readonly terms: CatalogueTerms
   /** Drop what is listed and not published again. */
@@ -31,7 +33,7 @@ export interface DraftInput {
 
 /** The next catalogue of a site. Its version is the time, and higher than the one before. */
 export function draftCatalogue(input: DraftInput): Catalogue {
-  const { earlier, artifacts, terms, isReplacing, nowSeconds } = input
+  const { earlier, listed, artifacts, terms, isReplacing, nowSeconds } = input
   const before = earlier?.catalogue ?? NOTHING
   const lifetimeSeconds = terms.lifetimeSeconds ?? DEFAULT_LIFETIME_SECONDS
   const refreshSeconds = terms.refreshSeconds ?? DEFAULT_REFRESH_SECONDS
@@ -46,7 +48,7 @@ export function draftCatalogue(input: DraftInput): Catalogue {
     origins: terms.origins ?? before.origins,
     delivery: terms.delivery ?? before.delivery,
     denied: [...new Set([...before.denied, ...(terms.denied ?? [])])],
-    artifacts: isReplacing ? artifacts : mergeEntries(before.artifacts, artifacts),
+    artifacts: isReplacing ? artifacts : mergeEntries(listed, artifacts),
   }
 }
 
@@ -58,7 +60,7 @@ function placeInLine({ earlier, isReplacing, nowSeconds }: DraftInput): Pick<Cat
   return { version: Math.max(nowSeconds, version + 1), previous: { version, sha256: earlier.payloadSha256 } }
 }
 
-const NOTHING = { graceSeconds: 0, origins: [], delivery: { tiers: undefined }, denied: [], artifacts: [] } as const
+const NOTHING = { graceSeconds: 0, origins: [], delivery: { tiers: undefined }, denied: [] } as const
 
 /** True when a client that has `earlier` learns nothing new, and it lives for at least half of its time still. */
 export function isStillGood(earlier: Catalogue, next: Catalogue): boolean {

@@ -52,9 +52,10 @@ export async function publishArtifact(file: PublishFile, run: PublishRun, signal
     throw new DeliveryError({ code: 'publish-conflict', name: file.name, detail })
   }
   await run.writer.putFile(file.path, cut, signal)
-  const kept = known?.artifact.sha256 === cut.sha256 ? await keptManifest(known, { file, cut, given }, run, signal) : undefined
-  if (known !== undefined && kept !== undefined) {
-    const entry = toEntry(file, { artifact: cut, manifest: known.manifest, yanked: known.yanked })
+  const before = known?.artifact.sha256 === cut.sha256 ? known : undefined
+  const kept = before === undefined ? undefined : await keptManifest(before, { file, cut, given }, run, signal)
+  if (before !== undefined && kept !== undefined) {
+    const entry = toEntry(file, { artifact: cut, manifest: before.manifest, yanked: before.yanked })
     return { entry, manifest: kept, isNew: false }
   }
   const manifest: Manifest = {
@@ -74,7 +75,7 @@ export async function publishArtifact(file: PublishFile, run: PublishRun, signal
   }
   const stored = await run.writer.putBytes(encodeManifest(manifest))
   return {
-    entry: toEntry(file, { artifact: cut, manifest: stored, yanked: false }),
+    entry: toEntry(file, { artifact: cut, manifest: stored, yanked: before?.yanked ?? false }),
     manifest,
     isNew: true,
   }

@@ -1,6 +1,6 @@
 import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError, describeFailure } from '../../core/errors.ts'
-import type { Catalogue, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
+import type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
 import { encodeCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
@@ -20,6 +20,7 @@ import { openRoom, type Room } from './room.ts'
 import { checkPublished } from './self-check.ts'
 import { withSiteLock } from './site-lock.ts'
 import { writeCatalogue } from './write-catalogue.ts'
+import { yankEntries, type ListedVersion } from './yank.ts'
 
 /** What to publish, where, and on which terms. */
 export interface PublishOptions {
@@ -37,6 +38,8 @@ export interface PublishOptions {
   readonly delivery?: DeliveryHints | undefined
   /** Added to those denied already. */
   readonly denied?: readonly Sha256[] | undefined
+  /** Versions of the catalogue that is there, to be offered to nobody any more. Added to those yanked already. Not together with `replace`. */
+  readonly yanked?: readonly ListedVersion[] | undefined
   /** For every file; wins over file names and sealift.publish.json. */
   readonly settings?: FileSettings | undefined
   /** Power of two, 64 KiB to 4 MiB. Default by size. */
@@ -106,12 +109,13 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
   const { repository } = options
   if (options.pieceLengthBytes !== undefined) requirePieceLength(options.pieceLengthBytes)
   const earlier = await readEarlierCatalogue(room.reader, { ...room, repository, mayReplace }, signal)
+  const listed = yankEntries(earlier.accepted?.catalogue.artifacts, options)
   const files = await findFiles(options.dir, options.settings ?? {}, signal)
   requireDistinct(files)
   const run = {
     ...room,
     signer: options.signer,
-    earlier: earlier.accepted?.catalogue.artifacts ?? [],
+    earlier: listed,
     mayReplace,
     pieceLengthBytes: options.pieceLengthBytes,
     nowSeconds: startedAtSeconds,
@@ -125,7 +129,7 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
     options.onArtifact?.(artifact)
   }
   const { accepted } = earlier
-  const catalogue = draft({ options, artifacts, earlier: accepted, nowSeconds: startedAtSeconds })
+  const catalogue = draft({ options, artifacts, earlier: accepted, listed, nowSeconds: startedAtSeconds })
   const payload = encode(catalogue)
   const payloadSha256 = sha256Of(payload)
   requireAcceptable({ catalogue, payloadSha256, earlier: accepted }, startedAtSeconds)
@@ -148,13 +152,15 @@ interface DraftFrom {
   readonly options: PublishOptions
   readonly artifacts: readonly PublishedArtifact[]
   readonly earlier: EarlierCatalogue | undefined
+  readonly listed: readonly CatalogueEntry[]
   readonly nowSeconds: number
 }
 
-function draft({ options, artifacts, earlier, nowSeconds }: DraftFrom): Catalogue {
+function draft({ options, artifacts, earlier, listed, nowSeconds }: DraftFrom): Catalogue {
   const { repository, origins, delivery, denied, lifetimeSeconds, refreshSeconds, graceSeconds } = options
   return draftCatalogue({
     earlier,
+    listed,
     artifacts: artifacts.map(({ entry }) => entry),
     terms: { repository, origins, delivery, denied, lifetimeSeconds, refreshSeconds, graceSeconds },
     isReplacing: options.replace ?? false,
