@@ -14,13 +14,17 @@ export interface Source {
   readonly maxRunPieces: number
   /**
    * Reads one range of a blob, in order, as non-empty chunks.
-   * The chunks total exactly `range.end - range.start` bytes. They are unverified.
+   * The chunks total exactly `range.end - range.start` bytes; all of the blob where the source ignores ranges and `start` is 0. They are unverified.
    *
    * @param range half-open, in bytes; `0 <= start < end <= blob.sizeBytes`
    * @param signal stops the transfer; the iterator then throws `signal.reason` unchanged
    * @throws {DeliveryError} a `SourceFailure`, or `peer-*` from a peer
    */
   read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** As `read`, past whatever the source has cached, which has turned out wrong. Missing where there is no such cache. */
+  reread?(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** True once it has sent a whole blob where a part was asked for: then it is of use for whole blobs alone. */
+  ignoresRanges?(): boolean
   /** False when the source is known not to have this piece of this blob. A source that cannot know says true. */
   isOffered(blob: BlobRef, piece: PieceIndex): boolean
 }

@@ -6,6 +6,7 @@ import { createReputation } from '../core/plan/reputation.ts'
 import type { Clock, Hasher, SignatureVerifier, WindowSources } from '../core/ports.ts'
 import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
+import { createRoster } from '../scheduler/roster.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier, VERIFIER_RULES } from '../trust/sigstore-verifier.ts'
@@ -17,6 +18,7 @@ import type { TrustGrowth } from './trust-growth.ts'
 import { createWithdrawals } from './withdrawals.ts'
 import { createSeeds } from './seeds.ts'
 import { createSourceHub } from './source-hub.ts'
+import { createSourceMemory } from './source-memory.ts'
 import { createVerdictMemory, type VerdictMemory } from './verdict-memory.ts'
 import { createTrustDesk } from './trust-desk.ts'
 
@@ -79,6 +81,9 @@ export function createDeliverer(options: EngineOptions): Wired {
     // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
     void purgeDenied({ stores, memory, withLock }, denied, entries)
   }
+  const roster = createRoster(clock)
+  const sourceMemory = createSourceMemory(roster, memory.records, clock)
+  void sourceMemory.recall()
   const parts: EngineParts = {
     config,
     stores,
@@ -91,12 +96,21 @@ export function createDeliverer(options: EngineOptions): Wired {
     trust: createTrustDesk({ config, memory, verifier, withLock, otherTabs }, (denied) => withdraw(denied, [])),
     hasher: options.hasher,
     reputation: createReputation(),
+    roster,
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }
   const desk = createCatalogueDesk(parts, ({ catalogue }) => withdraw(catalogue.denied, catalogue.artifacts))
   // Another tab has accepted a newer one. Whoever cannot read it now sees it before the next download.
   otherTabs.addEventListener('message', () => void desk.recall(new AbortController().signal).catch(() => undefined))
-  return { parts, desk, deliver: (request, emit, signal) => deliverArtifact({ parts, desk, emit, withdrawals }, request, signal) }
+  return {
+    parts,
+    desk,
+    async deliver(request, emit, signal) {
+      const delivered = await deliverArtifact({ parts, desk, emit, withdrawals }, request, signal)
+      void sourceMemory.keep()
+      return delivered
+    },
+  }
 }
 
 /** What a page's worker needs besides: lists, seeds, audit. */

@@ -8,7 +8,6 @@ import type { TrustState } from '../core/verify/trust-chain.ts'
 import type { BundleOpinion, BundleVerdict } from '../core/verify/vouch.ts'
 import { createAbort } from '../scheduler/abort.ts'
 import { deliverPieces } from '../scheduler/delivery.ts'
-import type { SourceReport } from '../scheduler/delivery-state.ts'
 import { createPrefixHash } from '../scheduler/prefix-hash.ts'
 import type { DeliveryObserver } from '../scheduler/observer.ts'
 import { isReadable, requireWhole } from './whole-digest.ts'
@@ -81,7 +80,7 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
     artifactLock(artifact.sha256),
     async () => {
       const file = await parts.stores.store.open(artifact, signal)
-      const attempt: Attempt = { ...rooms, resolved, file, opinions: [], reports: [] }
+      const attempt: Attempt = { ...rooms, resolved, file, opinions: [], received: new Map() }
       try {
         return await fetchAndJudge(attempt, signal)
       } catch (error) {
@@ -100,7 +99,7 @@ interface Attempt extends Started {
   readonly resolved: Resolved
   readonly file: ArtifactFile
   opinions: readonly BundleOpinion[]
-  reports: readonly SourceReport[]
+  readonly received: Map<SourceId, number>
 }
 
 async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Delivered> {
@@ -196,30 +195,18 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
       progress.onPiece(piece)
       whole.advance()
     },
-  }
-  const report = (reports: readonly SourceReport[]): void => {
-    attempt.reports = mergeReports(attempt.reports, reports)
+    onReceived: (received) => {
+      progress.onReceived(received)
+      attempt.received.set(received.source, (attempt.received.get(received.source) ?? 0) + received.bytes)
+    },
   }
   try {
     // The hash may refuse before the last piece is in: a piece that changed on disk, say.
-    await Promise.all([deliverPieces({ artifact, stored: file, observer }, attempt.task.tools, report, own.signal), whole.finish()])
+    await Promise.all([deliverPieces({ artifact, stored: file, observer }, attempt.task.tools, own.signal), whole.finish()])
   } finally {
     own.cut(signal.aborted ? signal.reason : undefined)
     progress.flush()
   }
-}
-
-function mergeReports(before: readonly SourceReport[], now: readonly SourceReport[]): readonly SourceReport[] {
-  const merged = new Map(before.map((report) => [report.source, report]))
-  for (const report of now) {
-    const known = merged.get(report.source)
-    const sum =
-      known === undefined
-        ? report
-        : { ...report, receivedBytes: known.receivedBytes + report.receivedBytes, failures: [...known.failures, ...report.failures] }
-    merged.set(report.source, sum)
-  }
-  return [...merged.values()]
 }
 
 function isRefusal(error: unknown): boolean {
@@ -263,8 +250,8 @@ function outcomeOf(end: {
 }
 
 function endingOf(attempt: Attempt, outcome: Ending['outcome']): Ending {
-  const { resolved, startedAtSeconds, opinions, reports, file } = attempt
-  return { resolved, startedAtSeconds, outcome, opinions, origins: file.origins(), reports, troubles: attempt.task.troubles }
+  const { resolved, startedAtSeconds, opinions, received, file } = attempt
+  return { resolved, startedAtSeconds, outcome, opinions, origins: file.origins(), received, troubles: attempt.task.troubles }
 }
 
 export function artifactFacts({ artifact }: Pick<Resolved, 'artifact'>): ArtifactFacts {

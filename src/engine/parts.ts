@@ -2,6 +2,7 @@ import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
 import type { Clock, Hasher } from '../core/ports.ts'
+import type { Roster } from '../scheduler/roster.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import type { SourceHub } from './source-hub.ts'
@@ -32,6 +33,7 @@ export interface EngineParts {
   readonly trust: TrustDesk
   readonly hasher: Hasher
   readonly reputation: Reputation
+  readonly roster: Roster
   readonly clock: Clock
   readonly random: () => number
   readonly withLock: WithLock

@@ -7,7 +7,6 @@ import type { TrustConfig } from '../core/manifest/site-config.ts'
 import type { PieceIndex, SourceId } from '../core/model/ids.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import type { BundleOpinion } from '../core/verify/vouch.ts'
-import type { SourceReport } from '../scheduler/delivery-state.ts'
 import type { EngineParts } from './parts.ts'
 import type { Resolved } from './resolve.ts'
 
@@ -19,7 +18,8 @@ export interface Ending {
   /** Accepted ones first. */
   readonly opinions: readonly BundleOpinion[]
   readonly origins: ReadonlyMap<PieceIndex, SourceId>
-  readonly reports: readonly SourceReport[]
+  /** Bytes of pieces by source, verified or not. */
+  readonly received: ReadonlyMap<SourceId, number>
   /** Of pieces and documents. */
   readonly troubles: ReadonlyMap<SourceId, readonly Failure[]>
 }
@@ -73,8 +73,7 @@ function toRecord(parts: EngineParts, ending: Ending & { readonly trust: TrustCo
 }
 
 /** Every source that did anything, with all that it did wrong. */
-function trafficOf({ reports, troubles }: Ending): ReadonlyMap<SourceId, SourceTraffic> {
-  const received = new Map(reports.map((report) => [report.source, report.receivedBytes]))
+function trafficOf({ received, troubles }: Ending): ReadonlyMap<SourceId, SourceTraffic> {
   const sources = new Set([...received.keys(), ...troubles.keys()])
   return new Map([...sources].map((source) => [source, { receivedBytes: received.get(source) ?? 0, failures: troubles.get(source) ?? [] }]))
 }

@@ -1,6 +1,7 @@
 import type { Failure } from '../core/errors.ts'
 import type { Sha256, SourceId } from '../core/model/ids.ts'
 import type { DeliveryPolicy } from '../core/plan/policy.ts'
+import type { Reputation } from '../core/plan/reputation.ts'
 import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import type { EngineParts } from './parts.ts'
 
@@ -28,17 +29,17 @@ export interface TaskOptions {
 
 /** Whatever a source does in any task is held against it in all of them, and the window hears of a ban. */
 export function openTask(parts: EngineParts, { policy, artifact, troubles = new Map() }: TaskOptions): Task {
-  const { hub, reputation, clock, random, hasher } = parts
+  const { hub, reputation, roster, clock, random, hasher } = parts
   const sources = hub.openTask(artifact)
-  const note = (source: SourceId, failure: Failure): boolean => {
+  const blame: Reputation['blame'] = (source, failure, canReread) => {
     const known = troubles.get(source) ?? []
     if (known.length < TROUBLES_KEPT) troubles.set(source, [...known, failure])
-    const isBanned = reputation.note(source, failure)
-    if (isBanned) hub.ban(source)
-    return isBanned
+    const sentence = reputation.blame(source, failure, canReread)
+    if (sentence === 'banned') hub.ban(source)
+    return sentence
   }
   return {
-    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, note }, clock, random, hasher },
+    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher },
     troubles,
     documents: new Set(),
     close: () => sources.close(),

@@ -1,20 +1,26 @@
-import type { Failure } from '../core/errors.ts'
 import type { Artifact } from '../core/model/artifact.ts'
 import type { SourceId } from '../core/model/ids.ts'
-import type { Timing } from '../core/plan/backoff.ts'
+import { admissionOf, firstWave, nextWave, type Admitted, type Candidate, type Mode } from '../core/plan/admission.ts'
+import type { Others } from '../core/plan/breaker.ts'
 import type { DeliveryPolicy } from '../core/plan/policy.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
-import type { Clock, Hasher, SourceSet, StoredArtifact, Tier } from '../core/ports.ts'
+import type { RetryBudget } from '../core/plan/retry-budget.ts'
+import { isSuspect, restsUntilMs } from '../core/plan/source-health.ts'
+import type { Timing } from '../core/plan/timers.ts'
+import type { Clock, Hasher, SourceSet, StoredArtifact } from '../core/ports.ts'
 import type { Gate } from './gate.ts'
 import type { Ledger } from './ledger.ts'
 import type { DeliveryObserver } from './observer.ts'
+import type { Roster } from './roster.ts'
 import type { SourceState } from './source-state.ts'
+import type { Presence } from './traffic.ts'
 
 /** Everything that a delivery is given. It makes no adapter itself, so it runs under a fake clock with array-backed sources. */
 export interface DeliveryTools {
   readonly sources: SourceSet
   readonly policy: DeliveryPolicy
   readonly reputation: Reputation
+  readonly roster: Roster
   readonly clock: Clock
   /** 0 to below 1. */
   readonly random: () => number
@@ -28,58 +34,90 @@ export interface DeliveryJob {
   readonly observer: DeliveryObserver
 }
 
-/** What each source did, for the audit record. */
-export interface SourceReport {
-  readonly source: SourceId
-  readonly tier: Tier
-  readonly verifiedBytes: number
-  readonly receivedBytes: number
-  readonly failures: readonly Failure[]
-}
-
 /** One delivery in progress: what its loops share. */
 export interface Delivery extends DeliveryJob {
   readonly tools: DeliveryTools
   readonly timing: Timing
+  readonly mode: Mode
   readonly ledger: Ledger
   readonly gate: Gate
+  readonly budget: RetryBudget
+  readonly presence: Presence
   readonly states: Map<SourceId, SourceState>
-  /** States of sources whose place another object with the same id took: a peer that came back over a new link. */
-  readonly former: SourceState[]
-  /** Highest rank that may work. Only rises: a source is joined, never cancelled, by the next. */
-  level: number
+  /** Only grows: a source is joined, never cancelled, by the next. */
+  readonly admitted: Set<Admitted>
   lastProgressMs: number
+}
+
+export function isUsable(state: SourceState, reputation: Reputation): boolean {
+  return !state.isGone && !state.isMissing && !reputation.isBanned(state.source.id)
+}
+
+/** True while it is left alone after a failure. */
+export function isResting(delivery: Delivery, state: SourceState): boolean {
+  const nowMs = delivery.tools.clock.monotonicMs()
+  // Most rest not at all: who else could go on is asked of all others.
+  if (nowMs >= restsUntilMs(state.health, 'ready')) return false
+  return nowMs < restsUntilMs(state.health, othersOf(delivery, state))
+}
+
+function othersOf({ states, tools }: Delivery, state: SourceState): Others {
+  const others = [...states.values()].filter((other) => other !== state && isUsable(other, tools.reputation))
+  if (others.length === 0) return 'none'
+  const nowMs = tools.clock.monotonicMs()
+  return others.some(({ health }) => nowMs >= restsUntilMs(health, 'ready')) ? 'ready' : 'resting'
+}
+
+/** It was let in, or comes before one that was: then it was passed over only while it rested, or was not there. */
+export function isAdmitted({ admitted, states }: Delivery, { source, rank }: SourceState): boolean {
+  if (admitted.has(admissionOf(source))) return true
+  return [...states.values()].some((other) => other.rank > rank && admitted.has(admissionOf(other.source)))
+}
+
+/** In order of preference. */
+function candidatesOf(delivery: Delivery): readonly Candidate[] {
+  const { states, tools } = delivery
+  const nowMs = tools.clock.monotonicMs()
+  return [...states.values()]
+    .toSorted((a, b) => a.rank - b.rank)
+    .map((state) => {
+      const usable = isUsable(state, tools.reputation)
+      const { id, tier } = state.source
+      return { id, tier, isUsable: usable, isReady: usable && !isResting(delivery, state) && !isSuspect(state.health, nowMs) }
+    })
+}
+
+/** Somebody has to work: when none of those let in is of use any more (banned in another download, say), others are. */
+export function admitSomebody(delivery: Delivery): void {
+  const isAtWork = (state: SourceState): boolean =>
+    isAdmitted(delivery, state) && !state.isLeftBehind && isUsable(state, delivery.tools.reputation)
+  if ([...delivery.states.values()].some(isAtWork)) return
+  const others = candidatesOf(delivery).filter((one) => !delivery.admitted.has(admissionOf(one)))
+  admit(delivery, firstWave(others, delivery.admitted.size === 0 ? delivery.mode : 'hedged'))
 }
 
 /** Lets the next source in beside the one that is in trouble, and the tier after it get ready. */
 export function escalate(delivery: Delivery, from: SourceState): void {
-  if (from.rank < delivery.level) return
-  delivery.level = from.rank + 1
-  wantTiers(delivery)
-  delivery.gate.open()
+  from.isLeftBehind = true
+  admit(delivery, nextWave(candidatesOf(delivery), delivery.admitted, from.source.id))
 }
 
-/** A source that is out of the game (banned in an earlier download, say) must not hold up those after it. */
-export function skipUnusable(delivery: Delivery): void {
-  const ranks = [...delivery.states.values()].filter((state) => isUsable(state, delivery.tools.reputation)).map((state) => state.rank)
-  const first = Math.min(...ranks)
-  if (first <= delivery.level || ranks.length === 0) return
-  delivery.level = first
+function admit(delivery: Delivery, wave: readonly Admitted[]): void {
+  for (const one of wave) delivery.admitted.add(one)
   wantTiers(delivery)
+  if (wave.length > 0) delivery.gate.open()
 }
 
 /**
  * Asks for the tiers up to the first that has a source in good standing. Once anything went wrong, for one tier more: joining a mesh takes
  * longer than a hedge, so it starts while the gateway is tried.
  */
-export function wantTiers(delivery: Delivery): void {
-  const { sources, policy, reputation } = delivery.tools
-  const inGoodStanding = [...delivery.states.values()].filter((state) => state.rank >= delivery.level && isUsable(state, reputation))
+export function wantTiers({ states, tools }: Delivery): void {
+  const { sources, policy, reputation } = tools
+  const usable = [...states.values()].filter((state) => isUsable(state, reputation))
+  const inGoodStanding = usable.filter((state) => !state.isLeftBehind)
+  const isTroubled = [...states.values()].some((state) => state.isLeftBehind)
   const at = policy.tiers.findIndex((tier) => inGoodStanding.some((state) => state.source.tier === tier))
-  const upTo = at === -1 ? policy.tiers.length : at + 1 + (delivery.level > 0 ? 1 : 0)
+  const upTo = at === -1 ? policy.tiers.length : at + 1 + (isTroubled ? 1 : 0)
   for (const tier of policy.tiers.slice(0, upTo)) sources.want(tier)
-}
-
-export function isUsable(state: SourceState, reputation: Reputation): boolean {
-  return !state.isGone && !state.isMissing && !reputation.isBanned(state.source.id)
 }

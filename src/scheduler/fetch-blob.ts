@@ -1,7 +1,8 @@
 import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import type { BlobRef } from '../core/model/artifact.ts'
-import { restMs, TIMING } from '../core/plan/backoff.ts'
 import { rankSources } from '../core/plan/policy.ts'
+import { hedgeMs, isSuspect, noteDelivered, noteFailure, noteSilence, restsUntilMs } from '../core/plan/source-health.ts'
+import { TIMING } from '../core/plan/timers.ts'
 import type { Source } from '../core/ports.ts'
 import { sha256Of } from '../core/verify/digest.ts'
 import { createAbort, NOT_NEEDED } from './abort.ts'
@@ -50,11 +51,15 @@ export async function fetchBlob(ref: BlobRef, tools: DeliveryTools, signal: Abor
 /** How often one that rests is looked at again. */
 const TICK_MS = 100
 
+/** One source, as this hunt knows it. */
 interface Asked {
   attempts: number
-  isRunning: boolean
-  /** Monotonic time from which on it may be asked again; infinite when it may not. */
-  restsUntilMs: number
+  readonly askedAtMs: number
+  /** When it was last heard, or asked; undefined while it is not read from. */
+  heardAtMs: number | undefined
+  isLate: boolean
+  /** It lacks this document, or was asked often enough. */
+  isDone: boolean
 }
 
 interface Hunt {
@@ -73,14 +78,16 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
   const { tools } = hunt
   const startedMs = tools.clock.monotonicMs()
   for (;;) {
-    const next = nextSource(hunt)
+    noteLate(hunt)
+    const candidates = candidatesOf(hunt)
+    const next = isAnyInTime(hunt) ? undefined : candidates.find((source) => restLeftMs(hunt, source, candidates.length) <= 0)
     if (next !== undefined) void ask(hunt, next, signal)
     else if (hunt.running === 0 || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
       // Asking is not failing: a slow answer of the CDN is no reason to meet strangers yet.
       for (const tier of tools.policy.tiers) tools.sources.want(tier)
-      if (isHopeless(hunt)) break
+      if (isHopeless(hunt, candidates)) break
     }
-    await waitAtMost(hunt.gate, { clock: tools.clock, ms: next === undefined ? TICK_MS : TIMING.hedgeMs }, signal)
+    await waitAtMost(hunt.gate, { clock: tools.clock, ms: waitMs(hunt) }, signal)
     if (hunt.found !== undefined) return hunt.found
     if (hunt.broken !== undefined) throw hunt.broken.error
     if (tools.clock.monotonicMs() - startedMs > DEADLINE_MS) break
@@ -92,37 +99,84 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
   })
 }
 
-function isHopeless(hunt: Hunt): boolean {
-  return hunt.running === 0 && !isAnyResting(hunt) && !hunt.tools.sources.isGrowing()
+/** Those that may be asked, now or after a rest, best first: whoever failed or kept somebody waiting comes after the others. */
+function candidatesOf({ tools, asked }: Hunt): readonly Source[] {
+  const nowMs = tools.clock.monotonicMs()
+  const isOpen = (source: Source): boolean => {
+    const known = asked.get(source)
+    return !tools.reputation.isBanned(source.id) && (known === undefined || (!known.isDone && known.heardAtMs === undefined))
+  }
+  const placeOf = (source: Source): number => {
+    const health = tools.roster.healthOf(source.id)
+    return (asked.get(source)?.attempts ?? 0) * 2 + (isSuspect(health, nowMs) ? 1 : 0)
+  }
+  return rankSources(tools.sources.current(), tools.policy)
+    .map(({ source }) => source)
+    .filter(isOpen)
+    .toSorted((a, b) => placeOf(a) - placeOf(b))
 }
 
-/** The best one that was not asked yet, else the best one that has rested. */
-function nextSource(hunt: Hunt): Source | undefined {
+function restLeftMs({ tools }: Hunt, source: Source, candidates: number): number {
+  return restsUntilMs(tools.roster.healthOf(source.id), candidates > 1 ? 'ready' : 'resting') - tools.clock.monotonicMs()
+}
+
+function isHopeless(hunt: Hunt, candidates: readonly Source[]): boolean {
+  const isWorthWaiting = candidates.some((source) => restLeftMs(hunt, source, candidates.length) <= MOST_REST_MS)
+  return hunt.running === 0 && !isWorthWaiting && !hunt.tools.sources.isGrowing()
+}
+
+/** Whoever is silent for longer than its answers usually take, or trickles, is no reason to wait any more. */
+function noteLate(hunt: Hunt): void {
   const { tools, asked } = hunt
-  const usable = rankSources(tools.sources.current(), tools.policy).filter(({ source }) => !tools.reputation.isBanned(source.id))
-  const fresh = usable.find(({ source }) => !asked.has(source))
-  return (fresh ?? usable.find(({ source }) => isRested(asked.get(source), tools.clock.monotonicMs())))?.source
+  const nowMs = tools.clock.monotonicMs()
+  for (const [source, known] of asked) {
+    if (known.isLate || nowMs < lateAtMs(hunt, source, known)) continue
+    known.isLate = true
+    noteSilence(tools.roster.healthOf(source.id), nowMs)
+  }
 }
 
-function isRested(known: Asked | undefined, nowMs: number): boolean {
-  return known !== undefined && !known.isRunning && known.restsUntilMs <= nowMs
+/** Infinite while nothing is read from it. */
+function lateAtMs({ tools, ref }: Hunt, source: Source, { askedAtMs, heardAtMs }: Asked): number {
+  if (heardAtMs === undefined) return Infinity
+  const patienceMs = hedgeMs(tools.roster.healthOf(source.id))
+  return patienceMs + Math.min(heardAtMs, askedAtMs + (ref.sizeBytes * 1000) / TIMING.floorBytesPerSecond)
 }
 
-function isAnyResting({ asked, tools }: Hunt): boolean {
-  return tools.sources.current().some((source) => {
-    const restsUntilMs = asked.get(source)?.restsUntilMs ?? Infinity
-    return restsUntilMs < Infinity && !tools.reputation.isBanned(source.id)
-  })
+function isAnyInTime({ asked }: Hunt): boolean {
+  return [...asked.values()].some(({ heardAtMs, isLate }) => heardAtMs !== undefined && !isLate)
+}
+
+/** Until the next one is late, or may have rested. */
+function waitMs(hunt: Hunt): number {
+  const { tools, asked } = hunt
+  const late = [...asked].filter(([, { isLate }]) => !isLate).map(([source, known]) => lateAtMs(hunt, source, known))
+  const firstMs = Math.min(...late)
+  return firstMs === Infinity ? TICK_MS : Math.max(1, firstMs - tools.clock.monotonicMs())
 }
 
 /** Never rejects: what went wrong is noted. */
 async function ask(hunt: Hunt, source: Source, signal: AbortSignal): Promise<void> {
   const { ref, tools } = hunt
-  const known: Asked = { attempts: (hunt.asked.get(source)?.attempts ?? 0) + 1, isRunning: true, restsUntilMs: Infinity }
+  const nowMs = tools.clock.monotonicMs()
+  const known: Asked = {
+    attempts: (hunt.asked.get(source)?.attempts ?? 0) + 1,
+    askedAtMs: nowMs,
+    heardAtMs: nowMs,
+    isLate: false,
+    isDone: false,
+  }
   hunt.asked.set(source, known)
   hunt.running++
   try {
-    const bytes = await attempt((own) => readWhole(source, ref, own), { source: source.id, clock: tools.clock, ms: ATTEMPT_MS }, signal)
+    const onHeard = (): void => {
+      known.heardAtMs = tools.clock.monotonicMs()
+    }
+    const bytes = await attempt(
+      (own) => readWhole({ source, ref, onHeard }, own),
+      { source: source.id, clock: tools.clock, ms: ATTEMPT_MS },
+      signal,
+    )
     const actual = sha256Of(bytes)
     if (actual !== ref.sha256)
       throw new DeliveryError({
@@ -132,16 +186,18 @@ async function ask(hunt: Hunt, source: Source, signal: AbortSignal): Promise<voi
         actual,
       })
     hunt.found ??= bytes
+    const health = tools.roster.healthOf(source.id)
+    noteDelivered(health)
   } catch (error) {
-    if (!signal.aborted) noteFailure({ hunt, source, known }, error)
+    if (!signal.aborted) noteTrouble({ hunt, source, known }, error)
   } finally {
-    known.isRunning = false
+    known.heardAtMs = undefined
     hunt.running--
     hunt.gate.open()
   }
 }
 
-function noteFailure(
+function noteTrouble(
   { hunt, source, known }: { readonly hunt: Hunt; readonly source: Source; readonly known: Asked },
   error: unknown,
 ): void {
@@ -152,15 +208,24 @@ function noteFailure(
     return
   }
   failures.push(failure)
-  tools.reputation.note(source.id, failure)
-  if (failure.code === 'source-missing' || !HANDLING[failure.code].tryNextSource || known.attempts === MOST_ATTEMPTS) return
-  const retryAfterSeconds = failure.code === 'source-status' ? failure.retryAfterSeconds : undefined
-  const question = { failures: known.attempts, hadProgress: false, retryAfterSeconds, isLastSource: true }
-  const rest = restMs(question, tools.random)
-  if (rest <= MOST_REST_MS) known.restsUntilMs = tools.clock.monotonicMs() + rest
+  tools.reputation.blame(source.id, failure)
+  known.isDone = failure.code === 'source-missing' || !HANDLING[failure.code].tryNextSource || known.attempts === MOST_ATTEMPTS
+  if (failure.code === 'source-missing') return
+  const request = {
+    hadProgress: false,
+    retryAfterSeconds: failure.code === 'source-status' ? failure.retryAfterSeconds : undefined,
+    isWrongAnswer: failure.code === 'source-protocol',
+  }
+  noteFailure(tools.roster.healthOf(source.id), request, tools.random, tools.clock.monotonicMs())
 }
 
-async function readWhole(source: Source, ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
+interface Reading {
+  readonly source: Source
+  readonly ref: BlobRef
+  readonly onHeard: () => void
+}
+
+async function readWhole({ source, ref, onHeard }: Reading, signal: AbortSignal): Promise<Uint8Array> {
   const bytes = new Uint8Array(ref.sizeBytes)
   if (ref.sizeBytes === 0) return bytes
   let filled = 0
@@ -168,6 +233,7 @@ async function readWhole(source: Source, ref: BlobRef, signal: AbortSignal): Pro
     if (filled + chunk.length > bytes.length) throw wrongLength(source, ref, filled + chunk.length)
     bytes.set(chunk, filled)
     filled += chunk.length
+    onHeard()
   }
   if (filled !== bytes.length) throw wrongLength(source, ref, filled)
   return bytes

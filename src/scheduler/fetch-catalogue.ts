@@ -161,5 +161,5 @@ function noteFailure<T>(hunt: Hunt<T>, source: CatalogueSource, error: unknown):
     return
   }
   hunt.failures.push(failure)
-  hunt.tools.reputation.note(source.id, failure)
+  hunt.tools.reputation.blame(source.id, failure)
 }

@@ -8,12 +8,16 @@ import { transferEtaMs, type Transfer } from './transfer.ts'
 /** Which pieces are kept, who fetches which, and what that means for the next choice. */
 export interface Ledger extends PieceView {
   claim(transfer: Transfer): void
+  /** The transfer goes on to the end of the artifact. */
+  extend(transfer: Transfer): void
+  /** The transfer is through with its next piece. */
+  advance(transfer: Transfer): void
   unclaim(transfer: Transfer): void
   /** True when some piece of the transfer is still wanted. */
   isNeeded(transfer: Transfer): boolean
   isComplete(): boolean
   missing(): number
-  running(): readonly Transfer[]
+  running(): ReadonlySet<Transfer>
 }
 
 export interface LedgerQuestions {
@@ -23,33 +27,74 @@ export interface LedgerQuestions {
   readonly source: (id: SourceId) => SourceState | undefined
 }
 
+const NOBODY: readonly Transfer[] = []
+
+/** Who holds which piece. By piece: choosing is asked for at every chunk border of every lane, and an artifact may have 65,536 pieces. */
+function createHolders() {
+  const holding = new Map<PieceIndex, readonly Transfer[]>()
+  const of = (piece: PieceIndex): readonly Transfer[] => holding.get(piece) ?? NOBODY
+  return {
+    of,
+    pieces: () => holding.keys(),
+    hold(transfer: Transfer, from: number, end: number): void {
+      for (let at = from; at < end; at++) holding.set(toPieceIndex(at), [...of(toPieceIndex(at)), transfer])
+    },
+    letGo(transfer: Transfer, from: number, end: number): void {
+      for (let at = from; at < end; at++) {
+        const piece = toPieceIndex(at)
+        const rest = of(piece).filter((one) => one !== transfer)
+        if (rest.length === 0) holding.delete(piece)
+        else holding.set(piece, rest)
+      }
+    },
+  }
+}
+
 export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: LedgerQuestions): Ledger {
   const transfers = new Set<Transfer>()
-  const covers = (transfer: Transfer, piece: PieceIndex): boolean => piece >= transfer.nextPiece && piece < transfer.run.end
-  const holding = (piece: PieceIndex): Transfer[] => [...transfers].filter((transfer) => covers(transfer, piece))
-  const isOffered = (piece: PieceIndex, by: SourceId): boolean => ask.source(by)?.source.isOffered(artifact, piece) ?? false
-
+  const holders = createHolders()
+  let firstMissing = 0
   return {
     pieceCount: artifact.pieces.count,
+    get firstMissing() {
+      while (firstMissing < artifact.pieces.count && stored.stored.has(toPieceIndex(firstMissing))) firstMissing++
+      return firstMissing
+    },
     isStored: (piece) => stored.stored.has(piece),
-    isInFlight: (piece) => holding(piece).some((transfer) => !transfer.isReleased),
-    isOffered,
+    isInFlight: (piece) => holders.of(piece).some((transfer) => !transfer.isReleased),
+    isOffered: (piece, by) => ask.source(by)?.source.isOffered(artifact, piece) ?? false,
     replicas: (piece) => ask.sources().filter((state) => state.source.isOffered(artifact, piece)).length,
-    holders: (piece) => holding(piece).length,
-    isHeldBy: (piece, by) => holding(piece).some((transfer) => transfer.by.source.id === by),
+    held: () => holders.pieces(),
+    holders: (piece) => holders.of(piece).length,
+    isHeldBy: (piece, by) => holders.of(piece).some((transfer) => transfer.by.source.id === by),
     etaMs(piece) {
       const pieceBytes = artifact.pieces.lengthBytes
-      return Math.min(...holding(piece).map((transfer) => transferEtaMs(transfer, piece, pieceBytes, ask.nowMs())))
+      return Math.min(...holders.of(piece).map((transfer) => transferEtaMs(transfer, piece, pieceBytes, ask.nowMs())))
     },
-    claim: (transfer) => void transfers.add(transfer),
-    unclaim: (transfer) => void transfers.delete(transfer),
+    claim(transfer) {
+      transfers.add(transfer)
+      holders.hold(transfer, transfer.run.start, transfer.run.end)
+    },
+    extend(transfer) {
+      const before = transfer.run.end
+      transfer.run = { start: transfer.run.start, end: artifact.pieces.count }
+      holders.hold(transfer, before, transfer.run.end)
+    },
+    advance(transfer) {
+      holders.letGo(transfer, transfer.nextPiece, transfer.nextPiece + 1)
+      transfer.nextPiece++
+    },
+    unclaim(transfer) {
+      transfers.delete(transfer)
+      holders.letGo(transfer, transfer.nextPiece, transfer.run.end)
+    },
     isNeeded(transfer) {
       for (let at = transfer.nextPiece; at < transfer.run.end; at++) if (!stored.stored.has(toPieceIndex(at))) return true
       return false
     },
     isComplete: () => stored.stored.isFull(),
     missing: () => artifact.pieces.count - stored.stored.size,
-    running: () => [...transfers],
+    running: () => transfers,
   }
 }
 

@@ -14,15 +14,17 @@ export interface PieceCutter {
   push(chunk: Uint8Array): readonly CutPiece[]
 }
 
-export function createPieceCutter(artifact: Artifact, run: PieceRun): PieceCutter {
-  let index = run.start
-  let buffer = allocate(artifact, index)
+/** @param run asked anew each time, since it may be extended */
+export function createPieceCutter(artifact: Artifact, run: () => PieceRun): PieceCutter {
+  let index = run().start
+  let buffer: Uint8Array | undefined
   let filled = 0
   return {
     push(chunk) {
       const cut: CutPiece[] = []
       let rest = chunk
-      while (rest.length > 0 && index < run.end) {
+      while (rest.length > 0 && index < run().end) {
+        buffer ??= allocate(artifact, index)
         const taken = rest.subarray(0, buffer.length - filled)
         buffer.set(taken, filled)
         filled += taken.length
@@ -30,8 +32,8 @@ export function createPieceCutter(artifact: Artifact, run: PieceRun): PieceCutte
         if (filled < buffer.length) break
         cut.push({ index, bytes: buffer })
         index = toPieceIndex(index + 1)
+        buffer = undefined
         filled = 0
-        if (index < run.end) buffer = allocate(artifact, index)
       }
       return cut
     },

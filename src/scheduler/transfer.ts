@@ -1,13 +1,15 @@
 import type { PieceIndex } from '../core/model/ids.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
-import { readingMs, type TransferView } from '../core/plan/backoff.ts'
+import { readingMs, type TransferView } from '../core/plan/timers.ts'
 import { createAbort, type Abort } from './abort.ts'
 import type { SourceState } from './source-state.ts'
 
 /** One running read of a run of pieces. Its pieces are claimed until it ends, or until it is released. */
 export interface Transfer extends TransferView {
   readonly by: SourceState
-  readonly run: PieceRun
+  run: PieceRun
+  /** Reads past the source's cache, which has lied. */
+  readonly isReread: boolean
   readonly abort: Abort
   firstByteAtMs: number | undefined
   lastByteAtMs: number
@@ -20,10 +22,10 @@ export interface Transfer extends TransferView {
   isReleased: boolean
 }
 
-export function createTransfer(by: SourceState, run: PieceRun, nowMs: number): Transfer {
+export function createTransfer(by: SourceState, job: { readonly run: PieceRun; readonly isReread: boolean }, nowMs: number): Transfer {
   return {
     by,
-    run,
+    ...job,
     abort: createAbort(),
     startedAtMs: nowMs,
     firstByteAtMs: undefined,
@@ -31,7 +33,7 @@ export function createTransfer(by: SourceState, run: PieceRun, nowMs: number): T
     receivedBytes: 0,
     pausedSinceMs: undefined,
     pausedMs: 0,
-    nextPiece: run.start,
+    nextPiece: job.run.start,
     isReleased: false,
   }
 }
@@ -57,7 +59,7 @@ export function resume(transfer: Transfer, nowMs: number): void {
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */
 export function transferRate(transfer: Transfer, nowMs: number): number {
   const runMs = readingMs(transfer, nowMs)
-  return runMs >= 250 ? (transfer.receivedBytes * 1000) / runMs : transfer.by.bytesPerSecond
+  return runMs >= 250 ? (transfer.receivedBytes * 1000) / runMs : transfer.by.health.bytesPerSecond
 }
 
 /** When this transfer will be through with `piece`, from now. Infinite when it was released or stands still. */

@@ -1,5 +1,6 @@
 import { DeliveryError } from '../core/errors.ts'
-import { judgeTransfer } from '../core/plan/backoff.ts'
+import { hedgeMs, noteSilence } from '../core/plan/source-health.ts'
+import { judgeTransfer } from '../core/plan/timers.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
 import { transferRate, type Transfer } from './transfer.ts'
 
@@ -18,35 +19,38 @@ export async function watchTransfers(delivery: Delivery, signal: AbortSignal): P
 
 function watchOne(delivery: Delivery, transfer: Transfer): void {
   const nowMs = delivery.tools.clock.monotonicMs()
-  const judgement = judgeTransfer(transfer, nowMs, bestOtherRate(delivery, transfer, nowMs), delivery.timing)
+  const yardstick = { nowMs, hedgeMs: hedgeMs(transfer.by.health), bestOtherRate: bestOtherRate(delivery, transfer, nowMs) }
+  const judgement = judgeTransfer(transfer, yardstick, delivery.timing)
   switch (judgement.kind) {
     case 'fine':
       return
     case 'release':
-      release(delivery, transfer)
+      release(delivery, transfer, judgement.phase)
       return
     case 'abort':
-      release(delivery, transfer)
+      release(delivery, transfer, judgement.phase)
       transfer.abort.cut(timeoutOf(transfer, judgement.phase, nowMs))
   }
 }
 
-function release(delivery: Delivery, transfer: Transfer): void {
+type Phase = 'headers' | 'stall' | 'slow'
+
+function release(delivery: Delivery, transfer: Transfer, phase: Phase): void {
   if (transfer.isReleased) return
   transfer.isReleased = true
+  // One that is slow says so by its rate.
+  if (phase !== 'slow') noteSilence(transfer.by.health, delivery.tools.clock.monotonicMs())
   escalate(delivery, transfer.by)
 }
 
 function bestOtherRate(delivery: Delivery, transfer: Transfer, nowMs: number): number {
-  const rates = delivery.ledger
-    .running()
-    .filter((other) => other.by !== transfer.by)
-    .map((other) => transferRate(other, nowMs))
-  return Math.max(0, ...rates)
+  let best = 0
+  for (const other of delivery.ledger.running()) if (other.by !== transfer.by) best = Math.max(best, transferRate(other, nowMs))
+  return best
 }
 
 /** The failure that a watchdog's cut stands for. */
-function timeoutOf(transfer: Transfer, phase: 'headers' | 'stall' | 'slow', nowMs: number): DeliveryError {
+function timeoutOf(transfer: Transfer, phase: Phase, nowMs: number): DeliveryError {
   return new DeliveryError({
     code: 'source-timeout',
     source: transfer.by.source.id,

@@ -197,7 +197,7 @@ describe('a delivered artifact', () => {
 
   test('keeps in its record who served the pieces of an earlier visit', async () => {
     const machine = createMachine(publisher)
-    await stopAfter(machine.start([honest('cdn-1', { bytesPerSecond: 2048 * KIB })]), 3)
+    await stopAfter(machine.start([honest('cdn-1', { bytesPerSecond: 512 * KIB })]), 3)
     const kept = machine.index.keptPieces(release.entry.artifact.sha256)
     const { record } = await deliver(machine.start([honest('cdn-2')]))
     expectWhole(record)
@@ -274,7 +274,7 @@ describe('a disk that lies', () => {
 describe('a download that is cancelled', () => {
   test('ends with the reason that was given, keeps its pieces, and says so in the audit', async () => {
     const machine = createMachine(publisher)
-    const engine = machine.start([honest('cdn-1', { bytesPerSecond: 2048 * KIB })])
+    const engine = machine.start([honest('cdn-1', { bytesPerSecond: 512 * KIB })])
     const { reason, caught } = await stopAfter(engine, 2)
     expect(caught).toBe(reason)
     const kept = machine.index.keptPieces(release.entry.artifact.sha256)

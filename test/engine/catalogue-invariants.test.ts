@@ -16,6 +16,7 @@ import { createMemoryFiles } from '../fakes/memory-files.ts'
 import { createProcessLocks } from '../fakes/process-lock.ts'
 import { configOf, createMachine, createMirror, never } from './machine.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
+import { createRoster } from '../../src/scheduler/roster.ts'
 
 /** Raise it for a longer hunt: `SEALIFT_RUNS=20000 npx vitest run test/engine/catalogue-invariants.test.ts`. */
 const RUNS = Number(process.env['SEALIFT_RUNS'] ?? 200)
@@ -157,6 +158,7 @@ class Browser {
       trust: createTrustDesk(shared, () => undefined),
       hasher: createScriptHasher(),
       reputation: createReputation(),
+      roster: createRoster(clock),
       clock,
       random: () => 0,
     }

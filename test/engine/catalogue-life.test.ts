@@ -431,7 +431,9 @@ describe('tr21.skew: a clock that is wrong by 400 days', () => {
     expect(delivered.events.find(({ kind }) => kind === 'resolved')).toMatchObject({
       catalogue: { freshness: 'pinned', isClockSuspect: true, nowSeconds: machine.clock.nowSeconds },
     })
-    const kept = (await machine.index.records.keys(never)).filter((key) => key !== 'client-seed' && !key.startsWith('verdict'))
+    const kept = (await machine.index.records.keys(never)).filter(
+      (key) => key !== 'client-seed' && key !== 'source-history' && !key.startsWith('verdict'),
+    )
     expect([kept, machine.files.texts.size, await machine.start([]).catalogueFile(never)]).toEqual([[], 0, undefined])
     expect((await refusalOf(machine.start([source]))).failure).toMatchObject({ code: 'catalogue-future' })
   })

@@ -71,7 +71,7 @@ export async function startFaultOrigin(content: {
       cancelled++
     }
     const fault = origin.faultAt.test(path) ? origin.fault : 'none'
-    answer({ request, response, bytes: files.get(path), origin, fault, onCancelled })
+    answer({ request, response, bytes: files.get(path.split('?', 1)[0] ?? path), origin, fault, onCancelled })
   })
   const sockets: Socket[] = []
   server.on('connection', (socket) => void sockets.push(socket))

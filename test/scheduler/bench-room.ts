@@ -1,10 +1,12 @@
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
-import type { SourceReport } from '../../src/scheduler/delivery-state.ts'
-import type { Artifact } from '../../src/core/model/artifact.ts'
+import { createRoster, type Roster } from '../../src/scheduler/roster.ts'
+import type { Failure } from '../../src/core/errors.ts'
+import type { Artifact, Priority } from '../../src/core/model/artifact.ts'
 import { toSourceId, type PieceIndex, type SourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation, type Reputation } from '../../src/core/plan/reputation.ts'
 import type { Source, SourceSet, Store, StoredArtifact, Tier } from '../../src/core/ports.ts'
+import type { DeliveryObserver } from '../../src/scheduler/observer.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
 import { instantHasher, makeArtifact } from '../fakes/make-artifact.ts'
@@ -57,6 +59,38 @@ function onSlowDisk(opened: StoredArtifact, clock: VirtualClock, putMs: number):
   }
 }
 
+/** What each source did in a delivery. */
+export interface SourceReport {
+  readonly source: SourceId
+  verifiedBytes: number
+  receivedBytes: number
+  readonly failures: Failure[]
+}
+
+/** An observer that keeps account of each source. */
+export function createAccounts(onPiece: DeliveryObserver['onPiece'] = () => undefined): {
+  readonly observer: DeliveryObserver
+  readonly reports: () => readonly SourceReport[]
+} {
+  const accounts = new Map<SourceId, SourceReport>()
+  const of = (source: SourceId): SourceReport => {
+    const account = accounts.get(source) ?? { source, verifiedBytes: 0, receivedBytes: 0, failures: [] }
+    accounts.set(source, account)
+    return account
+  }
+  return {
+    observer: {
+      onPiece(piece) {
+        of(piece.source).verifiedBytes += piece.bytes
+        onPiece(piece)
+      },
+      onReceived: ({ source, bytes }) => void (of(source).receivedBytes += bytes),
+      onTrouble: ({ source, failure }) => void of(source).failures.push(failure),
+    },
+    reports: () => [...accounts.values()],
+  }
+}
+
 /** One artifact, its sources, a store and a clock: what every delivery test needs. */
 export interface Room {
   readonly bytes: Uint8Array
@@ -64,6 +98,7 @@ export interface Room {
   readonly clock: VirtualClock
   readonly store: Store
   readonly reputation: Reputation
+  readonly roster: Roster
   readonly delivered: {
     readonly index: PieceIndex
     readonly source: SourceId
@@ -81,14 +116,18 @@ export function createRoom(
     readonly seed?: number
     /** What the disk takes for each piece. Default 0. */
     readonly putMs?: number
+    readonly priority?: Priority
+    /** Default: one of its own. */
+    readonly roster?: (clock: VirtualClock) => Roster
   } = {},
 ): Room {
   const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1, putMs = 0 } = options
   const bytes = seededBytes(seed, sizeBytes)
-  const artifact = makeArtifact(bytes, pieceBytes)
+  const artifact = { ...makeArtifact(bytes, pieceBytes), priority: options.priority ?? ('normal' as const) }
   const clock = createVirtualClock()
   const store = createMemoryStore()
   const reputation = createReputation()
+  const roster = options.roster?.(clock) ?? createRoster(clock)
   const set = createMovableSet([])
   const delivered: { index: PieceIndex; source: SourceId; atMs: number }[] = []
   const random = createSeededRandom(seed)
@@ -98,38 +137,29 @@ export function createRoom(
     clock,
     store,
     reputation,
+    roster,
     delivered,
     set,
     source: (id, tier, over = {}) => createArraySource({ id: toSourceId(id), tier, clock, blobs: [bytes], ...over }),
     async deliver(signal = new AbortController().signal) {
       const opened = await store.open(artifact, signal)
       const stored = putMs === 0 ? opened : onSlowDisk(opened, clock, putMs)
-      let reports: readonly SourceReport[] = []
+      const accounts = createAccounts(({ index, source }) => void delivered.push({ index, source, atMs: clock.monotonicMs() }))
       const work = deliverPieces(
-        {
-          artifact,
-          stored,
-          observer: {
-            onPiece: ({ index, source }) => void delivered.push({ index, source, atMs: clock.monotonicMs() }),
-            onReceived: () => undefined,
-            onTrouble: () => undefined,
-          },
-        },
+        { artifact, stored, observer: accounts.observer },
         {
           sources: set,
           policy: deliveryPolicy('cdn-first', undefined, undefined),
           reputation,
+          roster,
           clock,
           random,
           hasher: instantHasher,
         },
-        (sources) => {
-          reports = sources
-        },
         signal,
       )
       await clock.drive(work)
-      return { stored, reports }
+      return { stored, reports: accounts.reports() }
     },
   }
 }

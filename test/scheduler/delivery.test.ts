@@ -84,7 +84,7 @@ test('a liar costs its one probe, is banned by name, and its bytes are nowhere',
 test('a source that was banned before keeps nobody waiting: the next one starts at once', async () => {
   const room = createRoom()
   const liar = room.source('cdn-1', 'cdn')
-  room.reputation.note(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
+  room.reputation.blame(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
   room.set.replace([liar, room.source('cdn-2', 'cdn')])
   const { stored } = await room.deliver()
   expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
@@ -98,7 +98,7 @@ test('a source that is banned elsewhere meanwhile keeps nobody waiting either', 
   room.set.replace([liar, room.source('cdn-2', 'cdn', { bytesPerSecond: MIB })])
   const work = room.deliver()
   await until(room, () => room.delivered.length >= 2)
-  room.reputation.note(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
+  room.reputation.blame(liar.id, { code: 'peer-frame', detail: 'it lied about another artifact' })
   const { stored } = await work
   expect(await bytesOf(room.artifact, stored)).toEqual(room.bytes)
   expect(new Set(stored.origins().values())).toEqual(new Set(['cdn-1', 'cdn-2']))

@@ -7,6 +7,7 @@ import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { Source, Tier } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { fetchBlob } from '../../src/scheduler/fetch-blob.ts'
+import { createRoster } from '../../src/scheduler/roster.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
 import { instantHasher } from '../fakes/make-artifact.ts'
 import { createSeededRandom, seededBytes } from '../fakes/seeded-random.ts'
@@ -24,6 +25,7 @@ function createRoom() {
     sources: set,
     policy: deliveryPolicy('cdn-first', undefined, undefined),
     reputation,
+    roster: createRoster(clock),
     clock,
     random: createSeededRandom(1),
     hasher: instantHasher,
@@ -64,6 +66,18 @@ test('a source that says nothing is hedged after 400 ms, and let go of once anot
   expect(room.clock.monotonicMs()).toBeGreaterThanOrEqual(400)
   expect(room.clock.monotonicMs()).toBeLessThan(600)
   expect(room.clock.sleeping).toBe(0)
+})
+
+test('a source that trickles is helped out before a second is over, and is asked last for the next document', async () => {
+  const room = createRoom()
+  const trickle = room.source('cdn-1', { bytesPerSecond: 10_000, chunkBytes: 500 })
+  const other = room.source('cdn-2')
+  expect(await room.fetch([trickle, other])).toEqual(BYTES)
+  expect(room.clock.monotonicMs()).toBeLessThan(1100)
+  const startedMs = room.clock.monotonicMs()
+  expect(await room.fetch([trickle, other])).toEqual(BYTES)
+  expect(room.clock.monotonicMs() - startedMs).toBeLessThan(50)
+  expect(trickle.asked).toHaveLength(1)
 })
 
 test('a source that fails costs no time: the next one is asked at once', async () => {

@@ -5,6 +5,7 @@ import { toSourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { CatalogueSource, Tier } from '../../src/core/ports.ts'
+import { createRoster } from '../../src/scheduler/roster.ts'
 import { collectCatalogues, type CatalogueHaul, type CatalogueJob } from '../../src/scheduler/fetch-catalogue.ts'
 import { instantHasher } from '../fakes/make-artifact.ts'
 import { createVirtualClock } from '../fakes/virtual-clock.ts'
@@ -26,6 +27,7 @@ function createRoom(preset: SiteConfig['preset'] = 'cdn-first') {
     sources: set,
     policy: deliveryPolicy(preset, undefined, undefined),
     reputation,
+    roster: createRoster(clock),
     clock,
     random: () => 0,
     hasher: instantHasher,
@@ -133,7 +135,7 @@ test('without any source it ends at once', async () => {
 test('sources that are banned, or that the site does not use, are not asked', async () => {
   const room = createRoom('offline-lan')
   const banned = room.source('gateway', 9, { tier: 'gateway' })
-  room.reputation.note(banned.id, { code: 'peer-frame', detail: 'it lied' })
+  room.reputation.blame(banned.id, { code: 'peer-frame', detail: 'it lied' })
   const haul = await room.collect([banned, room.source('cdn-1', 8), room.source('gateway-2', 7, { tier: 'gateway' })])
   expect(versions(haul)).toEqual([7])
 })

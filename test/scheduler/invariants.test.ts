@@ -8,12 +8,12 @@ import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { Clock, Hasher, StoredArtifact } from '../../src/core/ports.ts'
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
-import type { SourceReport } from '../../src/scheduler/delivery-state.ts'
+import { createRoster } from '../../src/scheduler/roster.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
 import { instantHasher, makeArtifact, pieceBytes } from '../fakes/make-artifact.ts'
 import { createSeededRandom, seededBytes } from '../fakes/seeded-random.ts'
 import { createVirtualClock, settle } from '../fakes/virtual-clock.ts'
-import { createMovableSet } from './bench-room.ts'
+import { createAccounts, createMovableSet, type SourceReport } from './bench-room.ts'
 import { createPlannedSource, good, network, PIECE_BYTES, spoil, type NetworkPlan, type PlannedSource } from './random-network.ts'
 
 /** Raise it for a longer hunt: `SEALIFT_RUNS=20000 npx vitest run test/scheduler/invariants.test.ts`. */
@@ -74,24 +74,18 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
   const hasher = watchedHasher({ artifact, bytes, sources }, { caught, hashMs: plan.hashMs, clock })
   const reputation = createReputation()
   const kept: { index: PieceIndex; source: SourceId; bytes: number }[] = []
-  let reports: readonly SourceReport[] = []
+  const accounts = createAccounts((piece) => void kept.push(piece))
   const caller = new AbortController()
   const work = deliverPieces(
-    {
-      artifact,
-      stored,
-      observer: { onPiece: (piece) => void kept.push(piece), onReceived: () => undefined, onTrouble: () => undefined },
-    },
+    { artifact, stored, observer: accounts.observer },
     {
       sources: set,
       policy: deliveryPolicy('cdn-first', undefined, undefined),
       reputation,
+      roster: createRoster(clock),
       clock,
       random: createSeededRandom(plan.seed),
       hasher,
-    },
-    (told) => {
-      reports = told
     },
     caller.signal,
   )
@@ -120,7 +114,21 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
   await clock.advance(plan.hashMs + 1)
   await settle()
   const leftOver = clock.sleeping + sources.reduce((sum, source) => sum + source.running, 0)
-  return { artifact, bytes, sources, stored, reports, banned, caught: seen, askedInVain, askedGone, kept, error, elapsedMs, leftOver }
+  return {
+    artifact,
+    bytes,
+    sources,
+    stored,
+    reports: accounts.reports(),
+    banned,
+    caught: seen,
+    askedInVain,
+    askedGone,
+    kept,
+    error,
+    elapsedMs,
+    leftOver,
+  }
 }
 
 function moments(plan: NetworkPlan): readonly number[] {

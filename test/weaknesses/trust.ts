@@ -45,13 +45,13 @@ export const weaknesses: readonly Weakness[] = [
   {
     name: 'tr11-endless-artifact',
     file: 'src/sources/http/body.ts',
-    find: "if (received.length > room && expected.ending === 'exact') throw",
-    replace: 'if (received.length < 0) throw',
+    find: 'if (length > limit) throw',
+    replace: 'if (length < 0) throw',
     tests: [{ project: 'unit', file: 'test/attacks/content.test.ts', named: 'tr11.endless-artifact' }],
   },
   {
     name: 'tr12-slow-10kbps',
-    file: 'src/core/plan/backoff.ts',
+    file: 'src/core/plan/timers.ts',
     find: "return rate < floor ? { kind: 'release', phase: 'slow' }",
     replace: "return rate < 0 ? { kind: 'release', phase: 'slow' }",
     tests: [{ project: 'unit', file: 'test/scheduler/delivery.test.ts', named: 'tr12.slow-10kBps' }],

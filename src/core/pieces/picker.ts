@@ -3,12 +3,16 @@ import { toPieceIndex, type PieceIndex, type SourceId } from '../model/ids.ts'
 /** The questions that piece choice asks. Implemented by the scheduler's ledger, and by literals in tests. */
 export interface PieceView {
   readonly pieceCount: number
+  /** No piece before this one is missing. */
+  readonly firstMissing: number
   isStored(piece: PieceIndex): boolean
   /** Somebody is fetching it and still in good standing. */
   isInFlight(piece: PieceIndex): boolean
   isOffered(piece: PieceIndex, by: SourceId): boolean
   /** How many known sources offer it. */
   replicas(piece: PieceIndex): number
+  /** Pieces that some transfer holds now, released ones included, in no order. */
+  held(): Iterable<PieceIndex>
   /** Transfers that hold it now, released ones included. */
   holders(piece: PieceIndex): number
   isHeldBy(piece: PieceIndex, by: SourceId): boolean
@@ -22,25 +26,33 @@ export interface PieceRun {
   readonly end: number
 }
 
-/** First run of pieces that nobody has or fetches, at most `most` long. In order: the whole-file hash follows the prefix. */
-export function pickRun(view: PieceView, by: SourceId, most: number): PieceRun | undefined {
+export interface RunSize {
+  /** Pieces, at most. */
+  readonly most: number
+  /** A run that passes a multiple of this many pieces ends at one, so that no slice of a cache on the way is fetched for two runs. */
+  readonly align: number
+}
+
+/** First run of pieces that nobody has or fetches. In order: the whole-file hash follows the prefix. */
+export function pickRun(view: PieceView, by: SourceId, { most, align }: RunSize): PieceRun | undefined {
   const isFree = (at: number): boolean => {
     const piece = toPieceIndex(at)
     return !view.isStored(piece) && !view.isInFlight(piece) && !view.isHeldBy(piece, by) && view.isOffered(piece, by)
   }
-  let start = 0
+  let start = view.firstMissing
   while (start < view.pieceCount && !isFree(start)) start++
-  if (start === view.pieceCount) return undefined
+  if (start >= view.pieceCount) return undefined
   let end = start + 1
   while (end < view.pieceCount && end - start < most && isFree(end)) end++
-  return { start: toPieceIndex(start), end }
+  const border = end - (end % align)
+  return { start: toPieceIndex(start), end: border > start && end < view.pieceCount ? border : end }
 }
 
 /** Rarest missing piece that this source offers; lowest index on a tie; undefined when there is none. */
 export function pickRarest(view: PieceView, by: SourceId): PieceIndex | undefined {
   let best: PieceIndex | undefined
   let bestReplicas = Infinity
-  for (let at = 0; at < view.pieceCount; at++) {
+  for (let at = view.firstMissing; at < view.pieceCount; at++) {
     const piece = toPieceIndex(at)
     if (view.isStored(piece) || view.isInFlight(piece) || view.isHeldBy(piece, by) || !view.isOffered(piece, by)) continue
     const replicas = view.replicas(piece)
@@ -53,22 +65,31 @@ export function pickRarest(view: PieceView, by: SourceId): PieceIndex | undefine
 
 /** A duplicate must be expected this much sooner than the original, or it is waste. */
 const STEAL_ADVANTAGE = 1.3
-/** Transfers on one piece, at most: end-game duplicates, never a stampede. */
+/** Transfers on one piece, at most: duplicates, never a stampede. */
 const MOST_HOLDERS = 2
 
-/** End game: the piece in flight elsewhere that this source would finish soonest before its holder. Undefined: none is worth it. */
+/** The piece in flight elsewhere that this source would finish soonest before its holder: the tail of a slow run first. Undefined: none is worth it. */
 export function pickSteal(view: PieceView, by: SourceId, ownMs: number): PieceIndex | undefined {
   let best: PieceIndex | undefined
   let bestGainMs = 0
-  for (let at = view.pieceCount - 1; at >= 0; at--) {
-    const piece = toPieceIndex(at)
-    if (view.isStored(piece) || view.isHeldBy(piece, by) || !view.isOffered(piece, by)) continue
-    if (view.holders(piece) >= MOST_HOLDERS) continue
+  for (const piece of view.held()) {
+    if (!isToBeShared(view, piece, by)) continue
     const etaMs = view.etaMs(piece)
     const gainMs = etaMs - ownMs
-    if (etaMs <= ownMs * STEAL_ADVANTAGE || gainMs <= bestGainMs) continue
+    if (etaMs <= ownMs * STEAL_ADVANTAGE || gainMs < bestGainMs || (gainMs === bestGainMs && best !== undefined && piece <= best)) continue
     best = piece
     bestGainMs = gainMs
   }
   return best
+}
+
+/** The first piece in flight elsewhere, whoever may be sooner: for a race, and for a source that has to prove itself at nobody's cost. */
+export function pickDuplicate(view: PieceView, by: SourceId): PieceIndex | undefined {
+  let best: PieceIndex | undefined
+  for (const piece of view.held()) if (isToBeShared(view, piece, by) && (best === undefined || piece < best)) best = piece
+  return best
+}
+
+function isToBeShared(view: PieceView, piece: PieceIndex, by: SourceId): boolean {
+  return !view.isStored(piece) && !view.isHeldBy(piece, by) && view.isOffered(piece, by) && view.holders(piece) < MOST_HOLDERS
 }

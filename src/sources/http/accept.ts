@@ -21,17 +21,15 @@ export interface Asked {
   readonly isWhole: boolean
 }
 
-/** `exact`: the body must end where the range ends. `cut`: the body goes on and is left there. `any`: nobody knows its length. */
-export type BodyEnding = 'exact' | 'cut' | 'any'
-
 /**
  * Decides from the headers alone whether the body can be the bytes asked for. Frees the body when not.
+ * @returns whether it is the whole blob: what was asked for, or sent although a part from its start was
  * @throws {DeliveryError} `source-status`, `source-missing`, `source-protocol`
  */
-export async function requireBlobAnswer(answer: Answer, asked: Asked): Promise<BodyEnding> {
+export async function requireBlobAnswer(answer: Answer, asked: Asked): Promise<boolean> {
   const failure = statusFailure(answer, asked.isWhole ? [200] : [200, 206]) ?? typeFailure(answer) ?? rangeFailure(answer, asked)
   if (failure !== undefined) await refuse(answer, failure)
-  return answer.response.status === 200 && !asked.isWhole ? 'cut' : 'exact'
+  return answer.response.status === 200
 }
 
 /** @throws {DeliveryError} `source-status`, `source-missing`, `source-protocol` */

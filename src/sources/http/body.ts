@@ -1,10 +1,9 @@
 import { DeliveryError } from '../../core/errors.ts'
-import type { Answer, BodyEnding } from './accept.ts'
+import type { Answer } from './accept.ts'
 
 export interface ExpectedBody {
   /** Undefined where the length is not known beforehand. */
   readonly expectedBytes: number | undefined
-  readonly ending: BodyEnding
 }
 
 /**
@@ -15,13 +14,10 @@ export interface ExpectedBody {
 export async function* readBody(answer: Answer, expected: ExpectedBody, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
   const limit = expected.expectedBytes ?? Number.POSITIVE_INFINITY
   let length = 0
-  for await (const received of chunksOf(answer, signal)) {
-    const room = limit - length
-    if (received.length > room && expected.ending === 'exact') throw wrongLength(answer, limit, length + received.length)
-    const chunk = received.length > room ? received.subarray(0, room) : received
+  for await (const chunk of chunksOf(answer, signal)) {
     length += chunk.length
+    if (length > limit) throw wrongLength(answer, limit, length)
     if (chunk.length > 0) yield chunk
-    if (length === limit && expected.ending === 'cut') return
   }
   if (expected.expectedBytes !== undefined && length !== limit) throw wrongLength(answer, limit, length)
 }

@@ -120,9 +120,23 @@ test('takes a part whose Content-Range is hidden from scripts', async () => {
   expect(await collect(source(), middle)).toEqual(SOURCE_BYTES.slice(middle.start, middle.end))
 })
 
-test('uses the beginning of a whole body when the range was ignored, and leaves the rest', async () => {
+test('a server that ignores the range of the beginning gives the whole body, and it is known from then on that it does', async () => {
+  const plain = source()
+  expect(plain.ignoresRanges?.()).toBe(false)
   origin.fault = 'range-ignored'
-  expect(await collect(source(), head)).toEqual(SOURCE_BYTES.slice(0, SOURCE_PIECE_BYTES))
+  expect(await collect(plain, head)).toEqual(SOURCE_BYTES)
+  expect(plain.ignoresRanges?.()).toBe(true)
+  origin.fault = 'none'
+  expect(await collect(plain, head)).toEqual(SOURCE_BYTES.slice(0, SOURCE_PIECE_BYTES))
+  expect(plain.ignoresRanges?.()).toBe(false)
+})
+
+test('a gateway can be read past its cache, a CDN cannot', async () => {
+  expect(source().reread).toBeUndefined()
+  const gateway = source({ tier: 'gateway' })
+  const reread = gateway.reread?.({ sha256: SOURCE_ARTIFACT.sha256, sizeBytes: SOURCE_BYTES.length }, middle, never)
+  for await (const chunk of reread ?? []) expect(chunk.length).toBeGreaterThan(0)
+  expect(origin.requests.at(-1)?.path).toBe(`/by-hash/sha256/${SOURCE_ARTIFACT.sha256}?refetch=1`)
 })
 
 test.each([

@@ -1,0 +1,90 @@
+import { grantedRestMs, restAfter, type FailedRequest, type Others, type Rest } from './breaker.ts'
+
+/** What an engine knows of one source, from everything that it fetched. Times are monotonic milliseconds. */
+export interface SourceHealth {
+  /** Moving average over transfers; 0 while unknown. */
+  bytesPerSecond: number
+  /** Of the newest answers, from the request to the first byte, oldest first. */
+  firstBytesMs: readonly number[]
+  /** Failures since something of it was last verified. */
+  failuresInRow: number
+  failedAtMs: number
+  rest: Rest
+  /** It kept somebody waiting and has proven nothing since: until then others are asked first. */
+  suspectUntilMs: number
+}
+
+export function createSourceHealth(): SourceHealth {
+  return {
+    bytesPerSecond: 0,
+    firstBytesMs: [],
+    failuresInRow: 0,
+    failedAtMs: 0,
+    rest: { ms: 0, isAskedFor: false },
+    suspectUntilMs: 0,
+  }
+}
+
+/** Weight of the newest measurement in the moving average. */
+const NEWEST = 0.5
+const ANSWERS_KEPT = 16
+/** Fewer answers say nothing of how late a normal one may be. */
+const ANSWERS_TO_ADAPT = 4
+const COLD_HEDGE_MS = 400
+const HEDGE_MIN_MS = 250
+const HEDGE_MAX_MS = 1000
+const HEDGE_FACTOR = 1.5
+/** A source that was demoted is among the first again after this long (I15). */
+const SUSPECT_MS = 60_000
+/** No first choice for anybody, as long as there is another. */
+const SLOW_BYTES_PER_SECOND = 64 * 1024
+
+export function noteFirstByte(health: SourceHealth, elapsedMs: number): void {
+  health.firstBytesMs = [...health.firstBytesMs, elapsedMs].slice(-ANSWERS_KEPT)
+}
+
+export function noteRate(health: SourceHealth, bytes: number, elapsedMs: number): void {
+  if (bytes === 0) return
+  const rate = (bytes * 1000) / Math.max(elapsedMs, 1)
+  health.bytesPerSecond = health.bytesPerSecond === 0 ? rate : health.bytesPerSecond * (1 - NEWEST) + rate * NEWEST
+}
+
+/** It delivered what it was asked for. */
+export function noteDelivered(health: SourceHealth): void {
+  health.failuresInRow = 0
+  health.suspectUntilMs = 0
+}
+
+/** It was silent for longer than its answers take: no failure yet, and no reason to wait for it first. */
+export function noteSilence(health: SourceHealth, nowMs: number): void {
+  health.suspectUntilMs = nowMs + SUSPECT_MS
+}
+
+export function noteFailure(health: SourceHealth, request: Omit<FailedRequest, 'failures'>, random: () => number, nowMs: number): void {
+  health.failuresInRow++
+  health.failedAtMs = nowMs
+  health.rest = restAfter({ ...request, failures: health.failuresInRow }, random)
+}
+
+/** Monotonic time from which on it may be asked again. */
+export function restsUntilMs({ failedAtMs, rest }: SourceHealth, others: Others): number {
+  return failedAtMs + grantedRestMs(rest, others)
+}
+
+/** True when another one should be asked first. */
+export function isSuspect({ suspectUntilMs, bytesPerSecond }: SourceHealth, nowMs: number): boolean {
+  return nowMs < suspectUntilMs || (bytesPerSecond > 0 && bytesPerSecond < SLOW_BYTES_PER_SECOND)
+}
+
+/** How long its first byte may take before another source is started beside it: half as long again as nearly all of its answers took. */
+export function hedgeMs({ firstBytesMs }: SourceHealth): number {
+  if (firstBytesMs.length < ANSWERS_TO_ADAPT) return COLD_HEDGE_MS
+  const sorted = firstBytesMs.toSorted((a, b) => a - b)
+  const p95 = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? COLD_HEDGE_MS
+  return Math.min(HEDGE_MAX_MS, Math.max(HEDGE_MIN_MS, HEDGE_FACTOR * p95))
+}
+
+/** Typical time to the first byte; undefined while unknown. */
+export function firstByteMs({ firstBytesMs }: SourceHealth): number | undefined {
+  return firstBytesMs.toSorted((a, b) => a - b)[firstBytesMs.length >> 1]
+}

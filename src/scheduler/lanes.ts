@@ -1,0 +1,142 @@
+import { toPieceIndex } from '../core/model/ids.ts'
+import { pickDuplicate, pickRarest, pickRun, pickSteal, type PieceRun } from '../core/pieces/picker.ts'
+import { LANES } from '../core/plan/policy.ts'
+import { firstByteMs, isSuspect } from '../core/plan/source-health.ts'
+import type { PieceIndex } from '../core/model/ids.ts'
+import { escalate, isAdmitted, isResting, isUsable, type Delivery } from './delivery-state.ts'
+import { transferRun } from './read-run.ts'
+import type { SourceState } from './source-state.ts'
+import { createTransfer } from './transfer.ts'
+
+/** How long a run should keep a source busy, so that its requests are few but its pieces can still move elsewhere. */
+const RUN_SECONDS = 1.5
+const MOST_PIECES_IN_RUN = 16
+/** Caches on the way cut what they keep into slices of this size. */
+const SLICE_BYTES = 1024 * 1024
+/** What a source that has not answered yet is assumed to need, when it is weighed against one that has. */
+const UNKNOWN_FIRST_BYTE_MS = 200
+const UNKNOWN_BYTES_PER_SECOND = 100_000
+
+/** Works one source until the delivery is complete or the source is of no more use. Rejects only when the store does. */
+export async function runLanes(delivery: Delivery, state: SourceState, signal: AbortSignal): Promise<void> {
+  const lanes = Array.from({ length: LANES[state.source.tier] }, (_, lane) => runLane(delivery, { state, lane }, signal))
+  await Promise.all(lanes)
+}
+
+interface Lane {
+  readonly state: SourceState
+  readonly lane: number
+}
+
+/** One read to make. */
+interface Errand {
+  readonly run: PieceRun
+  readonly isReread: boolean
+}
+
+async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Promise<void> {
+  const { ledger, tools, gate } = delivery
+  while (!ledger.isComplete() && isUsable(lane.state, tools.reputation)) {
+    signal.throwIfAborted()
+    const giveBack = takeSlot(delivery, lane.state)
+    const errand = giveBack === undefined ? undefined : nextErrand(delivery, lane)
+    if (errand === undefined) {
+      giveBack?.()
+      await gate.wait(signal)
+      continue
+    }
+    try {
+      await transferRun(delivery, createTransfer(lane.state, errand, tools.clock.monotonicMs()), signal)
+    } finally {
+      giveBack?.()
+    }
+  }
+}
+
+function takeSlot({ artifact, tools }: Delivery, { source }: SourceState): (() => void) | undefined {
+  const { traffic } = tools.roster
+  // A peer counts its own requests, and says so when it has enough.
+  if (source.tier === 'mesh') return () => undefined
+  return traffic.mustYield(artifact.priority) ? undefined : traffic.takeSlot(source.id, artifact.priority)
+}
+
+/** What this lane may fetch now; undefined: nothing, look again when something has changed. */
+function nextErrand(delivery: Delivery, { state, lane }: Lane): Errand | undefined {
+  if (isResting(delivery, state)) return undefined
+  // A source that has proven nothing yet, or has just failed, works one lane and one piece: a probe shows whether it is worth more.
+  const isProbing = state.verifiedPieces === 0 || state.health.failuresInRow > 0
+  if (isProbing && lane > 0) return undefined
+  const run = chooseRun(delivery, state, isProbing)
+  return run === undefined ? undefined : { run, isReread: state.parole !== undefined }
+}
+
+function chooseRun(delivery: Delivery, state: SourceState, isProbing: boolean): PieceRun | undefined {
+  const { parole, source } = state
+  if (parole !== undefined) return delivery.ledger.isHeldBy(parole, source.id) ? undefined : one(parole)
+  if (!isAdmitted(delivery, state)) return undefined
+  if (mustProveItself(delivery, state)) return shadow(delivery, state)
+  if (source.ignoresRanges?.() === true) return chooseWhole(delivery, state)
+  return chooseFree(delivery, state, isProbing) ?? chooseShared(delivery, state)
+}
+
+/** It kept somebody waiting, and others can be asked. */
+function mustProveItself(delivery: Delivery, state: SourceState): boolean {
+  const { tools, states } = delivery
+  const nowMs = tools.clock.monotonicMs()
+  if (state.source.tier === 'mesh' || !isSuspect(state.health, nowMs)) return false
+  return [...states.values()].some(
+    (other) =>
+      isAdmitted(delivery, other) && isUsable(other, tools.reputation) && !isResting(delivery, other) && !isSuspect(other.health, nowMs),
+  )
+}
+
+/** A source out of favour may fetch what somebody else is fetching: when it fails again, nobody has waited for it. */
+function shadow({ ledger, budget }: Delivery, { source }: SourceState): PieceRun | undefined {
+  const piece = pickDuplicate(ledger, source.id)
+  return piece !== undefined && budget.takeExtra() ? one(piece) : undefined
+}
+
+/** From a server that sends the whole file whatever it is asked for, the whole file is asked: while nobody else has anything. */
+function chooseWhole(delivery: Delivery, state: SourceState): PieceRun | undefined {
+  const { states, tools, ledger, artifact } = delivery
+  const isAlone = [...states.values()].every((other) => other === state || !isUsable(other, tools.reputation))
+  if (!isAlone) escalate(delivery, state)
+  return isAlone && ledger.running().size === 0 ? { start: toPieceIndex(0), end: artifact.pieces.count } : undefined
+}
+
+/** Pieces that nobody has or fetches. */
+function chooseFree(delivery: Delivery, { source, health }: SourceState, isProbing: boolean): PieceRun | undefined {
+  const { artifact, ledger, budget } = delivery
+  let run: PieceRun | undefined
+  if (source.tier === 'mesh') {
+    const rarest = pickRarest(ledger, source.id)
+    run = rarest === undefined ? undefined : one(rarest)
+  } else {
+    const pieceBytes = artifact.pieces.lengthBytes
+    const wanted = isProbing ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
+    // Towards the end runs get short, so that all sources end together.
+    const fair = Math.ceil(ledger.missing() / (2 * countAtWork(delivery)))
+    const most = Math.max(1, Math.min(source.maxRunPieces, MOST_PIECES_IN_RUN, wanted, fair))
+    run = pickRun(ledger, source.id, { most, align: Math.max(1, SLICE_BYTES / pieceBytes) })
+  }
+  if (run !== undefined) budget.noteFirst()
+  return run
+}
+
+function countAtWork(delivery: Delivery): number {
+  return [...delivery.states.values()].filter((state) => isAdmitted(delivery, state) && isUsable(state, delivery.tools.reputation)).length
+}
+
+/** A piece that somebody else is fetching too: because this source will be through with it sooner, or because it is a race. */
+function chooseShared(delivery: Delivery, { source, health }: SourceState): PieceRun | undefined {
+  const { artifact, ledger, budget, mode } = delivery
+  const ownMs =
+    (artifact.pieces.lengthBytes * 1000) / (health.bytesPerSecond || UNKNOWN_BYTES_PER_SECOND) +
+    (firstByteMs(health) ?? UNKNOWN_FIRST_BYTE_MS)
+  const piece = mode === 'race' ? pickDuplicate(ledger, source.id) : pickSteal(ledger, source.id, ownMs)
+  return piece !== undefined && budget.takeExtra() ? one(piece) : undefined
+}
+
+function one(piece: PieceIndex): PieceRun {
+  return { start: piece, end: piece + 1 }
+}

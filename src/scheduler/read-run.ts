@@ -1,0 +1,135 @@
+import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
+import type { Artifact } from '../core/model/artifact.ts'
+import type { PieceRun } from '../core/pieces/picker.ts'
+import { noteFirstByte, noteRate, noteDelivered } from '../core/plan/source-health.ts'
+import { readingMs } from '../core/plan/timers.ts'
+import { verifyPiece } from '../core/verify/piece.ts'
+import { NOT_NEEDED } from './abort.ts'
+import type { Delivery } from './delivery-state.ts'
+import { runBytes } from './ledger.ts'
+import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
+import { noteBytes, pause, resume, type Transfer } from './transfer.ts'
+import { noteTrouble } from './trouble.ts'
+
+/** How often one that gave way looks whether it may go on. */
+const YIELD_MS = 40
+
+/** Reads a run, piece by piece through the door, into the store. Rejects only when the store does, or the delivery ends. */
+export async function transferRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): Promise<void> {
+  const { ledger, tools, gate } = delivery
+  ledger.claim(transfer)
+  try {
+    await readRun(delivery, transfer)
+    noteDelivered(transfer.by.health)
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    if (error !== NOT_NEEDED) noteTrouble(delivery, transfer, sourceFailureOf(error))
+  } finally {
+    ledger.unclaim(transfer)
+    if (transfer.firstByteAtMs !== undefined)
+      noteRate(transfer.by.health, transfer.receivedBytes, readingMs(transfer, tools.clock.monotonicMs()))
+    gate.open()
+  }
+}
+
+async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
+  const { artifact } = delivery
+  const cutter = createPieceCutter(artifact, () => transfer.run)
+  const expectedBytes = (): number => bytesIn(artifact, transfer.run)
+  const stop = transfer.abort.signal
+  // One piece may be hashed and stored while the next arrives; a second one waits, which bounds what is held.
+  let keeping: Promise<void> = Promise.resolve()
+  try {
+    for await (const chunk of chunksOf(delivery, transfer)) {
+      noteChunk(delivery, transfer, chunk.length)
+      for (const cut of cutter.push(chunk)) {
+        await holdUp(delivery, transfer, keeping)
+        keeping = keepPiece(delivery, transfer, cut)
+        // A lie ends the transfer at once: the next chunk may never come.
+        keeping.catch((error: unknown) => transfer.abort.cut(error))
+      }
+      if (transfer.receivedBytes > expectedBytes()) break
+      await giveWay(delivery, transfer)
+    }
+  } finally {
+    await holdUp(delivery, transfer, keeping)
+  }
+  stop.throwIfAborted()
+  // The end of a stream is not its success: without a failure here the same read would be tried again at once, for ever.
+  const actualBytes = transfer.receivedBytes
+  if (actualBytes !== expectedBytes())
+    throw new DeliveryError({ code: 'source-length', source: transfer.by.source.id, expectedBytes: expectedBytes(), actualBytes })
+}
+
+function bytesIn(artifact: Artifact, run: PieceRun): number {
+  const { start, end } = runBytes(artifact, run)
+  return end - start
+}
+
+function chunksOf({ artifact }: Delivery, { by: { source }, run, isReread, abort }: Transfer): AsyncIterable<Uint8Array> {
+  const range = runBytes(artifact, run)
+  const reread = isReread ? source.reread?.bind(source) : undefined
+  return (reread ?? source.read.bind(source))(artifact, range, abort.signal)
+}
+
+function noteChunk({ artifact, ledger, tools, observer }: Delivery, transfer: Transfer, bytes: number): void {
+  const { source, health } = transfer.by
+  const nowMs = tools.clock.monotonicMs()
+  if (transfer.firstByteAtMs === undefined) noteFirstByte(health, nowMs - transfer.startedAtMs)
+  // Who sends the whole file from its start, whatever was asked for, sends the next pieces too.
+  const isWhole = transfer.run.start === 0 && source.ignoresRanges?.() === true
+  if (isWhole && transfer.run.end < artifact.pieces.count) ledger.extend(transfer)
+  noteBytes(transfer, bytes, nowMs)
+  observer.onReceived({ source: source.id, tier: source.tier, bytes })
+}
+
+/** Leaves the line to something more urgent, without giving up what has come. Nothing is read meanwhile, so the sender stops too. */
+async function giveWay({ artifact, tools }: Delivery, transfer: Transfer): Promise<void> {
+  const { clock, roster } = tools
+  if (!roster.traffic.mustYield(artifact.priority)) return
+  pause(transfer, clock.monotonicMs())
+  try {
+    while (roster.traffic.mustYield(artifact.priority)) await clock.sleep(YIELD_MS, transfer.abort.signal)
+  } finally {
+    resume(transfer, clock.monotonicMs())
+  }
+}
+
+/** Waits for a piece to be kept. Nothing is read meanwhile, so the source cannot be silent. */
+async function holdUp({ tools }: Delivery, transfer: Transfer, keeping: Promise<void>): Promise<void> {
+  pause(transfer, tools.clock.monotonicMs())
+  try {
+    await keeping
+  } finally {
+    resume(transfer, tools.clock.monotonicMs())
+  }
+}
+
+async function keepPiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {
+  const { artifact, stored, tools, observer, ledger, gate } = delivery
+  const state = transfer.by
+  const { source } = state
+  if (!stored.stored.has(cut.index) || transfer.isReread) {
+    const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: source.id, hasher: tools.hasher })
+    if (!stored.stored.has(cut.index)) {
+      // A store failure is not the source's fault: it ends the delivery.
+      await stored.put(piece, transfer.abort.signal)
+      observer.onPiece({ index: cut.index, source: source.id, tier: source.tier, bytes: cut.bytes.length })
+    }
+    if (transfer.isReread) state.parole = undefined
+    state.verifiedPieces++
+    noteDelivered(state.health)
+    delivery.presence.noteProgress()
+    delivery.lastProgressMs = tools.clock.monotonicMs()
+  }
+  ledger.advance(transfer)
+  gate.open()
+  if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
+}
+
+/** Failures of the store, and bugs, pass through: only what a source did is held against it. */
+function sourceFailureOf(error: unknown): Failure {
+  const failure = failureOf(error)
+  if (failure === undefined || failure.code === 'quota-exceeded' || failure.code === 'store-failed') throw error
+  return failure
+}

@@ -1,0 +1,25 @@
+import type { Failure } from '../core/errors.ts'
+import { noteFailure } from '../core/plan/source-health.ts'
+import { escalate, type Delivery } from './delivery-state.ts'
+import type { Transfer } from './transfer.ts'
+
+/** A transfer failed: the source rests or is banned, and the next one is let in. */
+export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Failure): void {
+  const { tools, observer } = delivery
+  const state = transfer.by
+  const { source, health } = state
+  state.lastFailure = failure
+  const sentence = tools.reputation.blame(source.id, failure, source.reread !== undefined && !transfer.isReread)
+  state.parole = sentence === 'paroled' && failure.code === 'digest-mismatch' ? failure.piece : undefined
+  if (failure.code === 'source-missing') state.isMissing = true
+  else if (sentence === 'noted') {
+    const request = {
+      hadProgress: transfer.nextPiece > transfer.run.start,
+      retryAfterSeconds: failure.code === 'source-status' ? failure.retryAfterSeconds : undefined,
+      isWrongAnswer: failure.code === 'source-protocol',
+    }
+    noteFailure(health, request, tools.random, tools.clock.monotonicMs())
+  }
+  observer.onTrouble({ source: source.id, tier: source.tier, failure, isBanned: sentence === 'banned' })
+  escalate(delivery, state)
+}

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import {
+  createSourceHealth,
+  firstByteMs,
+  hedgeMs,
+  isSuspect,
+  noteDelivered,
+  noteFailure,
+  noteFirstByte,
+  noteRate,
+  noteSilence,
+  restsUntilMs,
+} from '../../../src/core/plan/source-health.ts'
+
+describe('how long a first byte is waited for', () => {
+  test.each([
+    ['400 ms for a stranger', [], 400],
+    ['400 ms while it has answered three times only', [900, 900, 900], 400],
+    ['never less than 250 ms', [5, 5, 5, 5], 250],
+    ['half as long again as its slow answers', [200, 300, 400, 600], 900],
+    ['never longer than a second', [900, 900, 900, 900], 1000],
+  ])('%s', (_what, answers, expected) => {
+    const health = createSourceHealth()
+    for (const answer of answers) noteFirstByte(health, answer)
+    expect(hedgeMs(health)).toBe(expected)
+  })
+
+  test('old answers are forgotten', () => {
+    const health = createSourceHealth()
+    for (let i = 0; i < 20; i++) noteFirstByte(health, 1000)
+    for (let i = 0; i < 16; i++) noteFirstByte(health, 10)
+    expect(hedgeMs(health)).toBe(250)
+    expect(firstByteMs(health)).toBe(10)
+  })
+})
+
+describe('a source that kept somebody waiting', () => {
+  test('comes after the others for a minute', () => {
+    const health = createSourceHealth()
+    noteSilence(health, 1000)
+    expect(isSuspect(health, 60_999)).toBe(true)
+    expect(isSuspect(health, 61_000)).toBe(false)
+  })
+
+  test('is as good as any once it delivers', () => {
+    const health = createSourceHealth()
+    noteSilence(health, 1000)
+    noteDelivered(health)
+    expect(isSuspect(health, 1001)).toBe(false)
+  })
+
+  test('and one that trickles, as long as its rate is that of a trickle', () => {
+    const health = createSourceHealth()
+    noteRate(health, 10_000, 1000)
+    expect(isSuspect(health, 0)).toBe(true)
+    noteRate(health, 10_000_000, 1000)
+    expect(isSuspect(health, 0)).toBe(false)
+  })
+})
+
+test('failures in a row lengthen the rest, whoever asked; a delivery ends the row', () => {
+  const health = createSourceHealth()
+  const request = { hadProgress: false, retryAfterSeconds: undefined, isWrongAnswer: false }
+  for (let i = 0; i < 6; i++) noteFailure(health, request, () => 0.999, 0)
+  expect(restsUntilMs(health, 'ready')).toBeGreaterThan(4000)
+  noteDelivered(health)
+  noteFailure(health, request, () => 0.999, 0)
+  expect(restsUntilMs(health, 'ready')).toBeLessThan(500)
+})
