@@ -1,7 +1,7 @@
 import { nowSeconds } from '../core/clock.ts'
 import { DeliveryError, failureOf, HANDLING, type Failure } from '../core/errors.ts'
 import { chooseByDigest } from '../core/manifest/choose.ts'
-import type { Sha256, SourceId } from '../core/model/ids.ts'
+import type { SourceId } from '../core/model/ids.ts'
 import type { ArtifactFacts, ArtifactRequest, DeliveredArtifact, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { TrustState } from '../core/verify/trust-chain.ts'
@@ -57,7 +57,7 @@ export async function deliverArtifact(rooms: DeliverRooms, request: ArtifactRequ
   try {
     return await deliverChosen({ ...rooms, startedAtSeconds, task, chosen }, withdrawal.signal)
   } catch (error) {
-    if (isRefusal(error)) await forgetDocuments(parts, task.documents).catch(() => undefined)
+    if (isRefusal(error)) await forgetDocuments(parts, task).catch(() => undefined)
     throw error
   } finally {
     withdrawal.stop()
@@ -127,6 +127,8 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
   emit({ kind: 'phase', phase: 'checking' })
   await requireTrusted(attempt, resolved.answer.under, signal)
   signal.throwIfAborted()
+  // A peer that asks for what is verified asks for its documents too.
+  await Promise.all(attempt.task.writes)
   await file.markVerified(signal)
   const record = await writeRecord(parts, endingOf(attempt, { kind: 'delivered' }), signal)
   return { blob, artifact: facts, record }
@@ -215,7 +217,8 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** What described it, or spoke for it, goes with what was refused: peers are not given that either. */
-async function forgetDocuments({ memory }: EngineParts, documents: ReadonlySet<Sha256>): Promise<void> {
+async function forgetDocuments({ memory }: EngineParts, { documents, writes }: Task): Promise<void> {
+  await Promise.all(writes)
   const cleanUp = AbortSignal.timeout(CLEAN_UP_MS)
   for (const sha256 of documents) await memory.documents.remove(sha256, cleanUp)
 }

@@ -34,7 +34,8 @@ export async function chooseArtifact(
 ): Promise<Chosen> {
   const answer = await desk.current({ isPinned: request.kind === 'digest', tell }, signal)
   const freshness = freshnessFor(answer, request)
-  const seed = await clientSeed(parts, signal)
+  const isRollingOut = answer.catalogue.artifacts.some(({ rollout }) => rollout < 100)
+  const seed = isRollingOut ? await clientSeed(parts, signal) : 0
   return { answer, freshness, entry: choose(answer, request, (entry) => bucketOf(seed, entry)) }
 }
 
@@ -120,6 +121,7 @@ export async function readDocument(
   const kept = await parts.memory.documents.get(ref.sha256, signal)
   if (kept !== undefined && sha256Of(kept) === ref.sha256) return kept
   const bytes = await fetchBlob(ref, task.tools, signal)
-  await parts.memory.documents.put(ref.sha256, bytes, signal)
+  // Beside what comes next, which needs the bytes and not the copy. What cannot be kept is fetched again another time.
+  task.writes.push(parts.memory.documents.put(ref.sha256, bytes, signal).catch(() => undefined))
   return bytes
 }

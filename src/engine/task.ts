@@ -10,8 +10,10 @@ export interface Task {
   readonly tools: DeliveryTools
   /** What each source did wrong in this task, pieces and documents alike. */
   readonly troubles: ReadonlyMap<SourceId, readonly Failure[]>
-  /** Manifest, piece list and bundles that were read for it, kept by now. */
+  /** Manifest, piece list and bundles that were read for it. */
   readonly documents: Set<Sha256>
+  /** Those of them that are being kept, or are kept by now. None rejects. */
+  readonly writes: Promise<void>[]
   /** Takes its wishes back. */
   close(): void
 }
@@ -42,6 +44,7 @@ export function openTask(parts: EngineParts, { policy, artifact, troubles = new 
     tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher },
     troubles,
     documents: new Set(),
+    writes: [],
     close: () => sources.close(),
   }
 }

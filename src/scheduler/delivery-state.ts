@@ -46,6 +46,8 @@ export interface Delivery extends DeliveryJob {
   readonly states: Map<SourceId, SourceState>
   /** Only grows: a source is joined, never cancelled, by the next. */
   readonly admitted: Set<Admitted>
+  /** Whole pieces that are being verified and kept. */
+  held: number
   lastProgressMs: number
 }
 

@@ -56,6 +56,7 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
     presence: tools.roster.traffic.enter(artifact.priority),
     states,
     admitted: new Set(),
+    held: 0,
     lastProgressMs: tools.clock.monotonicMs(),
   }
 }

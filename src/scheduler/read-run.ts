@@ -11,6 +11,10 @@ import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
 import { noteBytes, pause, resume, type Transfer } from './transfer.ts'
 import { noteTrouble } from './trouble.ts'
 
+/** Pieces in memory, over all sources of a delivery (I07): whole ones that are being kept, and those that arrive. */
+const PIECES_HELD = 8
+/** Small pieces may be more of them: what a commit costs is paid by the group. */
+const BYTES_HELD = 8 * 1024 * 1024
 /** How often one that gave way looks whether it may go on. */
 const YIELD_MS = 40
 
@@ -37,14 +41,14 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
   const cutter = createPieceCutter(artifact, () => transfer.run)
   const expectedBytes = (): number => bytesIn(artifact, transfer.run)
   const stop = transfer.abort.signal
-  // One piece may be hashed and stored while the next arrives; a second one waits, which bounds what is held.
+  // All of this run so far. Pieces are hashed and stored while the next ones arrive, so that one commit takes several.
   let keeping: Promise<void> = Promise.resolve()
   try {
     for await (const chunk of chunksOf(delivery, transfer)) {
       noteChunk(delivery, transfer, chunk.length)
       for (const cut of cutter.push(chunk)) {
-        await holdUp(delivery, transfer, keeping)
-        keeping = keepPiece(delivery, transfer, cut)
+        await roomToHold(delivery, transfer)
+        keeping = keepPiece(delivery, transfer, { cut, before: keeping })
         // A lie ends the transfer at once: the next chunk may never come.
         keeping.catch((error: unknown) => transfer.abort.cut(error))
       }
@@ -105,8 +109,44 @@ async function holdUp({ tools }: Delivery, transfer: Transfer, keeping: Promise<
   }
 }
 
-async function keepPiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {
-  const { artifact, stored, tools, observer, ledger, gate } = delivery
+/** Waits while too much is held: nothing is read meanwhile, and the source stops too. */
+async function roomToHold(delivery: Delivery, transfer: Transfer): Promise<void> {
+  const { artifact, ledger, gate, tools } = delivery
+  const most = Math.max(PIECES_HELD, Math.floor(BYTES_HELD / artifact.pieces.lengthBytes))
+  // Every running transfer has one more piece that is not whole yet.
+  const isRoom = (): boolean => delivery.held === 0 || delivery.held + ledger.running().size <= most
+  if (isRoom()) return
+  pause(transfer, tools.clock.monotonicMs())
+  try {
+    while (!isRoom()) await gate.wait(transfer.abort.signal)
+  } finally {
+    resume(transfer, tools.clock.monotonicMs())
+  }
+}
+
+interface Keeping {
+  readonly cut: CutPiece
+  /** The pieces before it in this run. */
+  readonly before: Promise<void>
+}
+
+async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping): Promise<void> {
+  delivery.held++
+  try {
+    await storePiece(delivery, transfer, cut)
+  } finally {
+    delivery.held--
+    delivery.gate.open()
+  }
+  await before
+  const { ledger, gate } = delivery
+  ledger.advance(transfer)
+  gate.open()
+  if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
+}
+
+async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {
+  const { artifact, stored, tools, observer } = delivery
   const state = transfer.by
   const { source } = state
   if (!stored.stored.has(cut.index) || transfer.isReread) {
@@ -122,9 +162,6 @@ async function keepPiece(delivery: Delivery, transfer: Transfer, cut: CutPiece):
     delivery.presence.noteProgress()
     delivery.lastProgressMs = tools.clock.monotonicMs()
   }
-  ledger.advance(transfer)
-  gate.open()
-  if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
 }
 
 /** Failures of the store, and bugs, pass through: only what a source did is held against it. */

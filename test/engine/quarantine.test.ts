@@ -152,7 +152,8 @@ describe('a denied digest', () => {
 
   test('that another tab learns of while this one has chosen, and not yet begun, counts', async () => {
     const machine = createMachine(publisher)
-    const engine = machine.start([mirrorOf(good)])
+    const rollingOut = { ...release, entry: { ...release.entry, version: '9.9.9', rollout: 0 } }
+    const engine = machine.start([mirrorOf(await publisher.catalogue([release, rollingOut]))])
     const denying = machine.start([mirrorOf(await later({ denied: [SHA256] }))])
     const { get } = machine.index.records
     // Read between the catalogue and the download: whose turn is it in a roll-out?
