@@ -3,7 +3,7 @@ import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
 import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
-import { MATRIX, runMatrix, type MatrixFacts } from './matrix/run-matrix.ts'
+import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
 import { resumeScenarios } from './resume.ts'
@@ -71,12 +71,16 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     console.error('--repeat takes a whole number from 1 on.')
     return 2
   }
+  const browsers = { found, firefox }
+  const runnable = cells.filter((cell) => whyNot(cell, browsers) === undefined)
+  for (const cell of cells.filter((one) => !runnable.includes(one)))
+    console.log(`not run, ${whyNot(cell, browsers)}: ${cell.group}: ${cell.name}`)
   const onRow = (row: DrillRow, tookMs: number): void => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`)
   const rows = await interruptible(async (signal) => [
     ...(scenarios.length === 0 ? [] : await drill(scenarios, { found, onRow }, signal)),
-    ...(await runMatrix({ cells, browsers: { found, firefox }, repeat, onRow }, signal)),
+    ...(await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)),
   ])
-  const report: DrillReport = { passed: passedOf(rows), total: scenarios.length + cells.length, rows }
+  const report: DrillReport = { passed: passedOf(rows), total: scenarios.length + runnable.length, rows }
   for (const group of new Set(rows.map((row) => row.group))) {
     const members = rows.filter((row) => row.group === group)
     console.log(`${group}: ${passedOf(members)} of ${members.length}`)

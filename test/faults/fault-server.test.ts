@@ -239,6 +239,13 @@ test.each([
   expect(ratio).toBeLessThan(1.15)
 })
 
+test('a range beyond the end is cut at the end, and refused when nothing of it is there', async () => {
+  const last = await ask(PATH, `bytes=${BODY.length - 10}-${BODY.length + 99}`)
+  expect(last.head).toContain(`content-range: bytes ${BODY.length - 10}-${BODY.length - 1}/${BODY.length}`)
+  expect(last.body.length).toBe(10)
+  expect((await ask(PATH, `bytes=${BODY.length}-${BODY.length + 9}`)).head).toMatch(/^HTTP\/1\.1 416/)
+})
+
 test('tells what was asked of it and what it sent', async () => {
   await ask(`${PATH}?refetch=1`)
   await ask('/catalogue.json', '')

@@ -1,11 +1,10 @@
 import type { AuditRecord } from 'sealift/page'
-import type { Page } from 'puppeteer-core'
 import { startSite, type Site } from '../../browser/site.ts'
 import { startFaultServer, type FaultServer } from '../../faults/fault-server.ts'
 import { requireNoPieceTwice, sourcesOf } from '../evidence.ts'
 import { demand } from '../scenario.ts'
-import { endingWords, finish, hashAtPage, openPortal, startDownload, waitForController, type Finished } from '../visit.ts'
 import type { CellTools, VariantOutcome } from './cell.ts'
+import { downloadOnce, recoveryFrom, wastedBytesOf } from './download-once.ts'
 import type { Variant } from './http-faults.ts'
 import type { MatrixArtifact, MatrixRoom } from './matrix-room.ts'
 
@@ -16,18 +15,17 @@ export type FaultyTier = 'cdn' | 'gateway'
 const BYTES_PER_SECOND = 16 * 2 ** 20
 /** Names that the browser is told to find no address for. */
 export const LOST_HOSTS = ['cdn.test', 'gateway.test'] as const
-const LIST_MS = 15_000
 /** On a busy machine a request lies in a socket for so long before its server sees it; the piece may be verified meanwhile. */
 const UNREAD_MS = 100
 
 /** One download over servers of which one fails; the page, its origin and its storage are new. */
-export async function runVariant({ room, browser, signal }: CellTools, tier: FaultyTier, variant: Variant): Promise<VariantOutcome> {
+export async function runVariant(tools: CellTools, tier: FaultyTier, variant: Variant): Promise<VariantOutcome> {
   const closers: (() => Promise<unknown>)[] = []
   try {
-    const servers = await startServers(room, tier, closers)
-    const site = await startSite(room.publication, configOf(servers, variant))
+    const servers = await startServers(tools.room, tier, closers)
+    const site = await startSite(tools.room.publication, configOf(servers, variant))
     closers.push(() => site.close())
-    return await download({ room, browser, signal, site, servers, variant })
+    return await download({ tools, site, servers, variant })
   } finally {
     for (const close of closers.toReversed()) await close()
   }
@@ -65,47 +63,37 @@ function configOf({ tier, faulty, healthy, down }: Servers, { fault }: Variant) 
   return { origins: [{ id: 'cdn', url: down.url }], gateways: [broken, good] }
 }
 
-interface Trial extends CellTools {
+interface Trial {
+  readonly tools: CellTools
   readonly site: Site
   readonly servers: Servers
   readonly variant: Variant
 }
 
-async function download(trial: Trial): Promise<VariantOutcome> {
-  const { room, servers, variant } = trial
+async function download({ tools, site, servers, variant }: Trial): Promise<VariantOutcome> {
   const { faulty, healthy, down } = servers
-  const artifact = variant.artifact === 'small' ? room.small : room.middle
-  const page = await openPortal(trial.browser, trial.site.url)
-  // Ends whatever waits for the page.
-  const onAbort = (): void => void page.close().catch(() => undefined)
-  trial.signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await waitForController(page)
-    // The engine is warm and has the catalogue, as when somebody looks at the portal's page.
-    await page.evaluate((ms) => window.sealift?.list(AbortSignal.timeout(ms)).then(() => undefined), LIST_MS)
-    await down?.set('refused')
-    if (variant.fault !== 'dns') await faulty.set(variant.fault)
-    for (const server of [faulty, healthy]) server.forget()
-    await startDownload(page, artifact.name)
-    const finished = await finish(page)
-    const record = await requireDelivered(page, room, artifact, finished)
-    const ids = IDS[servers.tier]
-    requireNamed(record, ids, variant)
-    const requests = [faulty, healthy].flatMap((server) => artifactRequests(server, artifact))
-    requireNoPieceTwice(finished.events, requests, record.artifact.pieceLengthBytes)
-    if (variant.isToRest === true)
-      demand(artifactRequests(faulty, artifact).length === 1, 'it is not asked again before the time that it named')
-    const faultMs = withoutHttp(variant) ? finished.startedMs : faulty.firstFaultMs
-    const receivedBytes = record.sources.reduce((sum, source) => sum + source.receivedBytes, 0)
-    return {
-      fault: variant.fault,
-      recoveryMs: faultMs === undefined ? null : recoveryFrom(finished, faultMs, ids.healthy),
-      sources: sourcesOf(record),
-      wastedBytes: receivedBytes - artifact.sizeBytes,
-    }
-  } finally {
-    trial.signal.removeEventListener('abort', onAbort)
-    if (!page.isClosed()) await page.close()
+  const artifact = variant.artifact === 'small' ? tools.room.small : tools.room.middle
+  const { finished, record } = await downloadOnce(tools, {
+    url: site.url,
+    artifact,
+    async beforeStart() {
+      await down?.set('refused')
+      if (variant.fault !== 'dns') await faulty.set(variant.fault)
+      for (const server of [faulty, healthy]) server.forget()
+    },
+  })
+  const ids = IDS[servers.tier]
+  requireNamed(record, ids, variant)
+  const requests = [faulty, healthy].flatMap((server) => artifactRequests(server, artifact))
+  requireNoPieceTwice(finished.events, requests, record.artifact.pieceLengthBytes)
+  if (variant.isToRest === true)
+    demand(artifactRequests(faulty, artifact).length === 1, 'it is not asked again before the time that it named')
+  const faultMs = withoutHttp(variant) ? finished.startedMs : faulty.firstFaultMs
+  return {
+    fault: variant.fault,
+    recoveryMs: faultMs === undefined ? null : recoveryFrom(finished, faultMs, ids.healthy),
+    sources: sourcesOf(record),
+    wastedBytes: wastedBytesOf(record),
   }
 }
 
@@ -126,16 +114,6 @@ function artifactRequests(server: FaultServer, artifact: MatrixArtifact) {
     }))
 }
 
-async function requireDelivered(page: Page, room: MatrixRoom, artifact: MatrixArtifact, finished: Finished): Promise<AuditRecord> {
-  const { ending } = finished
-  if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
-  const received = await hashAtPage(page, room.receiver.url)
-  demand(received.sha256 === artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)
-  demand(received.sizeBytes === artifact.sizeBytes, 'the page has every byte')
-  demand(ending.record.outcome.kind === 'delivered', 'the record says so')
-  return ending.record
-}
-
 /** The record tells who delivered, and what the other one did wrong. */
 function requireNamed(
   record: AuditRecord,
@@ -151,13 +129,4 @@ function requireNamed(
     failures.some((code) => codes.includes(code)),
     `the record says of ${ids.faulty}: ${codes.join(' or ')}, not ${failures.join(', ') || 'nothing'}`,
   )
-}
-
-/** From the fault to the first verified piece of the healthy source; null when it was not needed. */
-function recoveryFrom({ events }: Finished, faultMs: number, healthyId: string): number | null {
-  for (const { atMs, event } of events) {
-    if (atMs < faultMs || event.kind !== 'progress') continue
-    if (event.pieces.some(({ source }) => source === healthyId)) return atMs - faultMs
-  }
-  return null
 }

@@ -1,13 +1,16 @@
+import { findNginx } from '../../../src/node/nginx-gateway.ts'
 import { startChromium, startFirefox, type FoundChromium, type LaunchedBrowser } from '../../browser/start-browser.ts'
 import { NO_SOURCES, type SourceCounts } from '../scenario.ts'
 import type { MatrixCell, MatrixGroup, VariantOutcome } from './cell.ts'
 import { LOST_HOSTS } from './http-cell.ts'
 import { httpCells } from './http-cells.ts'
+import { nginxCells } from './nginx-cells.ts'
 import { openMatrixRoom, type MatrixRoom } from './matrix-room.ts'
 
 export const MATRIX: readonly MatrixCell[] = [
   ...httpCells('cdn', ''),
   ...httpCells('gateway', ''),
+  ...nginxCells,
   ...httpCells('cdn', '-firefox'),
   ...httpCells('gateway', '-firefox'),
 ]
@@ -78,6 +81,12 @@ export async function runMatrix({ cells, browsers, repeat, onRow }: MatrixOption
     await room.close()
   }
   return rows
+}
+
+/** Why a cell cannot be run on this machine; undefined when it can. */
+export function whyNot({ group }: MatrixCell, { firefox }: MatrixBrowsers): string | undefined {
+  if (group.endsWith('-firefox') && firefox === undefined) return 'no Firefox here'
+  return group === 'nginx' && findNginx() === undefined ? 'no nginx here' : undefined
 }
 
 function launchFor(group: MatrixGroup, { found, firefox }: MatrixBrowsers): Promise<LaunchedBrowser> {
