@@ -154,6 +154,8 @@ export interface SiteChoices {
   readonly origins?: readonly { readonly id: string; readonly url: string }[]
   /** Default: none. */
   readonly gateways?: readonly { readonly id: string; readonly url: string; readonly addressSpace?: 'local' | 'loopback' }[]
+  /** Default: that of the product. */
+  readonly tiers?: readonly ('cdn' | 'gateway')[]
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -188,6 +190,7 @@ export async function startSite(publication: Publication, choices: SiteChoices =
       repository: REPOSITORY,
       origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }],
       gateways: choices.gateways,
+      tiers: choices.tiers,
       trust,
     }),
   })

@@ -2,10 +2,11 @@ import type { Browser } from 'puppeteer-core'
 import type { SourceCounts } from '../scenario.ts'
 import type { MatrixRoom } from './matrix-room.ts'
 
-/** What a cell finds. The browser is that of its group; a cell leaves no page open in it. */
+/** What a cell finds. */
 export interface CellTools {
   readonly room: MatrixRoom
-  readonly browser: Browser
+  /** The browser of its group, in which a cell leaves no page open; or, with arguments, one of its own, which is closed after it. */
+  launch(args?: readonly string[]): Promise<Browser>
   /** Ends when the cell has taken too long. */
   readonly signal: AbortSignal
 }

@@ -1,16 +1,19 @@
 import { findNginx } from '../../../src/node/nginx-gateway.ts'
 import { startChromium, startFirefox, type FoundChromium, type LaunchedBrowser } from '../../browser/start-browser.ts'
 import { NO_SOURCES, type SourceCounts } from '../scenario.ts'
-import type { MatrixCell, MatrixGroup, VariantOutcome } from './cell.ts'
+import type { CellTools, MatrixCell, MatrixGroup, VariantOutcome } from './cell.ts'
 import { LOST_HOSTS } from './http-cell.ts'
 import { httpCells } from './http-cells.ts'
+import { HOSTS, lnaCells } from './lna-cells.ts'
 import { nginxCells } from './nginx-cells.ts'
+import { hasOpenssl } from './certificate.ts'
 import { openMatrixRoom, type MatrixRoom } from './matrix-room.ts'
 
 export const MATRIX: readonly MatrixCell[] = [
   ...httpCells('cdn', ''),
   ...httpCells('gateway', ''),
   ...nginxCells,
+  ...lnaCells,
   ...httpCells('cdn', '-firefox'),
   ...httpCells('gateway', '-firefox'),
 ]
@@ -43,7 +46,8 @@ export interface MatrixBrowsers {
   readonly firefox: string | undefined
 }
 
-const VARIANT_MS = 60_000
+/** Longer than any cell takes on a busy machine. */
+const CELL_MS = 240_000
 /** A run that missed its deadline is made again so often: another program may have had the processor. Never one that failed. */
 const SECOND_CHANCES = 2
 
@@ -62,19 +66,17 @@ export async function runMatrix({ cells, browsers, repeat, onRow }: MatrixOption
   const room = await openMatrixRoom()
   try {
     for (const group of new Set(cells.map((cell) => cell.group))) {
-      if (signal.aborted) break
-      const launched = await launchFor(group, browsers)
-      const version = (await launched.browser.version()).replace(/^Headless/, '').toLowerCase()
+      const desk = openDesk(group, browsers)
       try {
         for (const cell of cells.filter((one) => one.group === group)) {
           if (signal.aborted) break
           const startedMs = performance.now()
-          const row = await runCell({ cell, room, launched, version, repeat }, signal)
+          const row = await runCell({ cell, room, desk, repeat }, signal)
           rows.push(row)
           onRow(row, performance.now() - startedMs)
         }
       } finally {
-        await launched.close()
+        await desk.close()
       }
     }
   } finally {
@@ -83,16 +85,52 @@ export async function runMatrix({ cells, browsers, repeat, onRow }: MatrixOption
   return rows
 }
 
+/** Hands out the browsers of one group. */
+interface BrowserDesk {
+  readonly launch: CellTools['launch']
+  /** For rows: `chrome/156.0.0.0`. */
+  version(): string
+  /** Ends those that cells had for themselves. */
+  closeOwn(): Promise<void>
+  close(): Promise<void>
+}
+
+function openDesk(group: MatrixGroup, browsers: MatrixBrowsers): BrowserDesk {
+  let shared: LaunchedBrowser | undefined
+  const own: LaunchedBrowser[] = []
+  let version = group.endsWith('-firefox') ? 'firefox' : 'chromium'
+  const closeOwn = async (): Promise<void> => {
+    for (const one of own.splice(0)) await one.close()
+  }
+  return {
+    async launch(args) {
+      if (args === undefined && shared !== undefined) return shared.browser
+      const launched = await launchFor(group, browsers, args ?? [])
+      if (args === undefined) shared = launched
+      else own.push(launched)
+      version = (await launched.browser.version()).replace(/^Headless/, '').toLowerCase()
+      return launched.browser
+    },
+    version: () => version,
+    closeOwn,
+    async close() {
+      await closeOwn()
+      await shared?.close()
+    },
+  }
+}
+
 /** Why a cell cannot be run on this machine; undefined when it can. */
 export function whyNot({ group }: MatrixCell, { firefox }: MatrixBrowsers): string | undefined {
   if (group.endsWith('-firefox') && firefox === undefined) return 'no Firefox here'
-  return group === 'nginx' && findNginx() === undefined ? 'no nginx here' : undefined
+  if (group === 'nginx' && findNginx() === undefined) return 'no nginx here'
+  return group === 'lna' && !hasOpenssl() ? 'no openssl here' : undefined
 }
 
-function launchFor(group: MatrixGroup, { found, firefox }: MatrixBrowsers): Promise<LaunchedBrowser> {
+function launchFor(group: MatrixGroup, { found, firefox }: MatrixBrowsers, args: readonly string[]): Promise<LaunchedBrowser> {
   if (!group.endsWith('-firefox')) {
-    const lost = LOST_HOSTS.map((host) => `MAP ${host} ~NOTFOUND`).join(', ')
-    return startChromium(found, { args: [`--host-resolver-rules=${lost}`] })
+    const rules = [...LOST_HOSTS.map((host) => `MAP ${host} ~NOTFOUND`), ...HOSTS.map((host) => `MAP ${host} 127.0.0.1`)]
+    return startChromium(found, { args: [`--host-resolver-rules=${rules.join(', ')}`, ...args] })
   }
   if (firefox === undefined) throw new Error('there is no Firefox on this machine')
   return startFirefox(firefox)
@@ -101,30 +139,32 @@ function launchFor(group: MatrixGroup, { found, firefox }: MatrixBrowsers): Prom
 interface CellRun {
   readonly cell: MatrixCell
   readonly room: MatrixRoom
-  readonly launched: LaunchedBrowser
-  readonly version: string
+  readonly desk: BrowserDesk
   readonly repeat: number
 }
 
-async function runCell({ cell, room, launched, version, repeat }: CellRun, signal: AbortSignal): Promise<MatrixRow> {
+async function runCell({ cell, room, desk, repeat }: CellRun, signal: AbortSignal): Promise<MatrixRow> {
   const { group, name, limitMs } = cell
   const runs: (readonly VariantOutcome[])[] = []
-  const common = { group, name, browser: version }
   try {
     const isLate = (): boolean => limitMs !== undefined && (fastest(runs) ?? 0) > limitMs
     while (runs.length < repeat || (repeat === 1 && isLate() && runs.length <= SECOND_CHANCES)) {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(VARIANT_MS * 4)])
-      runs.push(await cell.run({ room, browser: launched.browser, signal: deadline }))
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(CELL_MS)])
+      runs.push(await cell.run({ room, launch: desk.launch, signal: deadline }))
+      await desk.closeOwn()
     }
   } catch (error) {
+    await desk.closeOwn()
     const message = error instanceof Error ? error.message : String(error)
-    return { ...common, passed: false, recoveryMs: null, sources: NO_SOURCES, error: message, matrix: null }
+    return { group, name, browser: desk.version(), passed: false, recoveryMs: null, sources: NO_SOURCES, error: message, matrix: null }
   }
   const matrix = factsOf(runs, limitMs)
   const recoveryMs = repeat === 1 ? fastest(runs) : matrix.p95Ms
-  const isInTime = limitMs === undefined || recoveryMs === null || recoveryMs <= limitMs
+  const isInTime = limitMs === undefined || (recoveryMs ?? 0) <= limitMs
   return {
-    ...common,
+    group,
+    name,
+    browser: desk.version(),
     passed: isInTime,
     recoveryMs,
     sources: runs.at(-1)?.at(-1)?.sources ?? NO_SOURCES,
