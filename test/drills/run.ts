@@ -1,8 +1,10 @@
-import { resolve } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
 import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
+import { writeOutages } from './matrix/outages-page.ts'
 import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
@@ -32,6 +34,8 @@ const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, .
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
 /** Longer than any scenario takes on a busy machine. */
 const SCENARIO_MS = 240_000
+const PROJECT = resolve(import.meta.dirname, '..', '..', '..')
+const OUTAGES = join(PROJECT, 'docs', 'outages.md')
 const AGENT = 'edge-agent'
 const SMALL = 'sealift'
 
@@ -40,7 +44,8 @@ const ON_DEMAND: ReadonlySet<string> = new Set(['cdn-firefox', 'gateway-firefox'
 
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
- * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`, `--repeat N` for the matrix
+ * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`, `--repeat N` for the
+ *   matrix, `--write-docs` to run the whole matrix and put its figures into docs/outages.md
  * @param found the browser to use; undefined when there is none
  * @param firefox the Firefox to use besides; without one, what is about Firefox is not run
  * @returns exit status: 0 when all passed
@@ -49,7 +54,9 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
   const isJson = args.includes('--json')
   const only = valueOf(args, '--only')
   const groups = new Set<string>([...SCENARIOS, ...MATRIX].map(({ group }) => group))
+  const isForDocs = args.includes('--write-docs')
   const isChosen = ({ group, name }: { readonly group: string; readonly name: string }): boolean => {
+    if (isForDocs) return MATRIX.some((cell) => cell.group === group)
     if (only === undefined) return !ON_DEMAND.has(group)
     return groups.has(only) ? group === only : name.includes(only) && !ON_DEMAND.has(group)
   }
@@ -76,10 +83,13 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
   for (const cell of cells.filter((one) => !runnable.includes(one)))
     console.log(`not run, ${whyNot(cell, browsers)}: ${cell.group}: ${cell.name}`)
   const onRow = (row: DrillRow, tookMs: number): void => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`)
-  const rows = await interruptible(async (signal) => [
-    ...(scenarios.length === 0 ? [] : await drill(scenarios, { found, onRow }, signal)),
-    ...(await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)),
-  ])
+  const rows = await interruptible(async (signal) => {
+    const stackRows = scenarios.length === 0 ? [] : await drill(scenarios, { found, onRow }, signal)
+    const matrixRows = await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)
+    if (isForDocs && !signal.aborted)
+      await writeFile(OUTAGES, writeOutages(await readFile(OUTAGES, 'utf8'), MATRIX, { rows: matrixRows, repeat }))
+    return [...stackRows, ...matrixRows]
+  })
   const report: DrillReport = { passed: passedOf(rows), total: scenarios.length + runnable.length, rows }
   for (const group of new Set(rows.map((row) => row.group))) {
     const members = rows.filter((row) => row.group === group)
@@ -117,8 +127,7 @@ async function drill(
   { found, onRow }: { readonly found: FoundBrowser; readonly onRow: (row: DrillRow, tookMs: number) => void },
   stop: AbortSignal,
 ): Promise<readonly DrillRow[]> {
-  const project = resolve(import.meta.dirname, '..', '..', '..')
-  const stack = await startStack({ project, cdnBytesPerSecond: CDN_BYTES_PER_SECOND }, stop)
+  const stack = await startStack({ project: PROJECT, cdnBytesPerSecond: CDN_BYTES_PER_SECOND }, stop)
   const receiver = await startReceiver()
   const rows: DrillRow[] = []
   try {

@@ -27,6 +27,8 @@ export type MatrixGroup = 'cdn' | 'gateway' | 'nginx' | 'lna' | 'cdn-firefox' | 
 export interface MatrixCell {
   readonly group: MatrixGroup
   readonly name: string
+  /** What is done about it, for docs/outages.md. */
+  readonly does: string
   /** Undefined where nothing has to recover. */
   readonly limitMs: number | undefined
   run(tools: CellTools): Promise<readonly VariantOutcome[]>

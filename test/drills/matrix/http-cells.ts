@@ -4,9 +4,10 @@ import { HTTP_FAULTS } from './http-faults.ts'
 
 /** C01 to C22, at a CDN origin with a healthy gateway behind it, or at a gateway with a healthy second one behind it and the CDN down. */
 export function httpCells(tier: FaultyTier, suffix: '' | '-firefox'): readonly MatrixCell[] {
-  return HTTP_FAULTS.map(({ id, name, limitMs, variants }) => ({
+  return HTTP_FAULTS.map(({ id, name, does, limitMs, variants }) => ({
     group: `${tier}${suffix}`,
     name: `${id} ${name}`,
+    does,
     limitMs,
     async run(tools) {
       const outcomes: VariantOutcome[] = []

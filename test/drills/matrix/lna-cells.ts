@@ -16,26 +16,55 @@ interface Stand {
   /** What the user has said; undefined: nobody has asked, and a browser without a window says no. */
   readonly permission: 'granted' | 'denied' | undefined
   readonly isReached: boolean
+  readonly does: string
 }
 
 /** An https portal whose LAN gateway speaks http, first in the order, with a CDN behind it: Local Network Access decides. */
 export const lnaCells: readonly MatrixCell[] = (
   [
-    ['L01 a portal on the same network', { portal: 'local', gateway: 'local', permission: undefined, isReached: true }],
+    [
+      'L01 a portal on the same network',
+      {
+        portal: 'local',
+        gateway: 'local',
+        permission: undefined,
+        isReached: true,
+        does: 'the window fetches from the http gateway; no permission is needed',
+      },
+    ],
     [
       'L02 a public portal, a gateway on this machine, nobody asked',
-      { portal: 'public', gateway: 'loopback', permission: undefined, isReached: false },
+      {
+        portal: 'public',
+        gateway: 'loopback',
+        permission: undefined,
+        isReached: false,
+        does: 'no request reaches the gateway; the next source delivers',
+      },
     ],
     [
       'L03 a public portal, a gateway on the LAN, nobody asked',
-      { portal: 'public', gateway: 'local', permission: undefined, isReached: false },
+      { portal: 'public', gateway: 'local', permission: undefined, isReached: false, does: 'the same' },
     ],
-    ['L04 a public portal, permission granted', { portal: 'public', gateway: 'local', permission: 'granted', isReached: true }],
-    ['L05 a public portal, permission denied', { portal: 'public', gateway: 'local', permission: 'denied', isReached: false }],
+    [
+      'L04 a public portal, permission granted',
+      { portal: 'public', gateway: 'local', permission: 'granted', isReached: true, does: 'the window fetches from the http gateway' },
+    ],
+    [
+      'L05 a public portal, permission denied',
+      {
+        portal: 'public',
+        gateway: 'local',
+        permission: 'denied',
+        isReached: false,
+        does: 'the same as without an answer: nothing is asked again',
+      },
+    ],
   ] as const
 ).map(([name, stand]) => ({
   group: 'lna' as const,
   name,
+  does: stand.does,
   limitMs: stand.isReached ? undefined : 100,
   run: async (tools: CellTools) => [await visitFrom(stand, tools)],
 }))

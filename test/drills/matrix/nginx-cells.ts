@@ -16,11 +16,41 @@ import { startNameServer, type NameServer } from './name-server.ts'
 
 /** The gateway is nginx with the configuration that is shipped; its origins have names, which only a DNS server of the cell knows. */
 export const nginxCells: readonly MatrixCell[] = [
-  { group: 'nginx', name: 'origins and DNS dead, nginx restarted: what it has is delivered', limitMs: 600, run: inLab(originsAndDnsDead) },
-  { group: 'nginx', name: 'a wrong slice in its cache is refused, and healed by one refetch', limitMs: undefined, run: inLab(poisoned) },
-  { group: 'nginx', name: 'twenty cold clients make one request for each slice', limitMs: undefined, run: inLab(coalesced) },
-  { group: 'nginx', name: 'a hanging origin costs its timeout once', limitMs: 3200, run: inLab(hangingOrigin) },
-  { group: 'nginx', name: 'what it does not have is refused at once, readable for the page', limitMs: 100, run: inLab(uncached) },
+  {
+    group: 'nginx',
+    name: 'N01 origins and DNS dead, nginx restarted: what it has is delivered',
+    does: 'starts without them, and serves whatever it has pulled within a year',
+    limitMs: 600,
+    run: inLab(originsAndDnsDead),
+  },
+  {
+    group: 'nginx',
+    name: 'N02 a wrong slice in its cache is refused, and healed by one refetch',
+    does: 'clients refuse the piece and take it elsewhere; a request with `?refetch=1` puts the right slice in its place for everybody',
+    limitMs: undefined,
+    run: inLab(poisoned),
+  },
+  {
+    group: 'nginx',
+    name: 'N03 twenty cold clients make one request for each slice',
+    does: 'the others wait for the first, so that a site behind one line pulls a file once',
+    limitMs: undefined,
+    run: inLab(coalesced),
+  },
+  {
+    group: 'nginx',
+    name: 'N04 a hanging origin costs its timeout once',
+    does: 'gives it up after 3 s, goes on with the next origin, and leaves the first alone for 10 s',
+    limitMs: 3200,
+    run: inLab(hangingOrigin),
+  },
+  {
+    group: 'nginx',
+    name: 'N05 what it does not have is refused at once, readable for the page',
+    does: 'an error with CORS and without a lifetime, so that pages go on at once; with DNS dead as well it takes a second for each origin',
+    limitMs: 100,
+    run: inLab(uncached),
+  },
 ]
 
 const MIB = 2 ** 20

@@ -49,7 +49,7 @@ export interface MatrixBrowsers {
 /** Longer than any cell takes on a busy machine. */
 const CELL_MS = 240_000
 /** A run that missed its deadline is made again so often: another program may have had the processor. Never one that failed. */
-const SECOND_CHANCES = 2
+const SECOND_CHANCES = 4
 
 export interface MatrixOptions {
   readonly cells: readonly MatrixCell[]
