@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import { constants, deflateRawSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
+import { drained } from '../../demo/stack/send-blob.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import type { FaultName } from './fault-mode.ts'
+import { gzipBombAfter } from './gzip-bomb.ts'
 
 /** Half-open, in bytes of the file. */
 export interface Span {
@@ -47,10 +49,7 @@ export interface BodyPlan {
   readonly onFault: () => void
 }
 
-const MIB = 1024 * 1024
 const OVERSIZE_BYTES = 64 * 1024
-/** So much comes out of a bomb, of less than a hundredth on the wire. */
-const BOMB_MIB = 64
 
 /** Sends one body, whole or faulty, over the plan's bandwidth. */
 export async function sendBody(response: ServerResponse, plan: BodyPlan): Promise<void> {
@@ -117,7 +116,7 @@ async function sendAltered(response: ServerResponse, plan: Altered): Promise<voi
     case 'gzip-lied':
       return send(part, { 'content-encoding': 'gzip' })
     case 'gzip-bomb':
-      return send(bombAfter(part), { 'content-encoding': 'gzip' })
+      return send(gzipBombAfter(part), { 'content-encoding': 'gzip' })
     case 'oversize':
       return send(Buffer.concat([part, Buffer.alloc(OVERSIZE_BYTES)]))
     case 'empty':
@@ -163,19 +162,6 @@ async function sendChunk(response: ServerResponse, plan: BodyPlan, chunk: Uint8A
   return !response.destroyed
 }
 
-/** Also resolves when the connection is gone: the next look at `destroyed` sees it. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('drain', done)
-    response.on('close', done)
-  })
-}
-
 /** Ends the connection once everything that was written has left. */
 async function cut(response: ServerResponse): Promise<void> {
   await new Promise<void>((resolve) => response.write('', () => resolve()))
@@ -194,12 +180,3 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   for await (const chunk of chunks) parts.push(chunk)
   return Buffer.concat(parts)
 }
-
-/** One stream, since browsers ignore a second one behind the first. Nobody gets as far as its checksum, which is left out. */
-function bombAfter(part: Uint8Array): Uint8Array {
-  const raw = (bytes: Uint8Array): Buffer => deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH })
-  const zeros = raw(Buffer.alloc(MIB))
-  return Buffer.concat([GZIP_HEADER, raw(part), ...Array.from({ length: BOMB_MIB }, () => zeros)])
-}
-
-const GZIP_HEADER = Buffer.from('1f8b0800000000000003', 'hex')
