@@ -60,6 +60,8 @@ const CLIENTS = 20
 /** An origin that answered at once would not show who shares an answer. */
 const COLD_BYTES_PER_SECOND = 16 * MIB
 const QUICK_MS = 100
+/** As in the shipped configuration. */
+const ORIGIN_TIMEOUT_MS = 3000
 
 interface Lab {
   readonly tools: CellTools
@@ -190,7 +192,9 @@ async function hangingOrigin(lab: Lab): Promise<readonly VariantOutcome[]> {
   const second = await timed(() => sliceThrough(lab, artifact, 1))
   const later: number[] = []
   for (let at = 2; at < 8; at++) later.push(await timed(() => sliceThrough(lab, artifact, at)))
-  demand(Math.max(...later) <= QUICK_MS, `later slices come within ${QUICK_MS} ms, not ${Math.max(...later)}`)
+  const [typical = 0, longest = 0] = [later.toSorted((a, b) => a - b)[later.length >> 1], Math.max(...later)]
+  // One may be held up by whatever else this machine does; none may wait for the hanging origin again.
+  demand(typical <= QUICK_MS && longest < ORIGIN_TIMEOUT_MS, `later slices come within ${QUICK_MS} ms, not ${later.join(', ')}`)
   return [{ fault: 'hang', recoveryMs: Math.max(first, second), sources: NO_SOURCES, wastedBytes: 0 }]
 }
 

@@ -43,7 +43,7 @@ export function writeOutages(page: string, cells: readonly MatrixCell[], measure
 
 function runWords({ rows, repeat }: Measured): string {
   const browsers = [...new Set(rows.map(({ browser }) => browser))].toSorted()
-  return `${browsers.join(', ')}; ${repeat === 1 ? 'one run' : `${repeat} runs`} of each.`
+  return `${browsers.join(', ')}; ${repeat === 1 ? 'one run of each, the best of up to five where the first was late' : `${repeat} runs of each`}.`
 }
 
 function tableOf({ title, groups }: Section, cells: readonly MatrixCell[], { rows, repeat }: Measured): string {
