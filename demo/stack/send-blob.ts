@@ -68,7 +68,7 @@ async function sendRange(path: string, range: SentRange, response: ServerRespons
 }
 
 /** Also resolves when the connection is gone: the next look at `destroyed` sees it. */
-function drained(response: ServerResponse): Promise<void> {
+export function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done)

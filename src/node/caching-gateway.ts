@@ -259,7 +259,10 @@ function setCommonHeaders(options: GatewayOptions, request: IncomingMessage, res
   response.setHeader('access-control-allow-methods', 'GET, HEAD')
   response.setHeader('access-control-allow-headers', 'Range')
   response.setHeader('access-control-max-age', '7200')
-  response.setHeader('access-control-expose-headers', 'Accept-Ranges, Content-Range, Content-Length, ETag, X-Cache-Status, Age')
+  response.setHeader(
+    'access-control-expose-headers',
+    'Accept-Ranges, Content-Range, Content-Length, ETag, X-Cache-Status, Age, Retry-After',
+  )
   response.setHeader('timing-allow-origin', origin)
 }
 

@@ -48,7 +48,7 @@ export interface Publication {
 /** Another file to publish, of a type that its publisher claims. */
 interface MoreFile {
   readonly filename: string
-  readonly content: string
+  readonly content: string | Uint8Array
   readonly mediaType: string
 }
 
@@ -109,7 +109,7 @@ function trustIn({ anyOf, trustedRoot }: SignaturePolicy): NonNullable<Publicati
 }
 
 /** Pieces that differ from each other, without working out every byte. */
-function manyBytes(seed: number, sizeBytes: number): Uint8Array {
+export function manyBytes(seed: number, sizeBytes: number): Uint8Array {
   const block = seededBytes(seed, 64 * KIB)
   const bytes = new Uint8Array(sizeBytes)
   for (let at = 0; at < sizeBytes; at += block.length) {
@@ -152,6 +152,10 @@ export interface SiteChoices {
   readonly minimumVersion?: number
   /** Where the portal says that artifacts are. Default: its CDN. */
   readonly origins?: readonly { readonly id: string; readonly url: string }[]
+  /** Default: none. */
+  readonly gateways?: readonly { readonly id: string; readonly url: string; readonly addressSpace?: 'local' | 'loopback' }[]
+  /** Default: that of the product. */
+  readonly tiers?: readonly ('cdn' | 'gateway')[]
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -181,7 +185,14 @@ export async function startSite(publication: Publication, choices: SiteChoices =
   }
   files.set('/sealift.json', {
     type: 'application/json',
-    body: JSON.stringify({ schema: 1, repository: REPOSITORY, origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }], trust }),
+    body: JSON.stringify({
+      schema: 1,
+      repository: REPOSITORY,
+      origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }],
+      gateways: choices.gateways,
+      tiers: choices.tiers,
+      trust,
+    }),
   })
   const requests: { path: string; status: number }[] = []
   const portal = await startSwitchableServer((request, response) => {

@@ -1,8 +1,11 @@
-import { resolve } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
 import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
+import { writeOutages } from './matrix/outages-page.ts'
+import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
 import { resumeScenarios } from './resume.ts'
@@ -16,6 +19,8 @@ export interface DrillRow {
   readonly recoveryMs: number | null
   readonly sources: SourceCounts
   readonly error: string | null
+  /** Of a cell of the fault matrix: deadlines and percentiles. */
+  readonly matrix?: MatrixFacts | null
 }
 
 export interface DrillReport {
@@ -29,25 +34,38 @@ const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, .
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
 /** Longer than any scenario takes on a busy machine. */
 const SCENARIO_MS = 240_000
+const PROJECT = resolve(import.meta.dirname, '..', '..', '..')
+const OUTAGES = join(PROJECT, 'docs', 'outages.md')
 const AGENT = 'edge-agent'
 const SMALL = 'sealift'
 
+/** Only run when they are named: they take minutes, and another browser. */
+const ON_DEMAND: ReadonlySet<string> = new Set(['cdn-firefox', 'gateway-firefox'])
+
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
- * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`
+ * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`, `--repeat N` for the
+ *   matrix, `--write-docs` to run the whole matrix and put its figures into docs/outages.md
  * @param found the browser to use; undefined when there is none
+ * @param firefox the Firefox to use besides; without one, what is about Firefox is not run
  * @returns exit status: 0 when all passed
  */
-export async function runDrill(args: readonly string[], found: FoundBrowser | undefined): Promise<number> {
+export async function runDrill(args: readonly string[], found: FoundBrowser | undefined, firefox?: string): Promise<number> {
   const isJson = args.includes('--json')
-  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined
-  const groups = new Set<string>(SCENARIOS.map(({ group }) => group))
-  const chosen = SCENARIOS.filter(({ group, name }) => only === undefined || (groups.has(only) ? group === only : name.includes(only)))
+  const only = valueOf(args, '--only')
+  const groups = new Set<string>([...SCENARIOS, ...MATRIX].map(({ group }) => group))
+  const isForDocs = args.includes('--write-docs')
+  const isChosen = ({ group, name }: { readonly group: string; readonly name: string }): boolean => {
+    if (isForDocs) return MATRIX.some((cell) => cell.group === group)
+    if (only === undefined) return !ON_DEMAND.has(group)
+    return groups.has(only) ? group === only : name.includes(only) && !ON_DEMAND.has(group)
+  }
+  const [scenarios, cells] = [SCENARIOS.filter(isChosen), MATRIX.filter(isChosen)]
   if (args.includes('--list')) {
-    for (const { group, name } of chosen) console.log(`${group}: ${name}`)
+    for (const { group, name } of [...scenarios, ...cells]) console.log(`${group}: ${name}`)
     return 0
   }
-  if (chosen.length === 0) {
+  if (scenarios.length + cells.length === 0) {
     console.error(`No scenario is called ${String(only)}. Groups: ${[...groups].join(', ')}; --list names all.`)
     return 2
   }
@@ -55,40 +73,76 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     console.error('There is no Chromium on this machine. npm run browser gets one.')
     return 2
   }
-  const report = await drill(chosen, found, (row, tookMs) => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`))
+  const repeat = Number(valueOf(args, '--repeat') ?? 1)
+  if (!Number.isInteger(repeat) || repeat < 1) {
+    console.error('--repeat takes a whole number from 1 on.')
+    return 2
+  }
+  const browsers = { found, firefox }
+  const runnable = cells.filter((cell) => whyNot(cell, browsers) === undefined)
+  for (const cell of cells.filter((one) => !runnable.includes(one)))
+    console.log(`not run, ${whyNot(cell, browsers)}: ${cell.group}: ${cell.name}`)
+  const onRow = (row: DrillRow, tookMs: number): void => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`)
+  const rows = await interruptible(async (signal) => {
+    const stackRows = scenarios.length === 0 ? [] : await drill(scenarios, { found, onRow }, signal)
+    const matrixRows = await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)
+    if (isForDocs && !signal.aborted)
+      await writeFile(OUTAGES, writeOutages(await readFile(OUTAGES, 'utf8'), MATRIX, { rows: matrixRows, repeat }))
+    return [...stackRows, ...matrixRows]
+  })
+  const report: DrillReport = { passed: passedOf(rows), total: scenarios.length + runnable.length, rows }
+  for (const group of new Set(rows.map((row) => row.group))) {
+    const members = rows.filter((row) => row.group === group)
+    console.log(`${group}: ${passedOf(members)} of ${members.length}`)
+  }
   console.log(`${report.passed} of ${report.total} passed`)
   if (isJson) console.log(JSON.stringify({ drill: report }))
   return report.passed === report.total ? 0 : 1
 }
 
-async function drill(
-  scenarios: readonly Scenario[],
-  found: FoundBrowser,
-  onRow: (row: DrillRow, tookMs: number) => void,
-): Promise<DrillReport> {
+function valueOf(args: readonly string[], option: string): string | undefined {
+  return args.includes(option) ? args[args.indexOf(option) + 1] : undefined
+}
+
+function passedOf(rows: readonly DrillRow[]): number {
+  return rows.filter(({ passed }) => passed).length
+}
+
+/** Runs until it is done, or until somebody ends the drill. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController()
   const onSignal = (): void => stop.abort(new Error('the drill was ended'))
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)
-  const project = resolve(import.meta.dirname, '..', '..', '..')
-  const stack = await startStack({ project, cdnBytesPerSecond: CDN_BYTES_PER_SECOND }, stop.signal)
+  try {
+    return await work(stop.signal)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
+
+async function drill(
+  scenarios: readonly Scenario[],
+  { found, onRow }: { readonly found: FoundBrowser; readonly onRow: (row: DrillRow, tookMs: number) => void },
+  stop: AbortSignal,
+): Promise<readonly DrillRow[]> {
+  const stack = await startStack({ project: PROJECT, cdnBytesPerSecond: CDN_BYTES_PER_SECOND }, stop)
   const receiver = await startReceiver()
   const rows: DrillRow[] = []
   try {
     for (const scenario of scenarios) {
-      if (stop.signal.aborted) break
+      if (stop.aborted) break
       const startedMs = performance.now()
-      const row = await runScenario(scenario, { stack, receiver, found }, AbortSignal.any([stop.signal, AbortSignal.timeout(SCENARIO_MS)]))
+      const row = await runScenario(scenario, { stack, receiver, found }, AbortSignal.any([stop, AbortSignal.timeout(SCENARIO_MS)]))
       rows.push(row)
       onRow(row, performance.now() - startedMs)
     }
   } finally {
-    process.off('SIGINT', onSignal)
-    process.off('SIGTERM', onSignal)
     await receiver.close()
     await stack.close()
   }
-  return { passed: rows.filter(({ passed }) => passed).length, total: scenarios.length, rows }
+  return rows
 }
 
 /** One scenario on a stack as it was at the start, with browsers that are gone afterwards. */
@@ -144,10 +198,20 @@ function entryOf(stack: Stack, name: string) {
   return entry
 }
 
-function describe({ group, name, passed, recoveryMs, sources, error }: DrillRow): string {
+function describe({ group, name, passed, recoveryMs, sources, error, matrix }: DrillRow): string {
   const pieces = Object.entries(sources)
     .filter(([, count]) => count > 0)
     .map(([tier, count]) => `${tier} ${count}`)
-  const facts = [recoveryMs === null ? '' : `recovered in ${recoveryMs} ms`, pieces.join(', '), error ?? ''].filter((fact) => fact !== '')
+  const facts = [recoveryMs === null ? '' : `recovered in ${recoveryMs} ms`, matrixWords(matrix), pieces.join(', '), error ?? ''].filter(
+    (fact) => fact !== '',
+  )
   return `${passed ? 'ok  ' : 'FAIL'} ${group}: ${name}${facts.length === 0 ? '' : `  (${facts.join('; ')})`}`
+}
+
+function matrixWords(matrix: MatrixFacts | null | undefined): string {
+  if (matrix === null || matrix === undefined) return ''
+  const { runs, p50Ms, p95Ms, limitMs, faults } = matrix
+  const each = faults.length > 1 ? faults.map(({ fault, recoveryMs }) => `${fault} ${recoveryMs ?? '-'}`).join(', ') : ''
+  const spread = runs === 1 ? '' : `p50 ${p50Ms} ms, p95 ${p95Ms} ms in ${runs} runs`
+  return [limitMs === null ? '' : `limit ${limitMs} ms`, spread, each].filter((words) => words !== '').join(', ')
 }

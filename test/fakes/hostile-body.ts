@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { constants, deflateRawSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
+import { gzipBombAfter } from '../faults/gzip-bomb.ts'
 import { seededBytes } from './seeded-random.ts'
 
 const FAULTS = [
@@ -23,10 +24,6 @@ export function isHostileBody(fault: string): fault is HostileBody {
   const known: readonly string[] = FAULTS
   return known.includes(fault)
 }
-
-const MIB = 1024 * 1024
-/** So much comes out of a `bomb`, of less than a hundredth on the wire. */
-const BOMB_MIB = 64
 
 interface Hostile {
   readonly response: ServerResponse
@@ -64,7 +61,7 @@ export function sendHostileBody({ response, fault, bytes, range, headers }: Host
     case 'gzip-range':
       return sendPartOfGzip({ response, bytes, range, all })
     case 'bomb':
-      return send(bombAfter(part), { 'content-encoding': 'gzip' })
+      return send(gzipBombAfter(part), { 'content-encoding': 'gzip' })
     case 'endless':
       response.writeHead(range === undefined ? 200 : 206, all)
       return pump(response, part)
@@ -89,15 +86,6 @@ function sendPartOfGzip({
     .writeHead(range === undefined ? 200 : 206, { ...all, 'content-encoding': 'gzip', 'content-length': String(part.length) })
     .end(part)
 }
-
-/** One stream, since browsers ignore a second one behind the first. Nobody gets as far as its checksum, which is left out. */
-function bombAfter(part: Uint8Array): Uint8Array {
-  const raw = (bytes: Uint8Array): Buffer => deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH })
-  const zeros = raw(Buffer.alloc(MIB))
-  return Buffer.concat([GZIP_HEADER, raw(part), ...Array.from({ length: BOMB_MIB }, () => zeros)])
-}
-
-const GZIP_HEADER = Buffer.from('1f8b0800000000000003', 'hex')
 
 /** The same again and again, as fast as it is taken, until the connection ends. */
 function pump(response: ServerResponse, part: Uint8Array): void {

@@ -145,6 +145,7 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
       const listed = await fetch(blobUrl(), { headers: { origin: PORTAL, range: 'bytes=0-0' } })
       expect(listed.headers.get('access-control-allow-origin')).toBe(PORTAL)
       expect(listed.headers.get('access-control-expose-headers')).toContain('Content-Range')
+      expect(listed.headers.get('access-control-expose-headers')).toContain('Retry-After')
       const other = await fetch(blobUrl(), { headers: { origin: 'https://evil.example', range: 'bytes=0-0' } })
       expect(other.headers.get('access-control-allow-origin')).toBeNull()
       const catalogue = await fetch(`${gateway.url}/catalogue.json`, { headers: { origin: PORTAL } })
