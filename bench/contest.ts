@@ -1,3 +1,5 @@
+import type { BenchOutput } from './output.ts'
+
 /** One contestant's run in one bench: what it did and how long it took. */
 export interface BenchRow {
   readonly contestant: string
@@ -39,6 +41,13 @@ export async function contest(
       ratio: round2(value / reference),
     })),
   }
+}
+
+export function printContest(report: BenchReport): BenchOutput {
+  const rows = report.rows.map(
+    ({ contestant, value, unit, ratio }) => `${contestant.padEnd(40)} ${value} ${unit}${ratio === null ? '' : `  (${ratio} x)`}`,
+  )
+  return { lines: [...rows, ...(report.remarks ?? [])], result: report }
 }
 
 export function medianOf(values: readonly number[]): number {

@@ -1,16 +1,19 @@
-import type { BenchReport } from './contest.ts'
+import { printContest } from './contest.ts'
+import { benchFaults } from './faults.ts'
 import { benchHash } from './hash.ts'
+import type { BenchOutput } from './output.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
 
-const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string[]) => Promise<BenchReport>>> = {
-  hash: benchHash,
-  trust: benchTrust,
+const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string[]) => Promise<BenchOutput>>> = {
+  faults: benchFaults,
+  hash: async () => printContest(await benchHash()),
+  trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }
 
 const USAGE = `Usage: npm run bench -- NAME [--json]
 
-Measures contestants in one run and prints their ratio to the first. Asserts nothing.
+Measures contestants in one run and prints how they compare. What each prints, and its options: docs/benches.md.
 
   ${Object.keys(BENCHES).join('\n  ')}
 `
@@ -23,10 +26,8 @@ export async function runBench(args: readonly string[], tools: BenchTools): Prom
     process.stdout.write(USAGE)
     return args.includes('--help') ? 0 : 2
   }
-  const report = await bench(tools, args)
-  for (const row of report.rows)
-    process.stdout.write(`${row.contestant.padEnd(40)} ${row.value} ${row.unit}${row.ratio === null ? '' : `  (${row.ratio} x)`}\n`)
-  for (const remark of report.remarks ?? []) process.stdout.write(`${remark}\n`)
-  if (args.includes('--json')) process.stdout.write(`${JSON.stringify(report)}\n`)
+  const { lines, result } = await bench(tools, args)
+  for (const line of lines) process.stdout.write(`${line}\n`)
+  if (args.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`)
   return 0
 }
