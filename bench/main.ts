@@ -1,6 +1,8 @@
 import { printContest } from './contest.ts'
 import { benchFaults } from './faults.ts'
 import { benchHash } from './hash.ts'
+import { benchHttp } from './http.ts'
+import { benchMemory } from './memory.ts'
 import type { BenchOutput } from './output.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
@@ -8,6 +10,8 @@ import { benchTrust } from './trust.ts'
 const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string[]) => Promise<BenchOutput>>> = {
   faults: benchFaults,
   hash: async () => printContest(await benchHash()),
+  http: benchHttp,
+  memory: benchMemory,
   trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }
 
