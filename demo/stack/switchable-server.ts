@@ -17,18 +17,21 @@ export interface SwitchableServer {
 
 export const LOOPBACK = '127.0.0.1'
 
-/** @param port 0: any free one, and the same one at every later start */
-export async function startSwitchableServer(handler: RequestHandler, port: number): Promise<SwitchableServer> {
-  let server: Server | undefined = await listen(handler, port)
+/**
+ * @param port 0: any free one, and the same one at every later start
+ * @param host an address of this machine's loopback
+ */
+export async function startSwitchableServer(handler: RequestHandler, port: number, host: string = LOOPBACK): Promise<SwitchableServer> {
+  let server: Server | undefined = await listen(handler, { port, host })
   const ownPort = portOf(server)
   return {
     port: ownPort,
-    url: `http://${LOOPBACK}:${ownPort}/`,
+    url: `http://${host}:${ownPort}/`,
     get isUp() {
       return server !== undefined
     },
     async start() {
-      server ??= await listen(handler, ownPort)
+      server ??= await listen(handler, { port: ownPort, host })
     },
     async stop() {
       const stopping = server
@@ -46,7 +49,7 @@ export async function startSwitchableServer(handler: RequestHandler, port: numbe
 export async function findFreePort(wanted: readonly number[]): Promise<number> {
   for (const port of [...wanted, 0]) {
     try {
-      const server = await listen(() => {}, port)
+      const server = await listen(() => {}, { port, host: LOOPBACK })
       const found = portOf(server)
       await new Promise<void>((resolve) => server.close(() => resolve()))
       return found
@@ -57,11 +60,11 @@ export async function findFreePort(wanted: readonly number[]): Promise<number> {
   throw new RangeError('expected a free port')
 }
 
-function listen(handler: RequestHandler, port: number): Promise<Server> {
+function listen(handler: RequestHandler, at: { readonly port: number; readonly host: string }): Promise<Server> {
   const server = createServer(handler)
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, LOOPBACK, () => {
+    server.listen(at, () => {
       server.off('error', reject)
       resolve(server)
     })

@@ -33,6 +33,7 @@ export interface FaultServerOptions {
   readonly bytesPerSecond?: number
   /** Default: any free one. */
   readonly port?: number
+  /** An address of this machine's loopback. Default: 127.0.0.1. */
   readonly host?: string
 }
 
@@ -106,7 +107,7 @@ class SwitchableFaults implements FaultServer {
       // The client went away, or the file did: either way nothing more can be sent.
       this.#answer(request, response).catch(() => response.destroy())
     }
-    this.#server = await startSwitchableServer(answer, this.#options.port ?? 0)
+    this.#server = await startSwitchableServer(answer, this.#options.port ?? 0, this.#options.host)
   }
 
   get url(): string {
@@ -137,7 +138,7 @@ class SwitchableFaults implements FaultServer {
     this.#bytesInMode = 0
     this.firstFaultMs = isGone ? Date.now() : undefined
     if (mode === 'slow') this.#trickle = createBandwidth(SLOW_BYTES_PER_SECOND)
-    if (mode === 'black-hole') this.#hole = await openBlackHole(LOOPBACK, this.port)
+    if (mode === 'black-hole') this.#hole = await openBlackHole(this.#options.host ?? LOOPBACK, this.port)
     else if (!isGone) await this.#opened.start()
   }
 
