@@ -54,13 +54,13 @@ export async function runAria2(
   }
 }
 
-/** Metalink 4 (RFC 5854): the sources with equal rights, and a hash for each piece. */
+/** Metalink 4 (RFC 5854): the sources in their order, which is ours too, and a hash for each piece. Equal ones it would draw lots for. */
 function metalink({ sha256, sizeBytes, pieceLengthBytes, hashes }: PublishedArtifact, urls: readonly string[]): string {
   const pieces = Array.from(
     { length: hashes.length / 32 },
     (_, at) => `<hash>${Buffer.from(hashes.subarray(at * 32, at * 32 + 32)).toString('hex')}</hash>`,
   )
-  const places = urls.map((url) => `<url priority="1">${url}by-hash/sha256/${sha256}</url>`)
+  const places = urls.map((url, at) => `<url priority="${at + 1}">${url}by-hash/sha256/${sha256}</url>`)
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="file.bin">',

@@ -31,20 +31,21 @@ export async function startFaultFarm(publication: Publication, bytesPerSecond: n
   await writeSite(publication, good)
   await writeSite(publication, rotten, rot)
   const child = await startChild(new URL('./fault-process.js', import.meta.url))
-  const siteDirs = [...Array.from({ length: SOURCES }, () => good), ...Array.from({ length: SOURCES }, () => rotten)]
+  // aria2 counts its connections by address, whatever the port: sources that share one would get no more than one of them between them.
+  const sites = [good, rotten].flatMap((siteDir) => Array.from({ length: SOURCES }, (_, at) => ({ siteDir, host: `127.0.0.${at + 2}` })))
   const artifacts = publication.artifacts.map(({ sha256 }) => sha256)
-  const all = await child.call<readonly string[]>('start', { siteDirs, artifacts, bytesPerSecond } satisfies FarmOptions)
+  const all = await child.call<readonly string[]>('start', { sites, artifacts, bytesPerSecond } satisfies FarmOptions)
   const place = (fault: Fault, at: number): number => (fault === 'wrong-bytes' ? SOURCES + at : at)
   return {
     urls: (faults) =>
       faults.map((fault, at) => {
         const url = all[place(fault, at)] ?? ''
         // A name that nobody may ever have (RFC 2606).
-        return fault === 'dns-fails' ? url.replace('127.0.0.1', 'cdn.invalid') : url
+        return fault === 'dns-fails' ? url.replace(/127\.0\.0\.\d+/, 'cdn.invalid') : url
       }),
     calm: () => child.call('arm', []),
     async arm(faults) {
-      const modes: FaultMode[] = siteDirs.map(() => 'none')
+      const modes: FaultMode[] = sites.map(() => 'none')
       for (const [at, fault] of faults.entries())
         modes[place(fault, at)] = fault === 'wrong-bytes' || fault === 'dns-fails' ? 'none' : fault
       await child.call('arm', modes)

@@ -5,7 +5,8 @@ import type { FaultMode } from '../../test/faults/fault-mode.ts'
 import { serveCalls } from './child.ts'
 
 export interface FarmOptions {
-  readonly siteDirs: readonly string[]
+  /** One server for each, on an address of its own. */
+  readonly sites: readonly { readonly siteDir: string; readonly host: string }[]
   readonly artifacts: readonly string[]
   readonly bytesPerSecond: number
 }
@@ -18,10 +19,10 @@ export interface SourceCount {
 let servers: readonly FaultServer[] = []
 
 serveCalls({
-  async start({ siteDirs, artifacts, bytesPerSecond }: FarmOptions): Promise<readonly string[]> {
+  async start({ sites, artifacts, bytesPerSecond }: FarmOptions): Promise<readonly string[]> {
     const known = new Set(artifacts)
     servers = await Promise.all(
-      siteDirs.map((siteDir) => startFaultServer({ siteDir, isArtifact: (sha256) => known.has(sha256), bytesPerSecond })),
+      sites.map((site) => startFaultServer({ ...site, isArtifact: (sha256) => known.has(sha256), bytesPerSecond })),
     )
     return servers.map((server) => server.url)
   },
