@@ -19,8 +19,8 @@ const LATE_MS = 250
 export function createBandwidth(bytesPerSecond: number): Bandwidth {
   let freeAtMs = 0
   let openBodies = 0
-  // A hundredth of a second, yet never more than a tenth: a trickle has to trickle.
-  const even = Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, Math.floor(bytesPerSecond / 100)))
+  // What passes in two thousandths of a second, yet never more than in a tenth: a trickle has to trickle.
+  const even = Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, Math.floor(bytesPerSecond / 500)))
   return {
     chunkBytes: Math.max(1, Math.min(even, Math.floor(bytesPerSecond / 10))),
     open() {

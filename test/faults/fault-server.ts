@@ -250,46 +250,31 @@ class SwitchableFaults implements FaultServer {
       headers,
       bandwidth: fault === 'slow' ? this.#trickle : seen.isArtifact ? this.#bandwidth : UNLIMITED,
       signal: gone.signal,
-      maySend: (bytes) => this.#maySend({ bytes, seen, fault, response }),
+      maySend: (bytes) => this.#maySend(bytes, { seen, fault }),
+      onSpent: () => {
+        if (typeof fault !== 'object' || this.mode !== fault) return
+        if ('dieAfterBytes' in fault) void this.#opened.stop()
+        if ('cutEveryBytes' in fault) response.destroy()
+      },
       onFault: () => this.#noteFault(),
     })
   }
 
-  /** Counts bytes, and has the failures happen that wait for so many. */
-  #maySend({
-    bytes,
-    seen,
-    fault,
-    response,
-  }: {
-    readonly bytes: number
-    readonly seen: Mutable<FaultRequest>
-    readonly fault: FaultMode
-    readonly response: ServerResponse
-  }): boolean {
-    if (typeof fault === 'object' && this.mode === fault) {
-      if ('dieAfterBytes' in fault && this.#bytesInMode + bytes > fault.dieAfterBytes) {
-        this.#noteFault()
-        void this.#opened.stop()
-        return false
-      }
-      if ('stallAfterBytes' in fault && this.#bytesInMode + bytes > fault.stallAfterBytes) {
-        // Whatever else is under way stalls as well.
-        this.#bytesInMode = Math.max(this.#bytesInMode, fault.stallAfterBytes)
-        this.#noteFault()
-        return false
-      }
-      if ('cutEveryBytes' in fault && seen.sentBytes + bytes > fault.cutEveryBytes) {
-        this.#noteFault()
-        response.write('', () => response.destroy())
-        return false
-      }
-    }
+  /** Counts bytes, and says how many of these may go before the failure that waits for so many. */
+  #maySend(bytes: number, { seen, fault }: { readonly seen: Mutable<FaultRequest>; readonly fault: FaultMode }): number {
+    const left = typeof fault === 'object' && this.mode === fault ? this.#leftUntil(fault, seen) : bytes
+    const allowed = Math.max(0, Math.min(bytes, left))
+    if (allowed < bytes) this.#noteFault()
     if (seen.isArtifact) {
-      this.#bytesInMode += bytes
-      seen.sentBytes += bytes
+      this.#bytesInMode += allowed
+      seen.sentBytes += allowed
     }
-    return true
+    return allowed
+  }
+
+  #leftUntil(fault: Extract<FaultMode, object>, seen: FaultRequest): number {
+    if ('cutEveryBytes' in fault) return fault.cutEveryBytes - seen.sentBytes
+    return ('dieAfterBytes' in fault ? fault.dieAfterBytes : fault.stallAfterBytes) - this.#bytesInMode
   }
 
   #noteFault(): void {

@@ -43,8 +43,10 @@ export interface BodyPlan {
   readonly bandwidth: Bandwidth
   /** Aborts when the client went away. */
   readonly signal: AbortSignal
-  /** Called before bytes leave. False: not these any more, the connection is dead or silent by now. */
-  readonly maySend: (bytes: number) => boolean
+  /** Called before bytes leave. Says how many of them still may: if not all, the connection is dead or silent after those. */
+  readonly maySend: (bytes: number) => number
+  /** Called when those last ones have left. */
+  readonly onSpent: () => void
   /** The moment at which the client is not served as it should be. */
   readonly onFault: () => void
 }
@@ -157,7 +159,13 @@ async function pourBytes(response: ServerResponse, plan: BodyPlan, body: Uint8Ar
 
 async function sendChunk(response: ServerResponse, plan: BodyPlan, chunk: Uint8Array): Promise<boolean> {
   await plan.bandwidth.pass(chunk.length, plan.signal)
-  if (response.destroyed || !plan.maySend(chunk.length)) return false
+  if (response.destroyed) return false
+  const allowed = plan.maySend(chunk.length)
+  if (allowed < chunk.length) {
+    await new Promise<void>((resolve) => response.write(chunk.subarray(0, allowed), () => resolve()))
+    plan.onSpent()
+    return false
+  }
   if (!response.write(chunk)) await drained(response)
   return !response.destroyed
 }
