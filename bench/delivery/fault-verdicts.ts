@@ -35,7 +35,7 @@ interface Terms {
 
 interface Times {
   readonly spread: Spread
-  /** `>= 30`: somebody was stopped, so that the median is a floor. */
+  /** `>= 30`: most were stopped or gave up, so that the median is a floor. */
   readonly text: string
 }
 
@@ -84,15 +84,19 @@ export function judgeRow(figures: Figures, terms: Terms & { readonly healthySmal
   return verdicts
 }
 
-/** Ours against aria2, round by round: what is busy in a round is busy for both. One that was stopped counts with the time it was given. */
+/** Ours against aria2, round by round: what is busy in a round is busy for both. */
 function pairs({ ours, aria2 }: Figures, { limitMs }: Terms): readonly number[] {
-  return ours.map(({ tookMs }, round) => tookMs / Math.min(aria2[round]?.tookMs ?? limitMs, limitMs))
+  return ours.map(({ tookMs }, round) => tookMs / timeOf(aria2[round], limitMs))
+}
+
+/** One that was stopped, or that gave up and left nothing, counts with all the time that it was given. */
+function timeOf(run: Aria2Run | undefined, limitMs: number): number {
+  return run?.isRight === true ? run.tookMs : limitMs
 }
 
 export function printRow(figures: Figures, terms: Terms): readonly string[] {
   const { row, size, idealS, aria2, tuned, ours, goodOnly } = figures
   const spread = spreadOf(ours.map(({ tookMs }) => tookMs / 1000))
-  const wrong = [...aria2, ...tuned].filter(({ isRight, isStopped }) => !isRight && !isStopped).length
   const parts = [
     `${sizeName(size)}, ${row.name}`.padEnd(46),
     `ideal ${fixed(idealS)}`,
@@ -103,7 +107,10 @@ export function printRow(figures: Figures, terms: Terms): readonly string[] {
     `wasted ${mib(median(ours.map(({ wastedBytes }) => wastedBytes)))} (aria2 ${mib(median(aria2.map(({ wastedBytes }) => wastedBytes)))}) MiB`,
     `${median(ours.map(({ artifactRequests }) => artifactRequests))} requests`,
     ...(goodOnly.length === 0 ? [] : [`good alone ${fixed(median(goodOnly))} s`]),
-    ...(wrong === 0 ? [] : [`aria2 gave up ${wrong} times`]),
+    ...[aria2, tuned].flatMap((runs, at) => {
+      const given = gaveUp(runs)
+      return given === 0 ? [] : [`${at === 0 ? 'aria2' : 'tuned'} gave up ${given} times`]
+    }),
   ]
   return [parts.join('  ')]
 }
@@ -120,7 +127,9 @@ export function toResult(figures: Figures, terms: Terms): object {
     sealiftS: Number(fixed(median(ours.map(({ tookMs }) => tookMs / 1000)))),
     wastedBytes: median(ours.map(({ wastedBytes }) => wastedBytes)),
     aria2Stopped: aria2.filter(({ isStopped }) => isStopped).length,
+    aria2GaveUp: gaveUp(aria2),
     aria2TunedStopped: tuned.filter(({ isStopped }) => isStopped).length,
+    aria2TunedGaveUp: gaveUp(tuned),
     aria2WastedBytes: median(aria2.map(({ wastedBytes }) => wastedBytes)),
     requests: median(ours.map(({ artifactRequests }) => artifactRequests)),
     ratio: { median: Number(fixed(ratios.median)), low: Number(fixed(ratios.low)), high: Number(fixed(ratios.high)), rounds: ours.length },
@@ -128,9 +137,14 @@ export function toResult(figures: Figures, terms: Terms): object {
   }
 }
 
+/** It ended by itself and left no file, or a wrong one. */
+function gaveUp(runs: readonly Aria2Run[]): number {
+  return runs.filter(({ isRight, isStopped }) => !isRight && !isStopped).length
+}
+
 function timesOf(runs: readonly Aria2Run[], { limitMs }: Terms): Times {
-  const spread = spreadOf(runs.map(({ tookMs }) => Math.min(tookMs, limitMs) / 1000))
-  const isFloor = runs.filter(({ isStopped }) => isStopped).length * 2 >= runs.length
+  const spread = spreadOf(runs.map((run) => timeOf(run, limitMs) / 1000))
+  const isFloor = runs.filter(({ isRight }) => !isRight).length * 2 >= runs.length
   return { spread, text: `${isFloor ? '>= ' : ''}${fixed(spread.median)} s` }
 }
 
