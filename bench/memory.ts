@@ -96,6 +96,22 @@ async function askHeld(page: Page): Promise<HeldBytes> {
   )
 }
 
+/**
+ * Seconds that each quarter of the pieces took, in the order in which they were kept. Within one download, since the machine may be busier in the
+ * next one: whatever grows with what is kept already shows here.
+ */
+function quartersS({ trace, sizeBytes }: ArtifactRun): readonly number[] {
+  const ends: number[] = []
+  let kept = 0
+  for (const { atMs, what } of trace) {
+    const [, start, end] = / pieces (\d+)-(\d+)$/.exec(what) ?? []
+    kept += Number(end ?? 0) - Number(start ?? 0)
+    while (ends.length < 4 && kept * MIB >= ((ends.length + 1) * sizeBytes) / 4) ends.push(atMs)
+  }
+  const begin = trace.find(({ what }) => what === 'fetching')?.atMs ?? 0
+  return ends.map((endMs, at) => round2((endMs - (ends[at - 1] ?? begin)) / 1000))
+}
+
 function report(rows: readonly Row[]): BenchOutput {
   const at = ({ trace }: ArtifactRun, what: string): number => trace.find((line) => line.what === what)?.atMs ?? Number.NaN
   const figures = rows.map(({ gib, run, held, peakMiB, reopened }) => ({
@@ -104,6 +120,7 @@ function report(rows: readonly Row[]): BenchOutput {
     resolvedMs: at(run, 'resolved'),
     totalS: round2(run.tookMs / 1000),
     totalSPerGiB: round2(run.tookMs / 1000 / gib),
+    quartersS: quartersS(run),
     /** The same with every piece kept: flags and piece list read again. */
     reopenedMs: at(reopened, 'resolved'),
     rehashedSPerGiB: round2(reopened.tookMs / 1000 / gib),
@@ -119,7 +136,7 @@ function report(rows: readonly Row[]): BenchOutput {
       ...figures.map((one) =>
         [
           `${one.gib} GiB`.padEnd(9),
-          `${one.totalS} s, ${one.totalSPerGiB} s per GiB`,
+          `${one.totalS} s, ${one.totalSPerGiB} s per GiB, its quarters ${one.quartersS.join(', ')} s`,
           `documents and file opened after ${one.resolvedMs} ms, with all kept after ${one.reopenedMs} ms`,
           `hashed again ${one.rehashedSPerGiB} s per GiB`,
           `renderer +${one.rendererPeakMiB} MiB`,
