@@ -155,7 +155,7 @@ export interface SiteChoices {
   /** Default: none. */
   readonly gateways?: readonly { readonly id: string; readonly url: string; readonly addressSpace?: 'local' | 'loopback' }[]
   /** Default: that of the product. */
-  readonly tiers?: readonly ('cdn' | 'gateway')[]
+  readonly preset?: 'cdn-first' | 'lan-first'
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -190,7 +190,7 @@ export async function startSite(publication: Publication, choices: SiteChoices =
       repository: REPOSITORY,
       origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }],
       gateways: choices.gateways,
-      tiers: choices.tiers,
+      preset: choices.preset,
       trust,
     }),
   })

@@ -148,7 +148,7 @@ export const HTTP_FAULTS: readonly HttpFault[] = [
     does: 'takes bytes only under the range it asked for; uses a whole file in place of a range only from its beginning',
     limitMs: 300,
     variants: [
-      middle('range-ignored', ['source-protocol']),
+      { ...middle('range-ignored', []), mayDeliver: true },
       middle('range-wrong', ['source-protocol']),
       middle('range-416', ['source-status']),
     ],

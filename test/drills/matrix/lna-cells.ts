@@ -89,7 +89,7 @@ async function visitFrom(stand: Stand, tools: CellTools): Promise<VariantOutcome
     const cdnFront = await kept(startTlsFront(certificate, cdn.port))
     const site = await kept(
       startSite(publication, {
-        tiers: ['gateway', 'cdn'],
+        preset: 'lan-first',
         origins: [{ id: 'cdn', url: `https://${CDN}:${cdnFront.port}/` }],
         gateways: [
           { id: 'gateway', url: `http://${GATEWAY}:${gateway.port}/`, addressSpace: stand.gateway === 'loopback' ? 'loopback' : 'local' },
@@ -146,8 +146,12 @@ async function judge({ stand, tools, browser, url, gateway }: Judged): Promise<V
   demand(gateway.requests.length === 0, `no request reaches the gateway, not ${gateway.requests.length}`)
   const tally = record.sources.find(({ source }) => source === 'gateway')
   demand(tally?.failures.some(({ code }) => code === 'source-unreachable') === true, 'the record says that the gateway was not reached')
-  const trouble = finished.events.find(({ event }) => event.kind === 'trouble' && event.source === 'gateway')
-  const first = finished.events.find(({ event }) => event.kind === 'progress' && event.pieces.some(({ source }) => source === 'cdn'))
-  if (trouble === undefined || first === undefined) throw new Error('not so: the gateway fails and the CDN delivers')
-  return { ...outcome, recoveryMs: Math.max(0, first.atMs - trouble.atMs) }
+  // It may have failed while documents were fetched: then no piece is asked of it, and the clock starts with the pieces.
+  const [fetching, trouble, first] = [
+    finished.events.find(({ event }) => event.kind === 'phase' && event.phase === 'fetching'),
+    finished.events.find(({ event }) => event.kind === 'trouble' && event.source === 'gateway'),
+    finished.events.find(({ event }) => event.kind === 'progress' && event.pieces.some(({ source }) => source === 'cdn')),
+  ]
+  if (fetching === undefined || first === undefined) throw new Error('not so: the CDN delivers')
+  return { ...outcome, recoveryMs: Math.max(0, first.atMs - (trouble ?? fetching).atMs) }
 }
