@@ -20,6 +20,7 @@ export function createProgress(
   let verifiedBytes = options.keptBytes
   let receivedBytes = 0
   let lastMs = -Infinity
+  const helpers = new Set<SourceId>()
   const flush = (): void => {
     lastMs = options.clock.monotonicMs()
     emit({ kind: 'progress', pieces, verifiedBytes, receivedBytes, sizeBytes: options.sizeBytes })
@@ -33,7 +34,10 @@ export function createProgress(
     onPiece({ index, source, tier, bytes }) {
       addSpan(pieces, { start: index, end: index + 1, source, tier })
       verifiedBytes += bytes
-      maybeFlush()
+      // That somebody else helps is news, and waits for no interval.
+      if (helpers.has(source)) maybeFlush()
+      else flush()
+      helpers.add(source)
     },
     onReceived({ bytes }) {
       receivedBytes += bytes

@@ -23,3 +23,11 @@ export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Fai
   observer.onTrouble({ source: source.id, tier: source.tier, failure, isBanned: sentence === 'banned' })
   escalate(delivery, state)
 }
+
+/** A transfer is silent or slow, and its pieces go to others: no failure yet, but the record says so, and why others were asked. */
+export function noteLate({ tools, observer }: Delivery, { by }: Transfer, failure: Failure): void {
+  const { source } = by
+  by.lastFailure = failure
+  tools.reputation.blame(source.id, failure)
+  observer.onTrouble({ source: source.id, tier: source.tier, failure, isBanned: false })
+}

@@ -3,6 +3,7 @@ import { hedgeMs, noteSilence } from '../core/plan/source-health.ts'
 import { judgeTransfer } from '../core/plan/timers.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
 import { transferRate, type Transfer } from './transfer.ts'
+import { noteLate } from './trouble.ts'
 
 /** How often running transfers are looked at. A tenth of the shortest deadline. */
 const TICK_MS = 40
@@ -21,16 +22,9 @@ function watchOne(delivery: Delivery, transfer: Transfer): void {
   const nowMs = delivery.tools.clock.monotonicMs()
   const yardstick = { nowMs, hedgeMs: hedgeMs(transfer.by.health), bestOtherRate: bestOtherRate(delivery, transfer, nowMs) }
   const judgement = judgeTransfer(transfer, yardstick, delivery.timing)
-  switch (judgement.kind) {
-    case 'fine':
-      return
-    case 'release':
-      release(delivery, transfer, judgement.phase)
-      return
-    case 'abort':
-      release(delivery, transfer, judgement.phase)
-      transfer.abort.cut(timeoutOf(transfer, judgement.phase, nowMs))
-  }
+  if (judgement.kind === 'fine') return
+  release(delivery, transfer, judgement.phase)
+  if (judgement.kind === 'abort') transfer.abort.cut(timeoutOf(transfer, judgement.phase, nowMs))
 }
 
 type Phase = 'headers' | 'stall' | 'slow'
@@ -38,6 +32,7 @@ type Phase = 'headers' | 'stall' | 'slow'
 function release(delivery: Delivery, transfer: Transfer, phase: Phase): void {
   if (transfer.isReleased) return
   transfer.isReleased = true
+  noteLate(delivery, transfer, timeoutOf(transfer, phase, delivery.tools.clock.monotonicMs()).failure)
   // One that is slow says so by its rate.
   if (phase !== 'slow') noteSilence(transfer.by.health, delivery.tools.clock.monotonicMs())
   escalate(delivery, transfer.by)
