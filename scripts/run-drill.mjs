@@ -1,4 +1,4 @@
 import { runDrill } from '../dist/test/drills/run.js'
-import { findBrowser } from './browser.mjs'
+import { findBrowser, findFirefox } from './browser.mjs'
 
-process.exitCode = await runDrill(process.argv.slice(2), findBrowser())
+process.exitCode = await runDrill(process.argv.slice(2), findBrowser(), findFirefox())

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
-import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
+import { launchBrowser, openFirefox, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
+import { hasFakeTime } from './client-machine.ts'
+import { clientScenarios } from './client.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
 import { resumeScenarios } from './resume.ts'
@@ -24,7 +26,7 @@ export interface DrillReport {
   readonly rows: readonly DrillRow[]
 }
 
-const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios]
+const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios, ...clientScenarios]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
 /** Longer than any scenario takes on a busy machine. */
@@ -36,9 +38,10 @@ const SMALL = 'sealift'
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
  * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`
  * @param found the browser to use; undefined when there is none
+ * @param firefox the Firefox to use besides; without one, what is about Firefox is not run
  * @returns exit status: 0 when all passed
  */
-export async function runDrill(args: readonly string[], found: FoundBrowser | undefined): Promise<number> {
+export async function runDrill(args: readonly string[], found: FoundBrowser | undefined, firefox?: string): Promise<number> {
   const isJson = args.includes('--json')
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined
   const groups = new Set<string>(SCENARIOS.map(({ group }) => group))
@@ -55,7 +58,13 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     console.error('There is no Chromium on this machine. npm run browser gets one.')
     return 2
   }
-  const report = await drill(chosen, found, (row, tookMs) => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`))
+  const has = { firefox: firefox !== undefined, libfaketime: hasFakeTime() }
+  const runnable = chosen.filter(({ needs }) => needs === undefined || has[needs])
+  for (const { group, name, needs } of chosen)
+    if (needs !== undefined && !has[needs]) console.log(`not run, no ${needs} here: ${group}: ${name}`)
+  const report = await drill(runnable, { found, firefox }, (row, tookMs) =>
+    console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`),
+  )
   console.log(`${report.passed} of ${report.total} passed`)
   if (isJson) console.log(JSON.stringify({ drill: report }))
   return report.passed === report.total ? 0 : 1
@@ -63,7 +72,7 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
 
 async function drill(
   scenarios: readonly Scenario[],
-  found: FoundBrowser,
+  browsers: Pick<Place, 'found' | 'firefox'>,
   onRow: (row: DrillRow, tookMs: number) => void,
 ): Promise<DrillReport> {
   const stop = new AbortController()
@@ -78,7 +87,11 @@ async function drill(
     for (const scenario of scenarios) {
       if (stop.signal.aborted) break
       const startedMs = performance.now()
-      const row = await runScenario(scenario, { stack, receiver, found }, AbortSignal.any([stop.signal, AbortSignal.timeout(SCENARIO_MS)]))
+      const row = await runScenario(
+        scenario,
+        { stack, receiver, ...browsers },
+        AbortSignal.any([stop.signal, AbortSignal.timeout(SCENARIO_MS)]),
+      )
       rows.push(row)
       onRow(row, performance.now() - startedMs)
     }
@@ -91,29 +104,41 @@ async function drill(
   return { passed: rows.filter(({ passed }) => passed).length, total: scenarios.length, rows }
 }
 
+interface Place {
+  readonly stack: Stack
+  readonly receiver: Receiver
+  readonly found: FoundBrowser
+  readonly firefox: string | undefined
+}
+
 /** One scenario on a stack as it was at the start, with browsers that are gone afterwards. */
-async function runScenario(
-  scenario: Scenario,
-  { stack, receiver, found }: { readonly stack: Stack; readonly receiver: Receiver; readonly found: FoundBrowser },
-  signal: AbortSignal,
-): Promise<DrillRow> {
+async function runScenario(scenario: Scenario, { stack, receiver, found, firefox }: Place, signal: AbortSignal): Promise<DrillRow> {
   const { group, name } = scenario
-  const launched: DrillBrowser[] = []
-  let browser = 'chromium'
-  const launch: DrillRoom['launch'] = async (profileDir) => {
+  const launched: { close(): Promise<void> }[] = []
+  let browser: string = scenario.needs === 'firefox' ? 'firefox' : 'chromium'
+  const launch: DrillRoom['launch'] = async (choices) => {
     signal.throwIfAborted()
-    const one = await launchBrowser(found, profileDir)
+    const one = await launchBrowser(found, choices)
     launched.push(one)
     if (signal.aborted) await one.close()
     browser = (await one.browser.version()).replace(/^Headless/, '').toLowerCase()
     return one
   }
+  const room: DrillRoom = {
+    stack,
+    receiver,
+    agent: entryOf(stack, AGENT),
+    small: entryOf(stack, SMALL),
+    launch,
+    async openFirefox(url) {
+      if (firefox === undefined) throw new Error('there is no Firefox on this machine')
+      launched.push(await openFirefox(firefox, url))
+    },
+    signal,
+  }
   try {
     await restoreStack(stack)
-    const { recoveryMs, sources } = await orAborted(
-      scenario.run({ stack, receiver, agent: entryOf(stack, AGENT), small: entryOf(stack, SMALL), launch }),
-      signal,
-    )
+    const { recoveryMs, sources } = await orAborted(scenario.run(room), signal)
     return { group, name, browser, passed: true, recoveryMs, sources, error: null }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
