@@ -16,6 +16,17 @@ export interface PortalOptions {
   /** A membership ticket for pages of this origin. */
   readonly mintTicket: (origin: string) => string
   readonly onRequest?: (path: string, status: number) => void
+  /** What stands in the place of a file for the moment, by path. */
+  readonly replaced?: ReadonlyMap<string, PortalFile>
+}
+
+/** A file of the portal as somebody wants it served for a while, unsound ones included. */
+export interface PortalFile {
+  readonly type: 'text/html' | 'text/javascript'
+  readonly body: string
+  readonly status?: number
+  /** Ends the connection after so many bytes, without ever having said how many there are. */
+  readonly cutAfterBytes?: number
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -46,6 +57,12 @@ const POLICY = [
 export async function startPortalServer(options: PortalOptions): Promise<SwitchableServer> {
   const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = new URL(request.url ?? '/', 'http://portal.invalid').pathname
+    const replacement = options.replaced?.get(path)
+    if (replacement !== undefined) {
+      options.onRequest?.(path, replacement.status ?? 200)
+      sendReplacement(replacement, response)
+      return
+    }
     const answer = path === '/sw.js' ? await serviceWorker(options) : await answerTo(path, request, options)
     options.onRequest?.(path, answer.status)
     response
@@ -61,6 +78,18 @@ export async function startPortalServer(options: PortalOptions): Promise<Switcha
   return startSwitchableServer((request, response) => {
     reply(request, response).catch(() => response.destroy()) // an unreadable file: the browser sees a cut connection
   }, options.port)
+}
+
+function sendReplacement({ type, body, status = 200, cutAfterBytes }: PortalFile, response: ServerResponse): void {
+  const headers = { 'content-security-policy': POLICY, 'content-type': type, 'cache-control': 'no-cache' }
+  if (cutAfterBytes === undefined) {
+    response.writeHead(status, headers).end(body)
+    return
+  }
+  // The end of the connection is the end of the body: nothing tells a client that some is missing.
+  response.shouldKeepAlive = false
+  response.useChunkedEncodingByDefault = false
+  response.writeHead(status, { ...headers, connection: 'close' }).end(body.slice(0, cutAfterBytes))
 }
 
 interface Answer {
@@ -89,17 +118,20 @@ async function answerTo(path: string, request: IncomingMessage, options: PortalO
   return missing
 }
 
+async function serviceWorker(options: Pick<PortalOptions, 'pages' | 'scripts'>): Promise<Answer> {
+  return { status: 200, type: 'text/javascript; charset=utf-8', cache: 'no-cache', body: await serviceWorkerScript(options) }
+}
+
 /**
- * The service worker with the list of files that it keeps: the pages, and the scripts of Sealift, without which they could fetch nothing
+ * The service worker's script with the list of files that it keeps: the pages, and the scripts of Sealift, without which they could fetch nothing
  * while this origin is down.
  */
-async function serviceWorker(options: PortalOptions): Promise<Answer> {
+export async function serviceWorkerScript(options: Pick<PortalOptions, 'pages' | 'scripts'>): Promise<string> {
   const script = await readFile(join(options.scripts, 'sw.js'), 'utf8')
   const signal = AbortSignal.timeout(LISTING_MS)
   const pages = await listShell(options.pages, ['**'], signal)
   const scripts = await listShell(options.scripts, SHELL_SCRIPTS, signal)
-  const body = withShell(script, [...pages, ...scripts])
-  return { status: 200, type: 'text/javascript; charset=utf-8', cache: 'no-cache', body }
+  return withShell(script, [...pages, ...scripts])
 }
 
 const missing: Answer = { status: 404, type: 'text/plain; charset=utf-8', cache: 'no-store', body: 'not found\n' }

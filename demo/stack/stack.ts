@@ -6,7 +6,7 @@ import { startCdnOrigin, type CdnOptions, type CdnOrigin } from './cdn-origin.ts
 import { startControlServer } from './control-server.ts'
 import { startGatewayPart, type GatewayPart } from './gateway-part.ts'
 import { PARTS, type Part, type PartMode, type PartState } from './parts.ts'
-import { startPortalServer } from './portal-server.ts'
+import { serviceWorkerScript, startPortalServer, type PortalFile } from './portal-server.ts'
 import { publishDemo } from './publish-demo.ts'
 import { startSignalingPart, type SignalingPart } from './signaling-part.ts'
 import { siteConfig } from './site-config.ts'
@@ -35,8 +35,12 @@ export interface Stack {
   /** A folder of this stack for whatever else is needed; gone after `close` unless a state folder was named. */
   readonly workDir: string
   /** Requests that reached the portal, with what they were answered. */
-  readonly portalRequests: readonly { readonly path: string; readonly status: number }[]
+  readonly portalRequests: readonly PortalRequest[]
   forgetPortalRequests(): void
+  /** Files that the portal serves in the place of its own, by path. A test may change it. */
+  readonly portalFiles: Map<string, PortalFile>
+  /** The service worker's script as the portal serves it by itself. */
+  workerScript(): Promise<string>
   state(): Readonly<Record<Part, PartState>>
   set(part: Part, mode: PartMode): Promise<void>
   /** Serves another published layout from both origins and the gateway; undefined: its own again. */
@@ -44,6 +48,12 @@ export interface Stack {
   onChange(listener: () => void): () => void
   /** Ends every server and child process, and removes what is temporary. */
   close(): Promise<void>
+}
+
+interface PortalRequest {
+  readonly atMs: number
+  readonly path: string
+  readonly status: number
 }
 
 export async function startStack(options: StackOptions, signal: AbortSignal): Promise<Stack> {
@@ -82,7 +92,7 @@ async function assemble(room: Room, signal: AbortSignal): Promise<Omit<Stack, 'c
 
   const cdn = [await startCdn(room, 'cdn-1', blobs), await startCdn(room, 'cdn-2', blobs)] as const
   const portals = await startPortals(room)
-  const { portal, peer, membership, pageOrigins, documents, requests } = portals
+  const { portal, peer, membership, pageOrigins, documents, requests, replaced, folders } = portals
   const signaling = await startSignalingPart({ key: membership.ticketKey, origins: pageOrigins, onChange })
   closers.push(() => signaling.close())
   const gateway = await startGatewayPart({ ...blobs, origins: cdn.map(({ url }) => url), pageOrigins })
@@ -115,6 +125,8 @@ async function assemble(room: Room, signal: AbortSignal): Promise<Omit<Stack, 'c
     forgetPortalRequests() {
       requests.length = 0
     },
+    portalFiles: replaced,
+    workerScript: () => serviceWorkerScript(folders),
     ...switches,
     async serveSite(dir) {
       for (const origin of cdn) origin.serve(dir ?? siteDir)
@@ -136,16 +148,18 @@ async function startCdn(room: Room, id: string, blobs: Pick<CdnOptions, 'siteDir
 /** Two origins with the same pages: a browser gives each a storage of its own. */
 async function startPortals({ options, workDir, closers }: Room) {
   const documents: Record<string, string> = {}
-  const requests: { path: string; status: number }[] = []
+  const requests: PortalRequest[] = []
+  const replaced = new Map<string, PortalFile>()
+  const folders = { pages: join(options.project, 'dist', 'demo-site'), scripts: join(options.project, 'dist') }
   const membership = await openMembership(join(workDir, 'membership'), { clock: systemClock })
   const start = async (port: number): Promise<SwitchableServer> => {
     const server = await startPortalServer({
       port,
-      pages: join(options.project, 'dist', 'demo-site'),
-      scripts: join(options.project, 'dist'),
+      ...folders,
+      replaced,
       documents: () => documents,
       mintTicket: (origin) => membership.mint({ site: origin, role: 'seed' }),
-      onRequest: (path, status) => requests.push({ path, status }),
+      onRequest: (path, status) => requests.push({ atMs: Date.now(), path, status }),
     })
     closers.push(() => server.stop())
     return server
@@ -153,7 +167,7 @@ async function startPortals({ options, workDir, closers }: Room) {
   const portal = await start(await findFreePort(options.portalPorts ?? []))
   const peer = await start(0)
   const pageOrigins = [portal, peer].flatMap(({ port }) => [`http://127.0.0.1:${port}`, `http://localhost:${port}`])
-  return { portal, peer, membership, pageOrigins, documents, requests }
+  return { portal, peer, membership, pageOrigins, documents, requests, replaced, folders }
 }
 
 interface Switchable {
@@ -201,5 +215,6 @@ export async function restoreStack(stack: Stack): Promise<void> {
   }
   for (const origin of stack.cdn) origin.forgetRequests()
   await stack.gateway.forgetRequests()
+  stack.portalFiles.clear()
   stack.forgetPortalRequests()
 }

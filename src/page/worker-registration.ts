@@ -28,6 +28,7 @@ const CONTROL_MS = 3000
 export async function registerWorker(options: WorkerOptions): Promise<WorkerLine> {
   const line = createLine()
   if (!('serviceWorker' in navigator)) return line
+  renewOnce(line, options)
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, CONTROL_MS)
@@ -46,6 +47,20 @@ async function connect(line: OpenLine, options: WorkerOptions): Promise<void> {
   // Anything said to a kill switch makes it leave; to the real worker this means nothing.
   line.tell('ping')
   void line.maybeUpdate()
+}
+
+/**
+ * A browser that clears what this origin keeps takes the worker away under the open page, and from then on Chromium 156 fails every request
+ * of the page's own workers, until there is a service worker again. Once, since a kill switch that is served instead would leave each time.
+ */
+function renewOnce(line: OpenLine, options: WorkerOptions): void {
+  const { serviceWorker } = navigator
+  const renew = (): void => {
+    if (serviceWorker.controller !== null) return
+    serviceWorker.removeEventListener('controllerchange', renew)
+    void connect(line, options)
+  }
+  serviceWorker.addEventListener('controllerchange', renew)
 }
 
 async function register({ workerUrl, scope }: WorkerOptions): Promise<ServiceWorkerRegistration | undefined> {

@@ -148,10 +148,10 @@ class LayeredFile implements ArtifactFile, Reservable {
       } catch (error) {
         signal.throwIfAborted()
         // An open handle would go on reading a file that has no name any more.
-        this.#letGo()
+        await this.#letGo()
         throw await this.#lossOr(error, signal)
       } finally {
-        this.#letGo()
+        await this.#letGo()
       }
     })
     const [only] = parts
@@ -177,7 +177,7 @@ class LayeredFile implements ArtifactFile, Reservable {
     this.#isClosed = true
     await this.#queue.inTurn(async () => {
       for (const backing of this.#backings) {
-        backing.close()
+        await backing.close()
         backing.release()
       }
     })
@@ -211,7 +211,7 @@ class LayeredFile implements ArtifactFile, Reservable {
           neededBytes: this.#artifact.sizeBytes,
         })
         first ??= failed
-        writer.close()
+        await writer.close()
         const next = this.#after(writer, failed)
         if (next.length === 0) throw first
         this.#writers = next
@@ -285,8 +285,8 @@ class LayeredFile implements ArtifactFile, Reservable {
     return gone
   }
 
-  #letGo(): void {
-    for (const backing of this.#backings) backing.close()
+  async #letGo(): Promise<void> {
+    for (const backing of this.#backings) await backing.close()
   }
 
   #tampered(piece: PieceIndex, cause: unknown): DeliveryError {

@@ -30,9 +30,9 @@ export interface OpenBacking {
   /** The bytes of adjoining pieces, held by the platform and not by us. */
   parts(first: PieceIndex, count: number, signal: AbortSignal): Promise<readonly Blob[]>
   forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>
-  /** Lets go of what other tabs may want, such as a file's handle. `keep` takes it again. */
-  close(): void
-  /** Nobody will use it any more. May be called again. */
+  /** Lets go of what other tabs may want, such as a file's handle. `keep` takes it again. Never rejects. */
+  close(): Promise<void>
+  /** Nobody will use it any more: comes after `close`. May be called again. */
   release(): void
 }
 

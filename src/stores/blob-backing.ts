@@ -55,7 +55,7 @@ function openBlobs(artifact: PieceSpace, kept: OpenBacking['kept'], { flags, blo
     parts: async (first, count, signal) =>
       await Promise.all(Array.from({ length: count }, (_, i) => blobOf(toPieceIndex(first + i), signal))),
     forget: (pieces, signal) => flags.remove(artifact.sha256, pieces, signal),
-    close: () => undefined,
+    close: async () => undefined,
     release: () => undefined,
   }
 }

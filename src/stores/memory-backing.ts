@@ -106,7 +106,7 @@ function openHeld(artifact: PieceSpace, held: Held, shelf: Shelf): OpenBacking {
         held.pieces.delete(piece)
       }
     },
-    close: () => undefined,
+    close: async () => undefined,
     release: () => {
       if (!isReleased) held.users--
       isReleased = true

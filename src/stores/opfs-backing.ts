@@ -47,6 +47,9 @@ async function look(parts: OpfsBackingParts, artifact: PieceSpace, signal: Abort
   return { kept: new Map(flags.map((flag) => [flag.index, flag.source])), lost: [] }
 }
 
+/** Closing is never called off. */
+const NEVER = new AbortController().signal
+
 /** Name of the file that holds an artifact's pieces, each at its own offset. */
 export function fileNameOf(sha256: Sha256): string {
   return `${sha256}.part`
@@ -118,14 +121,17 @@ class OpfsPieces implements OpenBacking {
     return this.#parts.flags.remove(this.#artifact.sha256, pieces, signal)
   }
 
-  close(): void {
+  async close(): Promise<void> {
     const writer = this.#writer
     this.#writer = undefined
-    writer?.close()
+    if (writer === undefined) return
+    const closing = this.#parts.files.closeWriter(fileNameOf(this.#artifact.sha256), writer)
+    // What was flushed is safe. A handle that cannot be closed goes with its worker.
+    await withDeadline(closing, 'closing a file', NEVER).catch(() => undefined)
   }
 
   release(): void {
-    this.close()
+    // The file's handle was all there was.
   }
 
   async #openWriter(signal: AbortSignal): Promise<PieceWriter> {

@@ -4,6 +4,8 @@ export interface PieceFiles {
   readonly canWrite: boolean
   /** Opens for writing, alone; makes an empty file at first. */
   openWriter(name: string): Promise<PieceWriter>
+  /** Closes what `openWriter` gave. The file may have been cleared since: it is there again afterwards, empty. */
+  closeWriter(name: string, writer: PieceWriter): Promise<void>
   /** The file as it is now; undefined when there is none. Works while another context writes. */
   snapshot(name: string): Promise<Blob | undefined>
   /** Replaces the whole file in one step, in any context: who reads meanwhile gets the old text or the new. */
@@ -30,24 +32,28 @@ export interface PieceWriter {
  * @throws the platform's own `DOMException`, such as `SecurityError` in private windows of Firefox
  */
 export async function openPieceFiles(): Promise<PieceFiles> {
-  const root = await navigator.storage.getDirectory()
-  const folder = await root.getDirectoryHandle('sealift', { create: true })
+  // Anew each time: the folder goes when the browser clears what this origin keeps, under an open page too.
+  const folder = async () => await (await navigator.storage.getDirectory()).getDirectoryHandle('sealift', { create: true })
+  const handleOf = async (name: string) => await (await folder()).getFileHandle(name, { create: true })
+  await folder()
   return {
     canWrite: 'createSyncAccessHandle' in FileSystemFileHandle.prototype,
-    openWriter: async (name) => {
-      const handle = await folder.getFileHandle(name, { create: true })
-      return await handle.createSyncAccessHandle()
+    openWriter: async (name) => await (await handleOf(name)).createSyncAccessHandle(),
+    // Chromium 156 never comes back from closing the handle of a file that is gone, and the whole worker stands still.
+    closeWriter: async (name, writer) => {
+      await handleOf(name)
+      writer.close()
     },
-    snapshot: async (name) => await orMissing(async () => await (await folder.getFileHandle(name)).getFile()),
+    snapshot: async (name) => await orMissing(async () => await (await (await folder()).getFileHandle(name)).getFile()),
     writeText: async (name, text) => {
-      const writable = await (await folder.getFileHandle(name, { create: true })).createWritable()
+      const writable = await (await handleOf(name)).createWritable()
       await writable.write(text)
       await writable.close()
     },
-    remove: async (name) => await orMissing(() => folder.removeEntry(name)),
+    remove: async (name) => await orMissing(async () => await (await folder()).removeEntry(name)),
     names: async () => {
       const names: string[] = []
-      for await (const name of folder.keys()) names.push(name)
+      for await (const name of (await folder()).keys()) names.push(name)
       return names
     },
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 
 /** What arrived: hashed here, by code that shares nothing with what is tested. */
@@ -10,10 +11,17 @@ export interface Received {
 export interface Receiver {
   /** A page posts a file here, and is answered with its SHA-256. */
   readonly url: string
+  /**
+   * Waits for what a page posts to `url` + `label`: for a browser that nobody drives.
+   * @throws `signal.reason`
+   */
+  posted(label: string, signal: AbortSignal): Promise<Received>
   close(): Promise<void>
 }
 
 export async function startReceiver(): Promise<Receiver> {
+  const posts = new EventTarget()
+  const byPath = new Map<string, Received>()
   const server = createServer((request, response) => {
     const hash = createHash('sha256')
     let sizeBytes = 0
@@ -24,6 +32,8 @@ export async function startReceiver(): Promise<Receiver> {
     request.on('error', () => response.destroy())
     request.on('end', () => {
       const received: Received = { sha256: hash.digest('hex'), sizeBytes }
+      if (request.method === 'POST') byPath.set(request.url ?? '/', received)
+      posts.dispatchEvent(new Event('post'))
       response.writeHead(200, {
         'access-control-allow-origin': '*',
         'access-control-allow-headers': '*',
@@ -37,6 +47,13 @@ export async function startReceiver(): Promise<Receiver> {
   if (address === null || typeof address === 'string') throw new RangeError('expected a server with a port')
   return {
     url: `http://127.0.0.1:${address.port}/`,
+    async posted(label, signal) {
+      for (;;) {
+        const received = byPath.get(`/${label}`)
+        if (received !== undefined) return received
+        await once(posts, 'post', { signal })
+      }
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -2,8 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
-import { launchBrowser, type DrillBrowser, type FoundBrowser } from './browser.ts'
+import { launchBrowser, openFirefox, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
+import { hasFakeTime } from './client-machine.ts'
+import { clientScenarios } from './client.ts'
 import { writeOutages } from './matrix/outages-page.ts'
 import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
@@ -29,7 +31,7 @@ export interface DrillReport {
   readonly rows: readonly DrillRow[]
 }
 
-const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios]
+const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios, ...clientScenarios]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
 /** Longer than any scenario takes on a busy machine. */
@@ -79,18 +81,22 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     return 2
   }
   const browsers = { found, firefox }
+  const has = { firefox: firefox !== undefined, libfaketime: hasFakeTime() }
+  const possible = scenarios.filter(({ needs }) => needs === undefined || has[needs])
+  for (const { group, name, needs } of scenarios)
+    if (needs !== undefined && !has[needs]) console.log(`not run, no ${needs} here: ${group}: ${name}`)
   const runnable = cells.filter((cell) => whyNot(cell, browsers) === undefined)
   for (const cell of cells.filter((one) => !runnable.includes(one)))
     console.log(`not run, ${whyNot(cell, browsers)}: ${cell.group}: ${cell.name}`)
   const onRow = (row: DrillRow, tookMs: number): void => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`)
   const rows = await interruptible(async (signal) => {
-    const stackRows = scenarios.length === 0 ? [] : await drill(scenarios, { found, onRow }, signal)
+    const stackRows = possible.length === 0 ? [] : await drill(possible, { ...browsers, onRow }, signal)
     const matrixRows = await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)
     if (isForDocs && !signal.aborted)
       await writeFile(OUTAGES, writeOutages(await readFile(OUTAGES, 'utf8'), MATRIX, { rows: matrixRows, repeat }))
     return [...stackRows, ...matrixRows]
   })
-  const report: DrillReport = { passed: passedOf(rows), total: scenarios.length + runnable.length, rows }
+  const report: DrillReport = { passed: passedOf(rows), total: possible.length + runnable.length, rows }
   for (const group of new Set(rows.map((row) => row.group))) {
     const members = rows.filter((row) => row.group === group)
     console.log(`${group}: ${passedOf(members)} of ${members.length}`)
@@ -124,7 +130,7 @@ async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Prom
 
 async function drill(
   scenarios: readonly Scenario[],
-  { found, onRow }: { readonly found: FoundBrowser; readonly onRow: (row: DrillRow, tookMs: number) => void },
+  { onRow, ...browsers }: Pick<Place, 'found' | 'firefox'> & { readonly onRow: (row: DrillRow, tookMs: number) => void },
   stop: AbortSignal,
 ): Promise<readonly DrillRow[]> {
   const stack = await startStack({ project: PROJECT, cdnBytesPerSecond: CDN_BYTES_PER_SECOND }, stop)
@@ -134,7 +140,8 @@ async function drill(
     for (const scenario of scenarios) {
       if (stop.aborted) break
       const startedMs = performance.now()
-      const row = await runScenario(scenario, { stack, receiver, found }, AbortSignal.any([stop, AbortSignal.timeout(SCENARIO_MS)]))
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(SCENARIO_MS)])
+      const row = await runScenario(scenario, { stack, receiver, ...browsers }, signal)
       rows.push(row)
       onRow(row, performance.now() - startedMs)
     }
@@ -145,29 +152,41 @@ async function drill(
   return rows
 }
 
+interface Place {
+  readonly stack: Stack
+  readonly receiver: Receiver
+  readonly found: FoundBrowser
+  readonly firefox: string | undefined
+}
+
 /** One scenario on a stack as it was at the start, with browsers that are gone afterwards. */
-async function runScenario(
-  scenario: Scenario,
-  { stack, receiver, found }: { readonly stack: Stack; readonly receiver: Receiver; readonly found: FoundBrowser },
-  signal: AbortSignal,
-): Promise<DrillRow> {
+async function runScenario(scenario: Scenario, { stack, receiver, found, firefox }: Place, signal: AbortSignal): Promise<DrillRow> {
   const { group, name } = scenario
-  const launched: DrillBrowser[] = []
-  let browser = 'chromium'
-  const launch: DrillRoom['launch'] = async (profileDir) => {
+  const launched: { close(): Promise<void> }[] = []
+  let browser: string = scenario.needs === 'firefox' ? 'firefox' : 'chromium'
+  const launch: DrillRoom['launch'] = async (choices) => {
     signal.throwIfAborted()
-    const one = await launchBrowser(found, profileDir)
+    const one = await launchBrowser(found, choices)
     launched.push(one)
     if (signal.aborted) await one.close()
     browser = (await one.browser.version()).replace(/^Headless/, '').toLowerCase()
     return one
   }
+  const room: DrillRoom = {
+    stack,
+    receiver,
+    agent: entryOf(stack, AGENT),
+    small: entryOf(stack, SMALL),
+    launch,
+    async openFirefox(url) {
+      if (firefox === undefined) throw new Error('there is no Firefox on this machine')
+      launched.push(await openFirefox(firefox, url))
+    },
+    signal,
+  }
   try {
     await restoreStack(stack)
-    const { recoveryMs, sources } = await orAborted(
-      scenario.run({ stack, receiver, agent: entryOf(stack, AGENT), small: entryOf(stack, SMALL), launch }),
-      signal,
-    )
+    const { recoveryMs, sources } = await orAborted(scenario.run(room), signal)
     return { group, name, browser, passed: true, recoveryMs, sources, error: null }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 import type { CatalogueEntry } from 'sealift/node'
 import type { Stack } from '../../demo/stack/stack.ts'
-import type { DrillBrowser } from './browser.ts'
+import type { BrowserChoices, DrillBrowser } from './browser.ts'
 import type { Receiver } from './receiver.ts'
 
 /** What every scenario finds: a stack as it was at the start, and a way to get browsers that are closed afterwards. */
@@ -11,7 +11,11 @@ export interface DrillRoom {
   readonly agent: CatalogueEntry
   readonly small: CatalogueEntry
   /** A Chromium with a profile of its own, or with one that an earlier browser left. */
-  launch(profileDir?: string): Promise<DrillBrowser>
+  launch(choices?: BrowserChoices): Promise<DrillBrowser>
+  /** Opens one page in a Firefox that nobody drives. @throws {Error} when there is none */
+  openFirefox(url: string): Promise<void>
+  /** Ends when the scenario has taken too long. */
+  readonly signal: AbortSignal
 }
 
 /** Pieces by tier, as the audit record tells. */
@@ -29,8 +33,10 @@ export interface Outcome {
 
 /** One thing that can go wrong, and what has to come of it. `run` throws when it does not. */
 export interface Scenario {
-  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass'
+  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass' | 'client'
   readonly name: string
+  /** What not every machine has: without it, the scenario is not run. */
+  readonly needs?: 'firefox' | 'libfaketime'
   run(room: DrillRoom): Promise<Outcome>
 }
 

@@ -24,6 +24,7 @@ export function endingWords(ending: Ending): string {
 interface Probe {
   readonly startedMs: number
   readonly events: TimedEvent[]
+  endedMs?: number
   ending?: Ending
   file?: File
 }
@@ -68,14 +69,19 @@ export async function allowSharing(page: Page): Promise<void> {
   await page.evaluate(() => window.sealift?.mesh.setConsent(true))
 }
 
-/** Starts a download and leaves it to itself; `finish` waits for its end. */
+/** Starts a download by name, or by digest when that is what `name` is, and leaves it to itself; `finish` waits for its end. */
 export async function startDownload(page: Page, name: string): Promise<void> {
   await page.evaluate((wanted) => {
     const { sealift } = window
     if (sealift === undefined) throw new Error('the page has no Sealift yet')
     const probe: Probe = { startedMs: Date.now(), events: [] }
     window.drill = probe
-    const download = sealift.download(wanted, { onEvent: (event) => probe.events.push({ atMs: Date.now(), event }) })
+    const options = { onEvent: (event: DeliveryEvent) => void probe.events.push({ atMs: Date.now(), event }) }
+    const download = /^[0-9a-f]{64}$/.test(wanted) ? sealift.downloadDigest(wanted, options) : sealift.download(wanted, options)
+    const onEnd = (): void => {
+      probe.endedMs = Date.now()
+    }
+    download.result.then(onEnd, onEnd)
     download.result.then(
       ({ file, artifact, record }) => {
         probe.file = file
@@ -93,6 +99,7 @@ export async function startDownload(page: Page, name: string): Promise<void> {
 
 export interface Finished {
   readonly startedMs: number
+  readonly endedMs: number
   readonly events: readonly TimedEvent[]
   readonly ending: Ending
 }
@@ -101,8 +108,8 @@ export async function finish(page: Page): Promise<Finished> {
   await page.waitForFunction(() => window.drill?.ending !== undefined, { polling: POLL_MS, timeout: DELIVERY_MS })
   return page.evaluate(() => {
     const { drill } = window
-    if (drill?.ending === undefined) throw new Error('no download has ended here')
-    return { startedMs: drill.startedMs, events: drill.events, ending: drill.ending }
+    if (drill?.ending === undefined || drill.endedMs === undefined) throw new Error('no download has ended here')
+    return { startedMs: drill.startedMs, endedMs: drill.endedMs, events: drill.events, ending: drill.ending }
   })
 }
 

@@ -15,6 +15,8 @@ export interface FailingDisk {
   readonly openWriters: number
   /** True once the planted failure has happened. */
   readonly hasFailed: boolean
+  /** Every file is gone, under whoever has one open. Flags stay. */
+  clearFiles(): void
   /** The machine stops and starts again: unflushed bytes are gone, handles are released, nothing fails any more. */
   restart(): void
 }
@@ -54,6 +56,11 @@ class Disk implements FailingDisk {
     return this.#locked.size
   }
 
+  clearFiles(): void {
+    this.#volatile.clear()
+    this.#durable.clear()
+  }
+
   restart(): void {
     this.#planted = undefined
     this.#isDead = false
@@ -83,6 +90,11 @@ class Disk implements FailingDisk {
     return {
       canWrite: true,
       openWriter: async (name) => this.#call('openWriter', () => this.#open(name)),
+      closeWriter: async (name, writer) =>
+        this.#call('closeWriter', () => {
+          if (!this.#volatile.has(name)) this.#volatile.set(name, new Uint8Array(0))
+          writer.close()
+        }),
       snapshot: async (name) =>
         this.#call('snapshot', () => {
           const bytes = this.#volatile.get(name)
@@ -133,6 +145,7 @@ class Disk implements FailingDisk {
           this.#durable.set(name, bytes().slice())
         }),
       close: () => {
+        if (!this.#volatile.has(name)) throw new Error('a worker that closes the handle of a file that is gone stands still for ever')
         this.#locked.delete(name)
       },
     }
