@@ -46,7 +46,7 @@ export const weaknesses: readonly Weakness[] = [
     file: 'src/sources/http/accept.ts',
     find: 'if (range.start !== 0) return',
     replace: 'if (range.start < 0) return',
-    tests: [inEngine('co04.range-table')],
+    tests: [{ project: 'unit', file: 'test/sources/http/http-source.test.ts', named: 'refuses a 200 answer to a range request' }],
   },
   {
     name: 'co05-gzip',
