@@ -56,6 +56,13 @@ export function resume(transfer: Transfer, nowMs: number): void {
   transfer.lastByteAtMs = nowMs
 }
 
+/** For so long nobody could read from it. */
+export function forgive(transfer: Transfer, ms: number): void {
+  if (transfer.pausedSinceMs !== undefined) return
+  transfer.lastByteAtMs += ms
+  if (transfer.firstByteAtMs !== undefined) transfer.pausedMs += ms
+}
+
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */
 export function transferRate(transfer: Transfer, nowMs: number): number {
   const runMs = readingMs(transfer, nowMs)

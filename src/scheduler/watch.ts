@@ -2,7 +2,7 @@ import { DeliveryError } from '../core/errors.ts'
 import { hedgeMs, noteSilence } from '../core/plan/source-health.ts'
 import { judgeTransfer } from '../core/plan/timers.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
-import { transferRate, type Transfer } from './transfer.ts'
+import { forgive, transferRate, type Transfer } from './transfer.ts'
 import { noteLate } from './trouble.ts'
 
 /** How often running transfers are looked at. A tenth of the shortest deadline. */
@@ -10,8 +10,13 @@ const TICK_MS = 40
 
 /** Takes pieces from silent and slow transfers, and cuts the dead ones. Never resolves; rejects with `signal.reason`. */
 export async function watchTransfers(delivery: Delivery, signal: AbortSignal): Promise<never> {
+  const { clock } = delivery.tools
   for (;;) {
-    await delivery.tools.clock.sleep(TICK_MS, signal)
+    const sinceMs = clock.monotonicMs()
+    await clock.sleep(TICK_MS, signal)
+    // This thread was busy (it verifies signatures), so that what has come could not be read yet: that is nobody's silence.
+    const overslept = clock.monotonicMs() - sinceMs - TICK_MS
+    if (overslept > TICK_MS) for (const transfer of delivery.ledger.running()) forgive(transfer, overslept)
     for (const transfer of delivery.ledger.running()) watchOne(delivery, transfer)
     // Rests end and estimates change with time alone, so idle lanes look again at each tick.
     delivery.gate.open()

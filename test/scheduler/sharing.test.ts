@@ -144,6 +144,23 @@ test('a liar that falls silent behind its lie is banned for the lie, at once', a
   expect(room.delivered[0]?.atMs).toBeLessThan(200)
 })
 
+test('what our own busy thread keeps waiting is not held against a source', async () => {
+  const room = createRoom()
+  const source = room.source('cdn-1', 'cdn', { latencyMs: 300, bytesPerSecond: MIB })
+  room.set.replace([source, room.source('cdn-2', 'cdn')])
+  const { sleep } = room.clock
+  // Every timer of ours fires 350 ms late, once something was asked for.
+  const isTick = (ms: number): boolean => ms === 40
+  let isBusy = true
+  room.clock.sleep = async (ms, signal) => {
+    const lateMs = isBusy && isTick(ms) && source.asked.length > 0 ? 350 : 0
+    if (lateMs > 0) isBusy = false
+    await sleep(ms + lateMs, signal)
+  }
+  const { reports } = await room.deliver()
+  expect(reports.map(({ source: id, failures }) => [id, failures])).toEqual([['cdn-1', []]])
+})
+
 test('a gateway that appears late stops no peer that works', async () => {
   const room = createRoom({ sizeBytes: 64 * 64 * 1024 })
   const peer = room.source('peer:a', 'mesh', { bytesPerSecond: MIB / 4, maxRunPieces: 1 })
