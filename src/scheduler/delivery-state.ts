@@ -85,7 +85,8 @@ function candidatesOf(delivery: Delivery): readonly Candidate[] {
     .map((state) => {
       const usable = isUsable(state, tools.reputation)
       const { id, tier } = state.source
-      return { id, tier, isUsable: usable, isReady: usable && !isResting(delivery, state) && !isSuspect(state.health, nowMs) }
+      const isReady = usable && !isResting(delivery, state) && !isSuspect(state.health, nowMs)
+      return { id, tier, isUsable: usable, isReady, isLeftBehind: state.isLeftBehind }
     })
 }
 

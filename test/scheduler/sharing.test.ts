@@ -31,6 +31,16 @@ test('a large artifact comes from all sources of the first tier at once, in near
   expect(gateway.asked).toEqual([])
 })
 
+test('a dead source beside a healthy one brings in no other tier', async () => {
+  const room = createRoom(LARGE)
+  const dead = room.source('cdn-2', 'cdn')
+  dead.fault = { kind: 'fails', failure: { code: 'source-unreachable', source: dead.id, phase: 'headers', elapsedMs: 2 } }
+  const gateway = room.source('gateway', 'gateway')
+  room.set.replace([room.source('cdn-1', 'cdn', { line: createLine(room.clock, 4 * MIB) }), dead, gateway])
+  await room.deliver()
+  expect(gateway.asked).toEqual([])
+})
+
 test('a small one comes from the first source alone while that one is well', async () => {
   const room = createRoom()
   const other = room.source('cdn-2', 'cdn')

@@ -31,6 +31,8 @@ export interface Candidate {
   readonly isUsable: boolean
   /** Usable, and neither resting nor suspect. */
   readonly isReady: boolean
+  /** It was in trouble in this delivery, so that others were let in. */
+  readonly isLeftBehind: boolean
 }
 
 export function admissionOf({ id, tier }: Pick<Candidate, 'id' | 'tier'>): Admitted {
@@ -46,10 +48,10 @@ export function firstWave(candidates: readonly Candidate[], mode: Mode): readonl
   return (mode === 'hedged' ? [first] : together.slice(0, MOST_AT_ONCE)).map(admissionOf)
 }
 
-/** Who joins when `from` is in trouble: nobody, while one of those who came after it can be asked. */
+/** Who joins when `from` is in trouble: nobody, while another that was let in is well. */
 export function nextWave(candidates: readonly Candidate[], admitted: ReadonlySet<Admitted>, from: SourceId): readonly Admitted[] {
-  const after = candidates.slice(candidates.findIndex(({ id }) => id === from) + 1)
-  if (after.some((one) => one.isReady && admitted.has(admissionOf(one)))) return []
+  const isWell = (one: Candidate): boolean => one.id !== from && one.isReady && !one.isLeftBehind && admitted.has(admissionOf(one))
+  if (candidates.some(isWell)) return []
   return readyElseUsable(candidates.filter((one) => !admitted.has(admissionOf(one))))
     .slice(0, 1)
     .map(admissionOf)

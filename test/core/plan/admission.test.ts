@@ -7,7 +7,7 @@ const MIB = 2 ** 20
 
 function candidate(id: string, over: Partial<Candidate> = {}): Candidate {
   const tier: Tier = id.startsWith('cdn') ? 'cdn' : id.startsWith('gateway') ? 'gateway' : 'mesh'
-  return { id: toSourceId(id), tier, isUsable: true, isReady: true, ...over }
+  return { id: toSourceId(id), tier, isUsable: true, isReady: true, isLeftBehind: false, ...over }
 }
 
 const all = ['cdn-1', 'cdn-2', 'gateway', 'peer:a', 'peer:b'].map((id) => candidate(id))
@@ -60,11 +60,18 @@ describe('who starts', () => {
 describe('who joins one that is in trouble', () => {
   test('the next one', () => {
     expect(nextWave(all, admitted('cdn-1'), toSourceId('cdn-1'))).toEqual(['cdn-2'])
-    expect(nextWave(all, admitted('cdn-1', 'cdn-2', 'gateway'), toSourceId('gateway'))).toEqual(['mesh'])
+    const behind = all.map((one) => ({ ...one, isLeftBehind: one.tier === 'cdn' }))
+    expect(nextWave(behind, admitted('cdn-1', 'cdn-2', 'gateway'), toSourceId('gateway'))).toEqual(['mesh'])
   })
 
-  test('nobody, when one that came after it works already', () => {
+  test('nobody, while another one works and is well, before it or after it', () => {
     expect(nextWave(all, admitted('cdn-1', 'cdn-2'), toSourceId('cdn-1'))).toEqual([])
+    expect(nextWave(all, admitted('cdn-1', 'cdn-2'), toSourceId('cdn-2'))).toEqual([])
+  })
+
+  test('the next one, when that one was in trouble itself', () => {
+    const before = all.map((one) => (one.id === 'cdn-1' ? { ...one, isLeftBehind: true } : one))
+    expect(nextWave(before, admitted('cdn-1', 'cdn-2'), toSourceId('cdn-2'))).toEqual(['gateway'])
   })
 
   test('the one after, when that one is in trouble too', () => {
