@@ -1,5 +1,5 @@
 import type { Artifact } from '../core/model/artifact.ts'
-import type { SourceId } from '../core/model/ids.ts'
+import { toPieceIndex, type SourceId } from '../core/model/ids.ts'
 import { admissionOf, firstWave, nextWave, type Admitted, type Candidate, type Mode } from '../core/plan/admission.ts'
 import type { Others } from '../core/plan/breaker.ts'
 import type { DeliveryPolicy } from '../core/plan/policy.ts'
@@ -63,11 +63,25 @@ export function isResting(delivery: Delivery, state: SourceState): boolean {
   return nowMs < restsUntilMs(state.health, othersOf(delivery, state))
 }
 
-function othersOf({ states, tools }: Delivery, state: SourceState): Others {
-  const others = [...states.values()].filter((other) => other !== state && isUsable(other, tools.reputation))
+function othersOf(delivery: Delivery, state: SourceState): Others {
+  const { states, tools } = delivery
+  const others = [...states.values()].filter((other) => other !== state && hasWhatIsMissing(delivery, other))
   if (others.length === 0) return 'none'
   const nowMs = tools.clock.monotonicMs()
   return others.some(({ health }) => nowMs >= restsUntilMs(health, 'ready')) ? 'ready' : 'resting'
+}
+
+/** A peer that is still fetching itself may have nothing of use: whoever waits for it to do the work waits for ever. */
+function hasWhatIsMissing({ artifact, ledger, tools }: Delivery, state: SourceState): boolean {
+  const { firstMissing, pieceCount } = ledger
+  return isUsable(state, tools.reputation) && firstMissing < pieceCount && state.source.isOffered(artifact, toPieceIndex(firstMissing))
+}
+
+/** True for one that could fetch the next piece in place of another: part by part, now, and with nothing against it. */
+export function canStandIn(delivery: Delivery, state: SourceState): boolean {
+  const { source, health } = state
+  if (source.ignoresRanges?.() === true || health.failuresInRow > 0 || isSuspect(health, delivery.tools.clock.monotonicMs())) return false
+  return hasWhatIsMissing(delivery, state) && !isResting(delivery, state)
 }
 
 /** It was let in, or comes before one that was: then it was passed over only while it rested, or was not there. */

@@ -3,7 +3,7 @@ import type { SourceId } from '../core/model/ids.ts'
 import { modeFor } from '../core/plan/admission.ts'
 import { rankSources } from '../core/plan/policy.ts'
 import { createRetryBudget } from '../core/plan/retry-budget.ts'
-import { timingFor } from '../core/plan/timers.ts'
+import { giveUpMs, timingFor } from '../core/plan/timers.ts'
 import { createAbort } from './abort.ts'
 import { admitSomebody, isUsable, wantTiers, type Delivery, type DeliveryJob, type DeliveryTools } from './delivery-state.ts'
 import { createGate } from './gate.ts'
@@ -106,12 +106,12 @@ async function superviseLanes(delivery: Delivery, signal: AbortSignal): Promise<
 }
 
 function exhaustion(delivery: Delivery): DeliveryError | undefined {
-  const { tools, ledger } = delivery
+  const { tools, ledger, artifact, timing } = delivery
   const idleMs = tools.clock.monotonicMs() - delivery.lastProgressMs
-  const usable = [...delivery.states.values()].some((state) => isUsable(state, tools.reputation))
-  if (usable || tools.sources.isGrowing()) {
-    if (idleMs < delivery.timing.giveUpMs) return undefined
-  } else if (ledger.running().size > 0) return undefined
+  const isUsableLeft = [...delivery.states.values()].some((state) => isUsable(state, tools.reputation))
+  // What is still coming from one that left, or was banned elsewhere, may come for ever.
+  const mayCome = isUsableLeft || tools.sources.isGrowing() || ledger.running().size > 0
+  if (mayCome && idleMs < giveUpMs(artifact.pieces.lengthBytes, timing)) return undefined
   const reasons = [...delivery.states.values()].flatMap(({ lastFailure }) => lastFailure ?? [])
   return new DeliveryError({ code: 'sources-exhausted', missingPieces: ledger.missing(), reasons })
 }

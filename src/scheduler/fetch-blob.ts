@@ -80,7 +80,7 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
   for (;;) {
     noteLate(hunt)
     const candidates = candidatesOf(hunt)
-    const next = isAnyInTime(hunt) ? undefined : candidates.find((source) => restLeftMs(hunt, source, candidates.length) <= 0)
+    const next = isAnyInTime(hunt) ? undefined : candidates.find((source) => restLeftMs(hunt, source, candidates) <= 0)
     if (next !== undefined) void ask(hunt, next, signal)
     else if (hunt.running === 0 || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
       // Asking is not failing: a slow answer of the CDN is no reason to meet strangers yet.
@@ -116,12 +116,15 @@ function candidatesOf({ tools, asked }: Hunt): readonly Source[] {
     .toSorted((a, b) => placeOf(a) - placeOf(b))
 }
 
-function restLeftMs({ tools }: Hunt, source: Source, candidates: number): number {
-  return restsUntilMs(tools.roster.healthOf(source.id), candidates > 1 ? 'ready' : 'resting') - tools.clock.monotonicMs()
+function restLeftMs({ tools }: Hunt, source: Source, candidates: readonly Source[]): number {
+  const nowMs = tools.clock.monotonicMs()
+  // As for pieces: while all of them rest, each is asked again soon, for what failed a while ago may be back.
+  const isOtherReady = candidates.some((other) => other !== source && restsUntilMs(tools.roster.healthOf(other.id), 'ready') <= nowMs)
+  return restsUntilMs(tools.roster.healthOf(source.id), isOtherReady ? 'ready' : 'resting') - nowMs
 }
 
 function isHopeless(hunt: Hunt, candidates: readonly Source[]): boolean {
-  const isWorthWaiting = candidates.some((source) => restLeftMs(hunt, source, candidates.length) <= MOST_REST_MS)
+  const isWorthWaiting = candidates.some((source) => restLeftMs(hunt, source, candidates) <= MOST_REST_MS)
   return hunt.running === 0 && !isWorthWaiting && !hunt.tools.sources.isGrowing()
 }
 

@@ -3,7 +3,7 @@ import { pickDuplicate, pickRarest, pickRun, pickSteal, type PieceRun } from '..
 import { LANES } from '../core/plan/policy.ts'
 import { firstByteMs, isSuspect } from '../core/plan/source-health.ts'
 import type { PieceIndex } from '../core/model/ids.ts'
-import { escalate, isAdmitted, isResting, isUsable, type Delivery } from './delivery-state.ts'
+import { canStandIn, escalate, isAdmitted, isResting, isUsable, type Delivery } from './delivery-state.ts'
 import { transferRun } from './read-run.ts'
 import type { SourceState } from './source-state.ts'
 import { createTransfer } from './transfer.ts'
@@ -81,13 +81,8 @@ function chooseRun(delivery: Delivery, state: SourceState, isProbing: boolean): 
 
 /** It kept somebody waiting, and others can be asked. */
 function mustProveItself(delivery: Delivery, state: SourceState): boolean {
-  const { tools, states } = delivery
-  const nowMs = tools.clock.monotonicMs()
-  if (state.source.tier === 'mesh' || !isSuspect(state.health, nowMs)) return false
-  return [...states.values()].some(
-    (other) =>
-      isAdmitted(delivery, other) && isUsable(other, tools.reputation) && !isResting(delivery, other) && !isSuspect(other.health, nowMs),
-  )
+  if (state.source.tier === 'mesh' || !isSuspect(state.health, delivery.tools.clock.monotonicMs())) return false
+  return [...delivery.states.values()].some((other) => isAdmitted(delivery, other) && canStandIn(delivery, other))
 }
 
 /** A source out of favour may fetch what somebody else is fetching: when it fails again, nobody has waited for it. */
@@ -96,12 +91,15 @@ function shadow({ ledger, budget }: Delivery, { source }: SourceState): PieceRun
   return piece !== undefined && budget.takeExtra() ? one(piece) : undefined
 }
 
-/** From a server that sends the whole file whatever it is asked for, the whole file is asked: while nobody else has anything. */
+/** From a server that sends the whole file whatever it is asked for, the whole file is asked: while nobody else is any good. */
 function chooseWhole(delivery: Delivery, state: SourceState): PieceRun | undefined {
-  const { states, tools, ledger, artifact } = delivery
-  const isAlone = [...states.values()].every((other) => other === state || !isUsable(other, tools.reputation))
-  if (!isAlone) escalate(delivery, state)
-  return isAlone && ledger.running().size === 0 ? { start: toPieceIndex(0), end: artifact.pieces.count } : undefined
+  const { states, ledger, artifact } = delivery
+  if ([...states.values()].some((other) => other !== state && canStandIn(delivery, other))) {
+    escalate(delivery, state)
+    return undefined
+  }
+  const isAtIt = [...ledger.running()].some(({ by }) => by === state)
+  return isAtIt ? undefined : { start: toPieceIndex(0), end: artifact.pieces.count }
 }
 
 /** Pieces that nobody has or fetches. */

@@ -10,7 +10,7 @@ const TICK_MS = 40
 
 /** Takes pieces from silent and slow transfers, and cuts the dead ones. Never resolves; rejects with `signal.reason`. */
 export async function watchTransfers(delivery: Delivery, signal: AbortSignal): Promise<never> {
-  const { clock } = delivery.tools
+  const { clock, roster } = delivery.tools
   for (;;) {
     const sinceMs = clock.monotonicMs()
     await clock.sleep(TICK_MS, signal)
@@ -18,6 +18,8 @@ export async function watchTransfers(delivery: Delivery, signal: AbortSignal): P
     const overslept = clock.monotonicMs() - sinceMs - TICK_MS
     if (overslept > TICK_MS) for (const transfer of delivery.ledger.running()) forgive(transfer, overslept)
     for (const transfer of delivery.ledger.running()) watchOne(delivery, transfer)
+    // Time given to something more urgent is no time without success.
+    if (roster.traffic.mustYield(delivery.artifact.priority)) delivery.lastProgressMs = clock.monotonicMs()
     // Rests end and estimates change with time alone, so idle lanes look again at each tick.
     delivery.gate.open()
   }

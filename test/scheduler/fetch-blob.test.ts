@@ -34,6 +34,7 @@ function createRoom() {
     clock,
     set,
     reputation,
+    roster: tools.roster,
     source: (id: string, over: Partial<ArraySourceOptions> = {}, tier: Tier = 'cdn'): ArraySource =>
       createArraySource({ id: toSourceId(id), tier, clock, blobs: [BYTES], ...over }),
     async fetch(sources: readonly Source[], signal = new AbortController().signal): Promise<Uint8Array> {
@@ -178,4 +179,12 @@ test('a mistake in our own code is not held against a source: it is thrown as it
   }
   await expect(room.fetch([broken, room.source('cdn-2')])).rejects.toBe(mistake)
   expect(room.reputation.isBanned(broken.id)).toBe(false)
+})
+
+test('a document is asked for although all sources rest from what failed before: the network may be back', async () => {
+  const room = createRoom()
+  const sources = [room.source('cdn-1'), room.source('cdn-2')]
+  for (const { id } of sources) Object.assign(room.roster.healthOf(id), { failuresInRow: 7, rest: { ms: 20_000, isAskedFor: false } })
+  expect(await room.fetch(sources)).toEqual(BYTES)
+  expect(room.clock.monotonicMs()).toBeLessThan(1500)
 })

@@ -33,6 +33,14 @@ export function timingFor(sizeBytes: number, base: Timing = TIMING): Timing {
   return { ...base, stallMs: Math.min(base.stallMs, SMALL_PATIENCE_MS), slowAfterMs: Math.min(base.slowAfterMs, SMALL_PATIENCE_MS) }
 }
 
+/** One lane of a poor line, of which several share it. */
+const CREEP_BYTES_PER_SECOND = 16 * 1024
+
+/** As `giveUpMs` of the timing, but no less than a large piece takes that comes slowly: it is no sign that nothing comes. */
+export function giveUpMs(pieceBytes: number, timing: Timing): number {
+  return Math.max(timing.giveUpMs, (pieceBytes * 1000) / CREEP_BYTES_PER_SECOND)
+}
+
 /** What can be seen of one running transfer. Times are monotonic milliseconds. */
 export interface TransferView {
   readonly startedAtMs: number
