@@ -8,6 +8,8 @@ import { endingWords, finish, openPortal, startDownload } from './visit.ts'
 const ONLINE_MS = 2000
 /** Long enough for every request to fail and every source to be given a rest. */
 const AWAY_MS = 6000
+/** A delivery has at most so many pieces in hand. */
+const PIECES_HELD = 8
 
 export async function cutOff(room: DrillRoom): Promise<Outcome> {
   const { page } = await openMidway(room)
@@ -21,8 +23,12 @@ export async function cutOff(room: DrillRoom): Promise<Outcome> {
   await setOffline(page, false)
   const finished = await finish(page)
   const { sources, pieceBytes } = await requireDelivered(room, page, finished)
-  const during = finished.events.filter(({ atMs, event }) => event.kind === 'progress' && atMs > backMs - AWAY_MS + 1000 && atMs < backMs)
-  demand(during.length === 0, 'nothing came while it was offline')
+  const during = finished.events.flatMap(({ atMs, event }) =>
+    event.kind === 'progress' && atMs > backMs - AWAY_MS + 1000 && atMs < backMs ? event.pieces : [],
+  )
+  // What had arrived before may still be kept.
+  const kept = during.reduce((sum, { start, end }) => sum + end - start, 0)
+  demand(kept <= PIECES_HELD, `nothing came while it was offline, not ${kept} pieces`)
   requireNoPieceTwice(finished.events, [...room.stack.cdn[0].requests, ...room.stack.cdn[1].requests], pieceBytes)
   requireLittleSent(room)
   return { recoveryMs: within(nextPieceMs(finished, backMs), ONLINE_MS, 'the next piece is in'), sources }

@@ -41,8 +41,8 @@ const OUTAGES = join(PROJECT, 'docs', 'outages.md')
 const AGENT = 'edge-agent'
 const SMALL = 'sealift'
 
-/** Only run when they are named: they take minutes, and another browser. */
-const ON_DEMAND: ReadonlySet<string> = new Set(['cdn-firefox', 'gateway-firefox'])
+/** Only run when they are named: they take minutes, or another browser, or a machine that does nothing else. */
+const ON_DEMAND: ReadonlySet<string> = new Set(['client', 'cdn-firefox', 'gateway-firefox'])
 
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
