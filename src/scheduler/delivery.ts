@@ -40,6 +40,7 @@ export async function deliverPieces(job: DeliveryJob, tools: DeliveryTools, sign
 function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
   const { artifact } = job
   const states = new Map<SourceId, SourceState>()
+  const gate = createGate()
   const live = (): readonly SourceState[] => [...states.values()].filter((state) => isUsable(state, tools.reputation))
   return {
     ...job,
@@ -51,9 +52,9 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
       sources: live,
       source: (id) => states.get(id),
     }),
-    gate: createGate(),
+    gate,
     budget: createRetryBudget(),
-    presence: tools.roster.traffic.enter(artifact.priority),
+    presence: tools.roster.traffic.enter(artifact.priority, () => gate.open()),
     states,
     admitted: new Set(),
     held: 0,

@@ -32,32 +32,35 @@ interface Lane {
 interface Errand {
   readonly run: PieceRun
   readonly isReread: boolean
+  /** For what somebody else is fetching too. */
+  readonly isExtra: boolean
 }
 
 async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Promise<void> {
-  const { ledger, tools, gate } = delivery
+  const { ledger, tools, gate, budget } = delivery
   while (!ledger.isComplete() && isUsable(lane.state, tools.reputation)) {
     signal.throwIfAborted()
-    const giveBack = takeSlot(delivery, lane.state)
-    const errand = giveBack === undefined ? undefined : nextErrand(delivery, lane)
-    if (errand === undefined) {
-      giveBack?.()
+    const errand = nextErrand(delivery, lane)
+    // Only who has something to fetch queues up for a slot.
+    const giveBack = errand === undefined ? undefined : takeSlot(delivery, lane.state)
+    if (errand === undefined || giveBack === undefined) {
       await gate.wait(signal)
       continue
     }
+    if (errand.isExtra) budget.noteExtra()
+    else budget.noteFirst()
     try {
       await transferRun(delivery, createTransfer(lane.state, errand, tools.clock.monotonicMs()), signal)
     } finally {
-      giveBack?.()
+      giveBack()
     }
   }
 }
 
-function takeSlot({ artifact, tools }: Delivery, { source }: SourceState): (() => void) | undefined {
-  const { traffic } = tools.roster
+function takeSlot({ artifact, tools, presence }: Delivery, { source }: SourceState): (() => void) | undefined {
   // A peer counts its own requests, and says so when it has enough.
   if (source.tier === 'mesh') return () => undefined
-  return traffic.mustYield(artifact.priority) ? undefined : traffic.takeSlot(source.id, artifact.priority)
+  return tools.roster.traffic.mustYield(artifact.priority) ? undefined : presence.takeSlot(source.id)
 }
 
 /** What this lane may fetch now; undefined: nothing, look again when something has changed. */
@@ -66,29 +69,28 @@ function nextErrand(delivery: Delivery, { state, lane }: Lane): Errand | undefin
   // A source that has proven nothing yet, or has just failed, works one lane and one piece: a probe shows whether it is worth more.
   const isProbing = state.verifiedPieces === 0 || state.health.failuresInRow > 0
   if (isProbing && lane > 0) return undefined
-  const run = chooseRun(delivery, state, isProbing)
-  return run === undefined ? undefined : { run, isReread: state.parole !== undefined }
+  const { parole, source } = state
+  if (parole !== undefined)
+    return delivery.ledger.isHeldBy(parole, source.id) ? undefined : { run: one(parole), isReread: true, isExtra: false }
+  if (!isAdmitted(delivery, state)) return undefined
+  // What somebody else is fetching already: when it fails again, nobody has waited for it.
+  if (mustProveItself(delivery, state)) return asExtra(delivery, pickDuplicate(delivery.ledger, source.id))
+  if (source.ignoresRanges?.() === true) return asFirst(chooseWhole(delivery, state))
+  return asFirst(chooseFree(delivery, state, isProbing)) ?? asExtra(delivery, chooseShared(delivery, state))
 }
 
-function chooseRun(delivery: Delivery, state: SourceState, isProbing: boolean): PieceRun | undefined {
-  const { parole, source } = state
-  if (parole !== undefined) return delivery.ledger.isHeldBy(parole, source.id) ? undefined : one(parole)
-  if (!isAdmitted(delivery, state)) return undefined
-  if (mustProveItself(delivery, state)) return shadow(delivery, state)
-  if (source.ignoresRanges?.() === true) return chooseWhole(delivery, state)
-  return chooseFree(delivery, state, isProbing) ?? chooseShared(delivery, state)
+function asFirst(run: PieceRun | undefined): Errand | undefined {
+  return run === undefined ? undefined : { run, isReread: false, isExtra: false }
+}
+
+function asExtra({ budget }: Delivery, piece: PieceIndex | undefined): Errand | undefined {
+  return piece !== undefined && budget.hasExtra() ? { run: one(piece), isReread: false, isExtra: true } : undefined
 }
 
 /** It kept somebody waiting, and others can be asked. */
 function mustProveItself(delivery: Delivery, state: SourceState): boolean {
   if (state.source.tier === 'mesh' || !isSuspect(state.health, delivery.tools.clock.monotonicMs())) return false
   return [...delivery.states.values()].some((other) => isAdmitted(delivery, other) && canStandIn(delivery, other))
-}
-
-/** A source out of favour may fetch what somebody else is fetching: when it fails again, nobody has waited for it. */
-function shadow({ ledger, budget }: Delivery, { source }: SourceState): PieceRun | undefined {
-  const piece = pickDuplicate(ledger, source.id)
-  return piece !== undefined && budget.takeExtra() ? one(piece) : undefined
 }
 
 /** From a server that sends the whole file whatever it is asked for, the whole file is asked: while nobody else is any good. */
@@ -104,21 +106,17 @@ function chooseWhole(delivery: Delivery, state: SourceState): PieceRun | undefin
 
 /** Pieces that nobody has or fetches. */
 function chooseFree(delivery: Delivery, { source, health }: SourceState, isProbing: boolean): PieceRun | undefined {
-  const { artifact, ledger, budget } = delivery
-  let run: PieceRun | undefined
+  const { artifact, ledger } = delivery
   if (source.tier === 'mesh') {
     const rarest = pickRarest(ledger, source.id)
-    run = rarest === undefined ? undefined : one(rarest)
-  } else {
-    const pieceBytes = artifact.pieces.lengthBytes
-    const wanted = isProbing ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
-    // Towards the end runs get short, so that all sources end together.
-    const fair = Math.ceil(ledger.missing() / (2 * countAtWork(delivery)))
-    const most = Math.max(1, Math.min(source.maxRunPieces, MOST_PIECES_IN_RUN, wanted, fair))
-    run = pickRun(ledger, source.id, { most, align: Math.max(1, SLICE_BYTES / pieceBytes) })
+    return rarest === undefined ? undefined : one(rarest)
   }
-  if (run !== undefined) budget.noteFirst()
-  return run
+  const pieceBytes = artifact.pieces.lengthBytes
+  const wanted = isProbing ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
+  // Towards the end runs get short, so that all sources end together.
+  const fair = Math.ceil(ledger.missing() / (2 * countAtWork(delivery)))
+  const most = Math.max(1, Math.min(source.maxRunPieces, MOST_PIECES_IN_RUN, wanted, fair))
+  return pickRun(ledger, source.id, { most, align: Math.max(1, SLICE_BYTES / pieceBytes) })
 }
 
 function countAtWork(delivery: Delivery): number {
@@ -126,13 +124,11 @@ function countAtWork(delivery: Delivery): number {
 }
 
 /** A piece that somebody else is fetching too: because this source will be through with it sooner, or because it is a race. */
-function chooseShared(delivery: Delivery, { source, health }: SourceState): PieceRun | undefined {
-  const { artifact, ledger, budget, mode } = delivery
+function chooseShared({ artifact, ledger, mode }: Delivery, { source, health }: SourceState): PieceIndex | undefined {
   const ownMs =
     (artifact.pieces.lengthBytes * 1000) / (health.bytesPerSecond || UNKNOWN_BYTES_PER_SECOND) +
     (firstByteMs(health) ?? UNKNOWN_FIRST_BYTE_MS)
-  const piece = mode === 'race' ? pickDuplicate(ledger, source.id) : pickSteal(ledger, source.id, ownMs)
-  return piece !== undefined && budget.takeExtra() ? one(piece) : undefined
+  return mode === 'race' ? pickDuplicate(ledger, source.id) : pickSteal(ledger, source.id, ownMs)
 }
 
 function one(piece: PieceIndex): PieceRun {

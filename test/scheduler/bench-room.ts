@@ -118,13 +118,15 @@ export function createRoom(
     readonly putMs?: number
     readonly priority?: Priority
     /** Default: one of its own. */
+    readonly clock?: VirtualClock
+    /** Default: one of its own. */
     readonly roster?: (clock: VirtualClock) => Roster
   } = {},
 ): Room {
   const { sizeBytes = 16 * 64 * 1024, pieceBytes = 64 * 1024, seed = 1, putMs = 0 } = options
   const bytes = seededBytes(seed, sizeBytes)
   const artifact = { ...makeArtifact(bytes, pieceBytes), priority: options.priority ?? ('normal' as const) }
-  const clock = createVirtualClock()
+  const clock = options.clock ?? createVirtualClock()
   const store = createMemoryStore()
   const reputation = createReputation()
   const roster = options.roster?.(clock) ?? createRoster(clock)

@@ -8,7 +8,7 @@ const MIB = 2 ** 20
 test('a download that gives way to urgent ones for two minutes is not given up', async () => {
   const room = createRoom()
   room.set.replace([room.source('cdn-1', 'cdn', { bytesPerSecond: MIB })])
-  const urgent = room.roster.traffic.enter('critical')
+  const urgent = room.roster.traffic.enter('critical', () => undefined)
   const work = room.deliver()
   for (let seconds = 0; seconds < 120; seconds++) {
     urgent.noteProgress()

@@ -260,3 +260,29 @@ test('a small critical artifact does not wait behind a large one on the same lin
   const totalMs = await clock.drive(background)
   expect(totalMs).toBeLessThan(1.1 * 24_200)
 })
+
+test.each([
+  ['gateway', 2],
+  ['cdn', 3],
+] as const)('no download waits for others to end before a %s serves it too', async (tier, count) => {
+  const first = createRoom({ sizeBytes: 4 * MIB })
+  const rooms = Array.from({ length: count }, (_, at) =>
+    at === 0 ? first : createRoom({ seed: at + 1, clock: first.clock, roster: () => first.roster }),
+  )
+  const source = createArraySource({
+    id: toSourceId('one'),
+    tier,
+    clock: first.clock,
+    blobs: rooms.map(({ bytes }) => bytes),
+    bytesPerSecond: 128 * 1024,
+    maxRunPieces: 1,
+  })
+  for (const room of rooms) room.set.replace([source])
+  const works = rooms.slice(0, -1).map(async (room) => await room.deliver())
+  await first.clock.advance(2000)
+  const last = rooms.at(-1)
+  const work = last?.deliver()
+  await first.clock.advance(1500)
+  expect(last?.delivered.length).toBeGreaterThan(0)
+  await first.clock.drive(Promise.all([...works, work]))
+})

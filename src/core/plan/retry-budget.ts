@@ -2,8 +2,9 @@
 export interface RetryBudget {
   /** A request for what nobody has asked for yet. */
   noteFirst(): void
-  /** Takes one extra request, a duplicate or a hedge; false when there is none left. */
-  takeExtra(): boolean
+  /** True while one extra request, a duplicate or a hedge, is left. */
+  hasExtra(): boolean
+  noteExtra(): void
 }
 
 const SHARE = 0.2
@@ -15,10 +16,7 @@ export function createRetryBudget(): RetryBudget {
   let extra = 0
   return {
     noteFirst: () => void first++,
-    takeExtra() {
-      if (extra >= Math.max(AT_LEAST, first * SHARE)) return false
-      extra++
-      return true
-    },
+    hasExtra: () => extra < Math.max(AT_LEAST, first * SHARE),
+    noteExtra: () => void extra++,
   }
 }

@@ -5,7 +5,7 @@ function spend(first: number): number {
   const budget = createRetryBudget()
   for (let i = 0; i < first; i++) budget.noteFirst()
   let extra = 0
-  while (budget.takeExtra()) extra++
+  for (; budget.hasExtra(); extra++) budget.noteExtra()
   return extra
 }
 
