@@ -9,6 +9,7 @@ import { createAbort, NOT_NEEDED } from './abort.ts'
 import { attempt } from './attempt.ts'
 import type { DeliveryTools } from './delivery-state.ts'
 import { createGate, waitAtMost, type Gate } from './gate.ts'
+import type { Presence } from './traffic.ts'
 
 /** A document that no source gave within this long is given up. */
 const DEADLINE_MS = 20_000
@@ -29,6 +30,7 @@ const PEERS_AFTER_MS = 1_500
  */
 export async function fetchBlob(ref: BlobRef, tools: DeliveryTools, signal: AbortSignal): Promise<Uint8Array> {
   const race = createAbort(signal)
+  const gate = createGate()
   const hunt: Hunt = {
     ref,
     tools,
@@ -37,13 +39,15 @@ export async function fetchBlob(ref: BlobRef, tools: DeliveryTools, signal: Abor
     running: 0,
     broken: undefined,
     found: undefined,
-    gate: createGate(),
+    gate,
+    presence: tools.roster.traffic.enter('document', () => gate.open()),
   }
   const stopListening = tools.sources.onChange(() => hunt.gate.open())
   try {
     return await hunting(hunt, race.signal)
   } finally {
     stopListening()
+    hunt.presence.leave()
     race.cut(NOT_NEEDED)
   }
 }
@@ -68,6 +72,7 @@ interface Hunt {
   readonly asked: Map<Source, Asked>
   readonly failures: Failure[]
   readonly gate: Gate
+  readonly presence: Presence
   running: number
   /** A mistake of ours, not of a source: it ends the hunt. */
   broken: { readonly error: unknown } | undefined
@@ -80,9 +85,9 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
   for (;;) {
     noteLate(hunt)
     const candidates = candidatesOf(hunt)
-    const next = isAnyInTime(hunt) ? undefined : candidates.find((source) => restLeftMs(hunt, source, candidates) <= 0)
-    if (next !== undefined) void ask(hunt, next, signal)
-    else if (hunt.running === 0 || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
+    const rested = isAnyInTime(hunt) ? [] : candidates.filter((source) => restLeftMs(hunt, source, candidates) <= 0)
+    if (askFirstFree(hunt, rested, signal)) continue
+    if ((hunt.running === 0 && rested.length === 0) || tools.clock.monotonicMs() - startedMs >= PEERS_AFTER_MS) {
       // Asking is not failing: a slow answer of the CDN is no reason to meet strangers yet.
       for (const tier of tools.policy.tiers) tools.sources.want(tier)
       if (isHopeless(hunt, candidates)) break
@@ -97,6 +102,18 @@ async function hunting(hunt: Hunt, signal: AbortSignal): Promise<Uint8Array> {
     sha256: hunt.ref.sha256,
     reasons: hunt.failures,
   })
+}
+
+/** Asks the first with a free slot: one whose slots are all taken may be stuck. False when there is none. */
+function askFirstFree(hunt: Hunt, sources: readonly Source[], signal: AbortSignal): boolean {
+  for (const source of sources) {
+    // A peer counts its own requests.
+    const giveBack = source.tier === 'mesh' ? () => undefined : hunt.presence.takeSlot(source.id)
+    if (giveBack === undefined) continue
+    void ask(hunt, source, signal).finally(giveBack)
+    return true
+  }
+  return false
 }
 
 /** Those that may be asked, now or after a rest, best first: whoever failed or kept somebody waiting comes after the others. */

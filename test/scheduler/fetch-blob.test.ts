@@ -188,3 +188,23 @@ test('a document is asked for although all sources rest from what failed before:
   expect(await room.fetch(sources)).toEqual(BYTES)
   expect(room.clock.monotonicMs()).toBeLessThan(1500)
 })
+
+test('I14: of eight documents at once, four are asked of one source', async () => {
+  const room = createRoom()
+  let running = 0
+  let most = 0
+  const inner = room.source('cdn-1', { latencyMs: 100 })
+  const source: Source = {
+    ...inner,
+    async *read(...args) {
+      most = Math.max(most, ++running)
+      try {
+        yield* inner.read(...args)
+      } finally {
+        running--
+      }
+    },
+  }
+  await Promise.all(Array.from({ length: 8 }, async () => await room.fetch([source])))
+  expect(most).toBe(4)
+})
