@@ -1,5 +1,6 @@
 import { toPieceIndex } from '../core/model/ids.ts'
 import { pickDuplicate, pickRarest, pickRun, pickSteal, type PieceRun } from '../core/pieces/picker.ts'
+import { MOST_AT_ONCE } from '../core/plan/admission.ts'
 import { LANES } from '../core/plan/policy.ts'
 import { firstByteMs, isSuspect } from '../core/plan/source-health.ts'
 import type { PieceIndex } from '../core/model/ids.ts'
@@ -128,7 +129,7 @@ function chooseShared({ artifact, ledger, mode }: Delivery, { source, health }: 
   const ownMs =
     (artifact.pieces.lengthBytes * 1000) / (health.bytesPerSecond || UNKNOWN_BYTES_PER_SECOND) +
     (firstByteMs(health) ?? UNKNOWN_FIRST_BYTE_MS)
-  return mode === 'race' ? pickDuplicate(ledger, source.id) : pickSteal(ledger, source.id, ownMs)
+  return mode === 'race' ? pickDuplicate(ledger, source.id, MOST_AT_ONCE) : pickSteal(ledger, source.id, ownMs)
 }
 
 function one(piece: PieceIndex): PieceRun {

@@ -68,6 +68,15 @@ test('a critical small artifact is raced: it takes no longer than the fastest so
   expect(room.clock.monotonicMs()).toBeLessThan(300)
 })
 
+test('a race for a single piece is run by all sources, not by the first two', async () => {
+  const room = createRoom({ priority: 'critical', sizeBytes: 64 * 1024 })
+  const silent = ['cdn-1', 'cdn-2'].map((id) => room.source(id, 'cdn'))
+  for (const source of silent) source.fault = { kind: 'stalls', afterBytes: 0 }
+  room.set.replace([...silent, room.source('gateway', 'gateway', { bytesPerSecond: 8 * MIB })])
+  await room.deliver()
+  expect(room.clock.monotonicMs()).toBeLessThan(100)
+})
+
 test('what kept one download waiting keeps the next one of the engine waiting no more', async () => {
   const first = createRoom()
   const silent = first.source('cdn-1', 'cdn')

@@ -5,6 +5,7 @@ export interface PieceView {
   readonly pieceCount: number
   /** No piece before this one is missing. */
   readonly firstMissing: number
+  /** Kept, or verified and about to be. */
   isStored(piece: PieceIndex): boolean
   /** Somebody is fetching it and still in good standing. */
   isInFlight(piece: PieceIndex): boolean
@@ -73,7 +74,7 @@ export function pickSteal(view: PieceView, by: SourceId, ownMs: number): PieceIn
   let best: PieceIndex | undefined
   let bestGainMs = 0
   for (const piece of view.held()) {
-    if (!isToBeShared(view, piece, by)) continue
+    if (!isToBeShared(view, piece, by, MOST_HOLDERS)) continue
     const etaMs = view.etaMs(piece)
     const gainMs = etaMs - ownMs
     if (etaMs <= ownMs * STEAL_ADVANTAGE || gainMs < bestGainMs || (gainMs === bestGainMs && best !== undefined && piece <= best)) continue
@@ -84,12 +85,12 @@ export function pickSteal(view: PieceView, by: SourceId, ownMs: number): PieceIn
 }
 
 /** The first piece in flight elsewhere, whoever may be sooner: for a race, and for a source that has to prove itself at nobody's cost. */
-export function pickDuplicate(view: PieceView, by: SourceId): PieceIndex | undefined {
+export function pickDuplicate(view: PieceView, by: SourceId, mostHolders = MOST_HOLDERS): PieceIndex | undefined {
   let best: PieceIndex | undefined
-  for (const piece of view.held()) if (isToBeShared(view, piece, by) && (best === undefined || piece < best)) best = piece
+  for (const piece of view.held()) if (isToBeShared(view, piece, by, mostHolders) && (best === undefined || piece < best)) best = piece
   return best
 }
 
-function isToBeShared(view: PieceView, piece: PieceIndex, by: SourceId): boolean {
-  return !view.isStored(piece) && !view.isHeldBy(piece, by) && view.isOffered(piece, by) && view.holders(piece) < MOST_HOLDERS
+function isToBeShared(view: PieceView, piece: PieceIndex, by: SourceId, mostHolders: number): boolean {
+  return !view.isStored(piece) && !view.isHeldBy(piece, by) && view.isOffered(piece, by) && view.holders(piece) < mostHolders
 }

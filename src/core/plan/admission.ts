@@ -13,7 +13,7 @@ const PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 /** Above, the same bytes from several sources are no small price any more. */
 const RACE_UP_TO_BYTES = 1024 * 1024
 /** Sources that start together, at most. */
-const MOST_AT_ONCE = 4
+export const MOST_AT_ONCE = 4
 
 export function modeFor({ sizeBytes, priority }: Pick<Artifact, 'sizeBytes' | 'priority'>): Mode {
   if (priority === 'critical' && sizeBytes <= RACE_UP_TO_BYTES) return 'race'
