@@ -13,6 +13,9 @@ export interface Ledger extends PieceView {
   /** The transfer is through with its next piece. */
   advance(transfer: Transfer): void
   unclaim(transfer: Transfer): void
+  /** This piece is verified and on its way into the store: nobody else need fetch it. False when it is there, or on its way, already. */
+  beginKeeping(piece: PieceIndex): boolean
+  endKeeping(piece: PieceIndex): void
   /** True when some piece of the transfer is still wanted. */
   isNeeded(transfer: Transfer): boolean
   isComplete(): boolean
@@ -53,6 +56,7 @@ function createHolders() {
 export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: LedgerQuestions): Ledger {
   const transfers = new Set<Transfer>()
   const holders = createHolders()
+  const keeping = new Set<PieceIndex>()
   let firstMissing = 0
   return {
     pieceCount: artifact.pieces.count,
@@ -60,7 +64,7 @@ export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: Le
       while (firstMissing < artifact.pieces.count && stored.stored.has(toPieceIndex(firstMissing))) firstMissing++
       return firstMissing
     },
-    isStored: (piece) => stored.stored.has(piece),
+    isStored: (piece) => keeping.has(piece) || stored.stored.has(piece),
     isInFlight: (piece) => holders.of(piece).some((transfer) => !transfer.isReleased),
     isOffered: (piece, by) => ask.source(by)?.source.isOffered(artifact, piece) ?? false,
     replicas: (piece) => ask.sources().filter((state) => state.source.isOffered(artifact, piece)).length,
@@ -88,6 +92,12 @@ export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: Le
       transfers.delete(transfer)
       holders.letGo(transfer, transfer.nextPiece, transfer.run.end)
     },
+    beginKeeping(piece) {
+      if (keeping.has(piece) || stored.stored.has(piece)) return false
+      keeping.add(piece)
+      return true
+    },
+    endKeeping: (piece) => void keeping.delete(piece),
     isNeeded(transfer) {
       for (let at = transfer.nextPiece; at < transfer.run.end; at++) if (!stored.stored.has(toPieceIndex(at))) return true
       return false

@@ -23,7 +23,7 @@ export async function transferRun(delivery: Delivery, transfer: Transfer, signal
   const { ledger, tools, gate } = delivery
   ledger.claim(transfer)
   try {
-    await readRun(delivery, transfer)
+    await readRun(delivery, transfer, signal)
     noteDelivered(transfer.by.health)
   } catch (error) {
     if (signal.aborted) throw signal.reason
@@ -36,7 +36,7 @@ export async function transferRun(delivery: Delivery, transfer: Transfer, signal
   }
 }
 
-async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
+async function readRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): Promise<void> {
   const { artifact } = delivery
   const cutter = createPieceCutter(artifact, () => transfer.run)
   const expectedBytes = (): number => bytesIn(artifact, transfer.run)
@@ -48,7 +48,7 @@ async function readRun(delivery: Delivery, transfer: Transfer): Promise<void> {
       noteChunk(delivery, transfer, chunk.length)
       for (const cut of cutter.push(chunk)) {
         await roomToHold(delivery, transfer)
-        keeping = keepPiece(delivery, transfer, { cut, before: keeping })
+        keeping = keepPiece(delivery, transfer, { cut, before: keeping }, signal)
         // A lie ends the transfer at once: the next chunk may never come.
         keeping.catch((error: unknown) => transfer.abort.cut(error))
       }
@@ -130,10 +130,10 @@ interface Keeping {
   readonly before: Promise<void>
 }
 
-async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping): Promise<void> {
+async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping, signal: AbortSignal): Promise<void> {
   delivery.held++
   try {
-    await storePiece(delivery, transfer, cut)
+    await storePiece(delivery, transfer, cut, signal)
   } finally {
     delivery.held--
     delivery.gate.open()
@@ -145,23 +145,26 @@ async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }
   if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
 }
 
-async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece): Promise<void> {
-  const { artifact, stored, tools, observer } = delivery
+async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece, signal: AbortSignal): Promise<void> {
+  const { artifact, stored, ledger, tools, observer } = delivery
   const state = transfer.by
   const { source } = state
-  if (!stored.stored.has(cut.index) || transfer.isReread) {
-    const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: source.id, hasher: tools.hasher })
-    if (!stored.stored.has(cut.index)) {
-      // A store failure is not the source's fault: it ends the delivery.
-      await stored.put(piece, transfer.abort.signal)
+  if (stored.stored.has(cut.index) && !transfer.isReread) return
+  const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: source.id, hasher: tools.hasher })
+  if (ledger.beginKeeping(cut.index)) {
+    try {
+      // Whatever becomes of the transfer: what is verified is not fetched again. A store failure is not the source's fault: it ends the delivery.
+      await stored.put(piece, signal)
       observer.onPiece({ index: cut.index, source: source.id, tier: source.tier, bytes: cut.bytes.length })
+    } finally {
+      ledger.endKeeping(cut.index)
     }
-    if (transfer.isReread) state.parole = undefined
-    state.verifiedPieces++
-    noteDelivered(state.health)
-    delivery.presence.noteProgress()
-    delivery.lastProgressMs = tools.clock.monotonicMs()
   }
+  if (transfer.isReread) state.parole = undefined
+  state.verifiedPieces++
+  noteDelivered(state.health)
+  delivery.presence.noteProgress()
+  delivery.lastProgressMs = tools.clock.monotonicMs()
 }
 
 /** Failures of the store, and bugs, pass through: only what a source did is held against it. */

@@ -224,6 +224,20 @@ test('a source that stops in the middle is noticed on a slow disk too', async ()
   expect(reports.find(({ source }) => source === 'cdn-1')?.failures[0]).toMatchObject({ code: 'source-timeout', phase: 'stall' })
 })
 
+test('I09: what was verified before a transfer stopped is not fetched again, however long the disk takes', async () => {
+  const room = createRoom({ putMs: 4000 })
+  const cdn = room.source('cdn-1', 'cdn', { bytesPerSecond: 4 * MIB })
+  room.set.replace([cdn, room.source('gateway', 'gateway', { bytesPerSecond: 4 * MIB, maxRunPieces: 1 })])
+  const work = room.deliver()
+  await until(room, () => room.delivered.length >= 1)
+  cdn.fault = { kind: 'stalls', afterBytes: 3.5 * 64 * 1024 }
+  const { reports } = await work
+  expect(room.delivered.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, at) => at))
+  const receivedBytes = reports.reduce((sum, report) => sum + report.receivedBytes, 0)
+  // What came of the piece in which it stopped, on both lanes, and no more.
+  expect(receivedBytes).toBeLessThanOrEqual(room.artifact.sizeBytes + 2 * 64 * 1024)
+})
+
 test('the record of a peer that left and came back holds what it did before', async () => {
   const room = createRoom()
   room.set.growing = true
