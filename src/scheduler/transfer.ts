@@ -56,11 +56,12 @@ export function resume(transfer: Transfer, nowMs: number): void {
   transfer.lastByteAtMs = nowMs
 }
 
-/** For so long nobody could read from it. */
-export function forgive(transfer: Transfer, ms: number): void {
+/** For so long nobody could read from it; what came from it meanwhile all the same was read. */
+export function forgive(transfer: Transfer, ms: number, nowMs: number): void {
   if (transfer.pausedSinceMs !== undefined) return
-  transfer.lastByteAtMs += ms
-  if (transfer.firstByteAtMs !== undefined) transfer.pausedMs += ms
+  const unreadMs = Math.min(ms, nowMs - transfer.lastByteAtMs)
+  transfer.lastByteAtMs += unreadMs
+  if (transfer.firstByteAtMs !== undefined) transfer.pausedMs += unreadMs
 }
 
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */

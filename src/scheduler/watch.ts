@@ -15,11 +15,12 @@ export async function watchTransfers(delivery: Delivery, signal: AbortSignal): P
     const sinceMs = clock.monotonicMs()
     await clock.sleep(TICK_MS, signal)
     // This thread was busy (it verifies signatures), so that what has come could not be read yet: that is nobody's silence.
-    const overslept = clock.monotonicMs() - sinceMs - TICK_MS
-    if (overslept > TICK_MS) for (const transfer of delivery.ledger.running()) forgive(transfer, overslept)
+    const nowMs = clock.monotonicMs()
+    const overslept = nowMs - sinceMs - TICK_MS
+    if (overslept > TICK_MS) for (const transfer of delivery.ledger.running()) forgive(transfer, overslept, nowMs)
     for (const transfer of delivery.ledger.running()) watchOne(delivery, transfer)
     // Time given to something more urgent is no time without success.
-    if (roster.traffic.mustYield(delivery.artifact.priority)) delivery.lastProgressMs = clock.monotonicMs()
+    if (roster.traffic.mustYield(delivery.artifact.priority)) delivery.lastProgressMs = nowMs
     // Rests end and estimates change with time alone, so idle lanes look again at each tick.
     delivery.gate.open()
   }
