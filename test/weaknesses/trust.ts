@@ -45,8 +45,8 @@ export const weaknesses: readonly Weakness[] = [
   {
     name: 'tr11-endless-artifact',
     file: 'src/sources/http/body.ts',
-    find: 'if (length > limit) throw',
-    replace: 'if (length < 0) throw',
+    find: 'if (length > limit) throw wrongLength(answer, limit, length)',
+    replace: 'if (length > limit) continue',
     tests: [{ project: 'unit', file: 'test/attacks/content.test.ts', named: 'tr11.endless-artifact' }],
   },
   {
