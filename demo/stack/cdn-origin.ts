@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PartMode, PartState } from './parts.ts'
 import { createPace, sendFile, type Sending } from './send-blob.ts'
 import { startSwitchableServer, type SwitchableServer } from './switchable-server.ts'
+import { BLOB_PATH, CATALOGUE_LIFETIME, CORS, IMMUTABLE, TRUST_UPDATE_PATH } from './published-layout.ts'
 
 /** One request for artifact bytes, as the origin saw it. Times are Unix milliseconds. */
 export interface ServedRequest {
@@ -40,18 +41,6 @@ export interface CdnOptions {
   readonly rateBytesPerSecond: number | undefined
   readonly onChange: () => void
 }
-
-const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
-const TRUST_UPDATE = /^\/trust\/[1-9]\d{0,8}\.json$/
-const CORS = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'Accept-Ranges, Content-Range, Content-Length, ETag, Retry-After',
-  'cross-origin-resource-policy': 'cross-origin',
-  'timing-allow-origin': '*',
-  'x-content-type-options': 'nosniff',
-}
-const IMMUTABLE = 'public, max-age=31536000, immutable'
-const CATALOGUE = 'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400'
 
 export async function startCdnOrigin(options: CdnOptions): Promise<CdnOrigin> {
   const origin = new SwitchableCdn(options)
@@ -121,8 +110,8 @@ class SwitchableCdn implements CdnOrigin {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    const digest = BLOB.exec(path)?.[1]
-    const isPublished = digest !== undefined || path === '/catalogue.json' || path === '/healthz' || TRUST_UPDATE.test(path)
+    const digest = BLOB_PATH.exec(path)?.[1]
+    const isPublished = digest !== undefined || path === '/catalogue.json' || path === '/healthz' || TRUST_UPDATE_PATH.test(path)
     if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, CORS).end()
     else if (!isPublished) response.writeHead(404, CORS).end()
     else {
@@ -161,7 +150,7 @@ function paceFor(rate: number | undefined): Pace {
 }
 
 function headersOf(digest: string | undefined): Record<string, string> {
-  if (digest === undefined) return { ...CORS, 'content-type': 'application/json', 'cache-control': CATALOGUE }
+  if (digest === undefined) return { ...CORS, 'content-type': 'application/json', 'cache-control': CATALOGUE_LIFETIME }
   return {
     ...CORS,
     'content-type': 'application/octet-stream',

@@ -64,6 +64,8 @@ export const LIMITS = {
   signalsPerSecond: 20,
   /** STUN and TURN servers that one signaling message may name. */
   iceServers: 8,
+  /** A source may put itself to sleep for as long, and no longer. */
+  retryAfterSeconds: 60,
   /** A finished artifact that the service worker may assemble alone, with no page to help. */
   serviceWorkerAloneBytes: 16 * MIB,
   /** Held in memory when neither OPFS nor IndexedDB can be used. */

@@ -1,6 +1,6 @@
 import type { Origin } from '../core/manifest/catalogue.ts'
 import type { SiteConfig } from '../core/manifest/site-config.ts'
-import type { Sha256, SourceId } from '../core/model/ids.ts'
+import { isPeerSourceId, type Sha256, type SourceId } from '../core/model/ids.ts'
 import type { CatalogueSource, Source, SourceSet, Tier, WindowNeeds, WindowSources } from '../core/ports.ts'
 import { createHttpOrigins, type HttpOriginsOptions } from './http-origins.ts'
 
@@ -66,7 +66,7 @@ export function createSourceHub(config: SiteConfig, options: HubOptions): Source
     setOrigins(origins) {
       if (http.setListed(origins)) for (const listener of listeners) listener()
     },
-    tierOf: (source) => http.tierOf(source) ?? (source.startsWith('peer:') ? 'mesh' : 'cdn'),
+    tierOf: (source) => http.tierOf(source) ?? (isPeerSourceId(source) ? 'mesh' : 'cdn'),
   }
 }
 

@@ -1,3 +1,4 @@
+import { isPeerSourceId } from '../core/model/ids.ts'
 import { fromHistory, toHistory, type Moment } from '../core/plan/source-history.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Roster } from '../scheduler/roster.ts'
@@ -21,7 +22,7 @@ export function createSourceMemory(roster: Roster, records: Records, clock: Cloc
       roster.recall(fromHistory(await records.get(KEY, SHARED).catch(() => undefined), moment()))
     },
     async keep() {
-      const named = [...roster.entries()].filter(([id]) => !id.startsWith('peer:'))
+      const named = [...roster.entries()].filter(([id]) => !isPeerSourceId(id))
       await records.put(KEY, toHistory(named, moment()), SHARED).catch(() => undefined) // a full disk, say: as above
     },
   }

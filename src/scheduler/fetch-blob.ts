@@ -231,12 +231,7 @@ function noteTrouble(
   tools.reputation.blame(source.id, failure)
   known.isDone = failure.code === 'source-missing' || !HANDLING[failure.code].tryNextSource || known.attempts === MOST_ATTEMPTS
   if (failure.code === 'source-missing') return
-  const request = {
-    hadProgress: false,
-    retryAfterSeconds: failure.code === 'source-status' ? failure.retryAfterSeconds : undefined,
-    isWrongAnswer: failure.code === 'source-protocol',
-  }
-  noteFailure(tools.roster.healthOf(source.id), request, tools.random, tools.clock.monotonicMs())
+  noteFailure(tools.roster.healthOf(source.id), { failure, hadProgress: false }, tools.random, tools.clock.monotonicMs())
 }
 
 interface Reading {

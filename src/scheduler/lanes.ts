@@ -11,7 +11,6 @@ import { createTransfer } from './transfer.ts'
 
 /** How long a run should keep a source busy, so that its requests are few but its pieces can still move elsewhere. */
 const RUN_SECONDS = 1.5
-const MOST_PIECES_IN_RUN = 16
 /** Caches on the way cut what they keep into slices of this size. */
 const SLICE_BYTES = 1024 * 1024
 /** What a source that has not answered yet is assumed to need, when it is weighed against one that has. */
@@ -116,7 +115,7 @@ function chooseFree(delivery: Delivery, { source, health }: SourceState, isProbi
   const wanted = isProbing ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
   // Towards the end runs get short, so that all sources end together.
   const fair = Math.ceil(ledger.missing() / (2 * countAtWork(delivery)))
-  const most = Math.max(1, Math.min(source.maxRunPieces, MOST_PIECES_IN_RUN, wanted, fair))
+  const most = Math.max(1, Math.min(source.maxRunPieces, wanted, fair))
   return pickRun(ledger, source.id, { most, align: Math.max(1, SLICE_BYTES / pieceBytes) })
 }
 

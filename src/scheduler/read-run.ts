@@ -79,7 +79,7 @@ function chunksOf({ artifact }: Delivery, { by: { source }, run, isReread, abort
 function noteChunk({ artifact, ledger, tools, observer }: Delivery, transfer: Transfer, bytes: number): void {
   const { source, health } = transfer.by
   const nowMs = tools.clock.monotonicMs()
-  if (transfer.firstByteAtMs === undefined) noteFirstByte(health, nowMs - transfer.startedAtMs)
+  if (transfer.firstByteAtMs === undefined) noteFirstByte(health, nowMs - transfer.startedAtMs, nowMs)
   // Who sends the whole file from its start, whatever was asked for, sends the next pieces too.
   const isWhole = transfer.run.start === 0 && source.ignoresRanges?.() === true
   if (isWhole && transfer.run.end < artifact.pieces.count) ledger.extend(transfer)

@@ -13,11 +13,7 @@ export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Fai
   state.parole = sentence === 'paroled' && failure.code === 'digest-mismatch' ? failure.piece : undefined
   if (failure.code === 'source-missing') state.isMissing = true
   else if (sentence === 'noted') {
-    const request = {
-      hadProgress: transfer.nextPiece > transfer.run.start,
-      retryAfterSeconds: failure.code === 'source-status' ? failure.retryAfterSeconds : undefined,
-      isWrongAnswer: failure.code === 'source-protocol',
-    }
+    const request = { failure, hadProgress: transfer.nextPiece > transfer.run.start }
     noteFailure(health, request, tools.random, tools.clock.monotonicMs())
   }
   observer.onTrouble({ source: source.id, tier: source.tier, failure, isBanned: sentence === 'banned' })

@@ -7,6 +7,7 @@ import { UNLIMITED, createBandwidth, type Bandwidth } from './bandwidth.ts'
 import { openBlackHole, type BlackHole } from './black-hole.ts'
 import type { FaultMode, FaultName } from './fault-mode.ts'
 import { sendBody, type BlobContent, type BodyFault, type Span } from './faulty-body.ts'
+import { BLOB_PATH, CATALOGUE_LIFETIME, CORS, IMMUTABLE, TRUST_UPDATE_PATH } from '../../demo/stack/published-layout.ts'
 
 /** One request, as the server saw it. */
 export interface FaultRequest {
@@ -60,18 +61,7 @@ export interface FaultServer {
   close(): Promise<void>
 }
 
-const BLOB = /^\/by-hash\/sha256\/([0-9a-f]{64})$/
-const TRUST_UPDATE = /^\/trust\/[1-9]\d{0,8}\.json$/
 const RANGE = /^bytes=(\d+)-(\d+)$/
-const CORS = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'Accept-Ranges, Content-Range, Content-Length, ETag, Retry-After',
-  'cross-origin-resource-policy': 'cross-origin',
-  'timing-allow-origin': '*',
-  'x-content-type-options': 'nosniff',
-}
-const IMMUTABLE = 'public, max-age=31536000, immutable'
-const CATALOGUE = 'public, max-age=60, stale-while-revalidate=300, stale-if-error=86400'
 const SLOW_BYTES_PER_SECOND = 10_000
 const RETRY_AFTER_SECONDS = 7
 const SIGN_IN = '<!doctype html><title>Please sign in</title><p>Welcome to the guest network.</p>'
@@ -159,7 +149,7 @@ class SwitchableFaults implements FaultServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
-    const digest = BLOB.exec(path)?.[1]
+    const digest = BLOB_PATH.exec(path)?.[1]
     const isArtifact = digest !== undefined && this.#options.isArtifact(digest)
     const seen = { atMs: Date.now(), method: request.method ?? '', path, query, range: rangeOf(request), isArtifact, sentBytes: 0 }
     this.requests.push(seen)
@@ -229,7 +219,7 @@ class SwitchableFaults implements FaultServer {
     readonly seen: Mutable<FaultRequest>
   }): Promise<void> {
     const { request, response, content, fault, seen } = exchange
-    const digest = BLOB.exec(seen.path)?.[1]
+    const digest = BLOB_PATH.exec(seen.path)?.[1]
     const headers = headersOf(digest, fault)
     // RFC 9110 section 14.1.2: a range may reach beyond the end. Caches ask so for the last slice.
     const range = seen.range === undefined ? undefined : { ...seen.range, end: Math.min(seen.range.end, content.sizeBytes) }
@@ -282,7 +272,7 @@ class SwitchableFaults implements FaultServer {
   }
 
   async #contentAt(path: string): Promise<BlobContent | undefined> {
-    const isPublished = BLOB.test(path) || path === '/catalogue.json' || path === '/healthz' || TRUST_UPDATE.test(path)
+    const isPublished = BLOB_PATH.test(path) || path === '/catalogue.json' || path === '/healthz' || TRUST_UPDATE_PATH.test(path)
     if (!isPublished) return undefined
     const file = join(this.#options.siteDir, path)
     try {
@@ -328,7 +318,7 @@ function rangeOf(request: IncomingMessage): Span | undefined {
 
 function headersOf(digest: string | undefined, fault: FaultMode): Record<string, string> {
   const cors = fault === 'no-cors' ? {} : CORS
-  if (digest === undefined) return { ...cors, 'content-type': 'application/json', 'cache-control': CATALOGUE }
+  if (digest === undefined) return { ...cors, 'content-type': 'application/json', 'cache-control': CATALOGUE_LIFETIME }
   return {
     ...cors,
     'content-type': 'application/octet-stream',

@@ -72,3 +72,14 @@ export function toPeerId(text: string): PeerId {
   if (!isPeerId(text)) throw new TypeError('expected 8 to 32 base64url characters')
   return text
 }
+
+const PEER_SOURCE = 'peer:'
+
+/** The source that a peer is. @throws {TypeError} as `toSourceId` */
+export function toPeerSourceId(peer: string): SourceId {
+  return toSourceId(PEER_SOURCE + peer)
+}
+
+export function isPeerSourceId(source: SourceId): boolean {
+  return source.startsWith(PEER_SOURCE)
+}

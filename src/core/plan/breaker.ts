@@ -1,16 +1,17 @@
 /** How long a source that failed is left alone. Figures: docs/decisions/0003-timers.md. */
 
+import { LIMITS } from '../limits.ts'
+
 /** After this many failures in a row a source rests in earnest. */
 const FAILURES_TO_OPEN = 3
 const BASE_MS = 500
 const CAP_MS = 30_000
-const RETRY_AFTER_CAP_MS = 60_000
 /** What answers with something else than the file goes on doing so for a while: a captive portal, a proxy that cannot do ranges. */
 const WRONG_ANSWER_MS = 5000
 /** One that nobody could stand in for is not left alone for longer than this: a slow answer beats none. */
 const NEEDED_CAP_MS = 1000
 
-export interface FailedRequest {
+export interface RestQuestion {
   /** Failures in a row, this one included. */
   readonly failures: number
   /** It brought a verified piece before it failed. */
@@ -28,9 +29,9 @@ export interface Rest {
 }
 
 /** Full jitter, after AWS Architecture Blog "Exponential Backoff And Jitter". `random` gives 0 to below 1. */
-export function restAfter(request: FailedRequest, random: () => number): Rest {
+export function restAfter(request: RestQuestion, random: () => number): Rest {
   if (request.retryAfterSeconds !== undefined)
-    return { ms: Math.min(request.retryAfterSeconds * 1000, RETRY_AFTER_CAP_MS), isAskedFor: true }
+    return { ms: Math.min(request.retryAfterSeconds, LIMITS.retryAfterSeconds) * 1000, isAskedFor: true }
   if (request.hadProgress) return { ms: 0, isAskedFor: false }
   const exponent = Math.max(0, request.failures - FAILURES_TO_OPEN)
   const ceiling = request.failures < FAILURES_TO_OPEN ? BASE_MS : Math.min(CAP_MS, BASE_MS * 2 ** (exponent + 1))

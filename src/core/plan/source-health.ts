@@ -1,9 +1,13 @@
-import { grantedRestMs, restAfter, type FailedRequest, type Others, type Rest } from './breaker.ts'
+import type { Failure } from '../errors.ts'
+import { grantedRestMs, restAfter, type Others, type Rest } from './breaker.ts'
+import { TIMING } from './timers.ts'
 
 /** What an engine knows of one source, from everything that it fetched. Times are monotonic milliseconds. */
 export interface SourceHealth {
   /** Moving average over transfers; 0 while unknown. */
   bytesPerSecond: number
+  /** When something was last learnt of it; undefined while nothing is. */
+  learntAtMs: number | undefined
   /** Of the newest answers, from the request to the first byte, oldest first. */
   firstBytesMs: readonly number[]
   /** Failures since something of it was last verified. */
@@ -17,6 +21,7 @@ export interface SourceHealth {
 export function createSourceHealth(): SourceHealth {
   return {
     bytesPerSecond: 0,
+    learntAtMs: undefined,
     firstBytesMs: [],
     failuresInRow: 0,
     failedAtMs: 0,
@@ -35,11 +40,10 @@ const HEDGE_MIN_MS = 250
 const HEDGE_MAX_MS = 1000
 const HEDGE_FACTOR = 1.5
 /** A source that was demoted is among the first again after this long (I15). */
-const SUSPECT_MS = 60_000
-/** No first choice for anybody, as long as there is another. */
-const SLOW_BYTES_PER_SECOND = 64 * 1024
+export const SUSPECT_MS = 60_000
 
-export function noteFirstByte(health: SourceHealth, elapsedMs: number): void {
+export function noteFirstByte(health: SourceHealth, elapsedMs: number, nowMs: number): void {
+  health.learntAtMs = nowMs
   health.firstBytesMs = [...health.firstBytesMs, elapsedMs].slice(-ANSWERS_KEPT)
 }
 
@@ -57,13 +61,23 @@ export function noteDelivered(health: SourceHealth): void {
 
 /** It was silent for longer than its answers take: no failure yet, and no reason to wait for it first. */
 export function noteSilence(health: SourceHealth, nowMs: number): void {
+  health.learntAtMs = nowMs
   health.suspectUntilMs = nowMs + SUSPECT_MS
 }
 
-export function noteFailure(health: SourceHealth, request: Omit<FailedRequest, 'failures'>, random: () => number, nowMs: number): void {
+/** How a request ended. */
+export interface FailedRequest {
+  readonly failure: Failure
+  /** It brought a verified piece before it failed. */
+  readonly hadProgress: boolean
+}
+
+export function noteFailure(health: SourceHealth, { failure, hadProgress }: FailedRequest, random: () => number, nowMs: number): void {
   health.failuresInRow++
   health.failedAtMs = nowMs
-  health.rest = restAfter({ ...request, failures: health.failuresInRow }, random)
+  const retryAfterSeconds = failure.code === 'source-status' ? failure.retryAfterSeconds : undefined
+  const isWrongAnswer = failure.code === 'source-protocol'
+  health.rest = restAfter({ failures: health.failuresInRow, hadProgress, retryAfterSeconds, isWrongAnswer }, random)
 }
 
 /** Monotonic time from which on it may be asked again. */
@@ -71,9 +85,9 @@ export function restsUntilMs({ failedAtMs, rest }: SourceHealth, others: Others)
   return failedAtMs + grantedRestMs(rest, others)
 }
 
-/** True when another one should be asked first. */
+/** True when another one should be asked first: it was silent, or its rate is that of a trickle. */
 export function isSuspect({ suspectUntilMs, bytesPerSecond }: SourceHealth, nowMs: number): boolean {
-  return nowMs < suspectUntilMs || (bytesPerSecond > 0 && bytesPerSecond < SLOW_BYTES_PER_SECOND)
+  return nowMs < suspectUntilMs || (bytesPerSecond > 0 && bytesPerSecond < TIMING.floorBytesPerSecond)
 }
 
 /** How long its first byte may take before another source is started beside it: half as long again as nearly all of its answers took. */

@@ -1,15 +1,11 @@
 import { toSourceId, type SourceId } from '../model/ids.ts'
-import { createSourceHealth, type SourceHealth } from './source-health.ts'
+import { createSourceHealth, SUSPECT_MS, type SourceHealth } from './source-health.ts'
 
-/** What is kept of one source between visits: `[id, bytes per second, newest first-byte times, out of favour until, Unix ms]`. */
-type Row = readonly [id: string, bytesPerSecond: number, firstBytesMs: readonly number[], suspectUntilMs: number]
+/** What is kept of one source between visits. Times are Unix milliseconds, but for those of first bytes. */
+type Row = readonly [id: string, learntAtMs: number, bytesPerSecond: number, firstBytesMs: readonly number[], suspectUntilMs: number]
 
-/** Plain data, as the index keeps it. */
-export interface SourceHistory {
-  /** Unix milliseconds. */
-  readonly atMs: number
-  readonly rows: readonly Row[]
-}
+/** Plain data, as the index keeps it: the sources of which something was learnt last come first. */
+export type SourceHistory = readonly Row[]
 
 /** A day later a network may be another one. */
 const MAX_AGE_MS = 86_400_000
@@ -23,47 +19,41 @@ export interface Moment {
 }
 
 export function toHistory(known: Iterable<readonly [SourceId, SourceHealth]>, { nowMs, monotonicMs }: Moment): SourceHistory {
-  const rows = [...known].slice(0, MOST_SOURCES).map(([id, health]): Row => {
-    const outFor = Math.max(0, health.suspectUntilMs - monotonicMs)
-    return [id, health.bytesPerSecond, health.firstBytesMs.slice(-ANSWERS_KEPT), outFor === 0 ? 0 : nowMs + outFor]
-  })
-  return { atMs: nowMs, rows }
+  const toUnix = (atMs: number): number => nowMs + atMs - monotonicMs
+  return [...known]
+    .flatMap(([id, { learntAtMs, ...health }]): Row[] => {
+      if (learntAtMs === undefined) return []
+      const suspectUntilMs = health.suspectUntilMs > monotonicMs ? toUnix(health.suspectUntilMs) : 0
+      return [[id, toUnix(learntAtMs), health.bytesPerSecond, health.firstBytesMs.slice(-ANSWERS_KEPT), suspectUntilMs]]
+    })
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, MOST_SOURCES)
 }
 
-/** Reads what an earlier visit kept. Anything else, or older than a day, counts as nothing: it only ever saves time. */
+/** Reads what an earlier visit kept. Anything else, and what is older than a day, counts as nothing: it only ever saves time. */
 export function fromHistory(kept: unknown, { nowMs, monotonicMs }: Moment): ReadonlyMap<SourceId, SourceHealth> {
   const known = new Map<SourceId, SourceHealth>()
-  if (!isHistory(kept) || kept.atMs > nowMs || nowMs - kept.atMs > MAX_AGE_MS) return known
-  for (const row of kept.rows.slice(0, MOST_SOURCES)) {
+  const toMonotonic = (atMs: number): number => monotonicMs + atMs - nowMs
+  for (const row of Array.isArray(kept) ? kept.slice(0, MOST_SOURCES) : []) {
     if (!isRow(row)) continue
-    const [name, bytesPerSecond, firstBytesMs, suspectUntilMs] = row
-    const suspectForMs = Math.min(60_000, Math.max(0, suspectUntilMs - nowMs))
+    const [name, learntAtMs, bytesPerSecond, firstBytesMs, suspectUntilMs] = row
+    if (learntAtMs > nowMs || nowMs - learntAtMs > MAX_AGE_MS) continue
     known.set(toSourceId(name), {
       ...createSourceHealth(),
+      learntAtMs: toMonotonic(learntAtMs),
       bytesPerSecond,
       firstBytesMs,
-      suspectUntilMs: suspectForMs === 0 ? 0 : monotonicMs + suspectForMs,
+      suspectUntilMs: toMonotonic(Math.min(suspectUntilMs, nowMs + SUSPECT_MS)),
     })
   }
   return known
 }
 
-function isHistory(kept: unknown): kept is { readonly atMs: number; readonly rows: readonly unknown[] } {
-  return typeof kept === 'object' && kept !== null && 'atMs' in kept && isAmount(kept.atMs) && 'rows' in kept && Array.isArray(kept.rows)
-}
-
 function isRow(row: unknown): row is Row {
   if (!Array.isArray(row)) return false
-  const [id, rate, answers, until] = row
-  return (
-    typeof id === 'string' &&
-    id.length > 0 &&
-    id.length <= 200 &&
-    isAmount(rate) &&
-    isAmount(until) &&
-    Array.isArray(answers) &&
-    answers.every(isAmount)
-  )
+  const [id, learntAtMs, rate, answers, until] = row
+  const isNamed = typeof id === 'string' && id.length > 0 && id.length <= 200
+  return isNamed && [learntAtMs, rate, until].every(isAmount) && Array.isArray(answers) && answers.every(isAmount)
 }
 
 function isAmount(value: unknown): value is number {

@@ -1,10 +1,10 @@
-import { toSourceId, type PeerId, type SourceId } from '../../core/model/ids.ts'
+import { toPeerSourceId, type PeerId, type SourceId } from '../../core/model/ids.ts'
 import type { CatalogueSource, Source } from '../../core/ports.ts'
 import type { PeerSession } from './peer-session.ts'
 
 /** What a peer is called in plans and audit records. Ids of two signaling servers may be alike: the second server's are told apart. */
 export function peerSourceId(peer: PeerId, server: number): SourceId {
-  return toSourceId(server === 0 ? `peer:${peer}` : `peer:${peer}.${server}`)
+  return toPeerSourceId(server === 0 ? peer : `${peer}.${server}`)
 }
 
 /** A connected peer as a source. One piece per read, so that a bad piece has one sender. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { grantedRestMs, restAfter, type FailedRequest } from '../../../src/core/plan/breaker.ts'
+import { grantedRestMs, restAfter, type RestQuestion } from '../../../src/core/plan/breaker.ts'
 import { TIMING } from '../../../src/core/plan/timers.ts'
 
-const request: FailedRequest = { failures: 1, hadProgress: false, retryAfterSeconds: undefined, isWrongAnswer: false }
+const request: RestQuestion = { failures: 1, hadProgress: false, retryAfterSeconds: undefined, isWrongAnswer: false }
 const most = (): number => 1 - Number.EPSILON
 
 describe('how long a source rests', () => {

@@ -21,14 +21,14 @@ describe('how long a first byte is waited for', () => {
     ['never longer than a second', [900, 900, 900, 900], 1000],
   ])('%s', (_what, answers, expected) => {
     const health = createSourceHealth()
-    for (const answer of answers) noteFirstByte(health, answer)
+    for (const answer of answers) noteFirstByte(health, answer, 0)
     expect(hedgeMs(health)).toBe(expected)
   })
 
   test('old answers are forgotten', () => {
     const health = createSourceHealth()
-    for (let i = 0; i < 20; i++) noteFirstByte(health, 1000)
-    for (let i = 0; i < 16; i++) noteFirstByte(health, 10)
+    for (let i = 0; i < 20; i++) noteFirstByte(health, 1000, 0)
+    for (let i = 0; i < 16; i++) noteFirstByte(health, 10, 0)
     expect(hedgeMs(health)).toBe(250)
     expect(firstByteMs(health)).toBe(10)
   })
@@ -60,7 +60,7 @@ describe('a source that kept somebody waiting', () => {
 
 test('failures in a row lengthen the rest, whoever asked; a delivery ends the row', () => {
   const health = createSourceHealth()
-  const request = { hadProgress: false, retryAfterSeconds: undefined, isWrongAnswer: false }
+  const request = { failure: { code: 'peer-closed', detail: 'left' }, hadProgress: false } as const
   for (let i = 0; i < 6; i++) noteFailure(health, request, () => 0.999, 0)
   expect(restsUntilMs(health, 'ready')).toBeGreaterThan(4000)
   noteDelivered(health)
