@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { launchBrowser } from '../test/drills/browser.ts'
 import { medianOf, round2 } from './contest.ts'
 import { startContentFarm, type ContentFarm } from './delivery/content-farm.ts'
@@ -51,7 +52,11 @@ export async function benchHttp(tools: BenchTools, args: readonly string[]): Pro
   const farm = await startContentFarm(publication, 2)
   const launched = await launchBrowser(found)
   try {
-    const portal = await openPortal({ browser: launched.browser, files: { '/rivals.js': RIVALS_WORKER }, deadlineMs: DEADLINE_MS })
+    const portal = await openPortal({
+      browser: launched.browser,
+      files: { '/rivals.js': RIVALS_WORKER, '/wasm-hasher.js': await bundleWasm(tools) },
+      deadlineMs: DEADLINE_MS,
+    })
     const match: Match = { browser: launched.browser, portal, farm, publication, times: new Map(), peaksMiB: [] }
     for (let round = 0; round < rounds; round++) {
       for (const name of names) await runCourse(match, name, round)
@@ -63,6 +68,10 @@ export async function benchHttp(tools: BenchTools, args: readonly string[]): Pro
     await launched.close()
     await farm.close()
   }
+}
+
+async function bundleWasm(tools: BenchTools): Promise<string> {
+  return await tools.bundle({ entry: fileURLToPath(new URL('../src/engine/wasm-hasher.js', import.meta.url)), name: 'wasmHasher' })
 }
 
 interface Match {
@@ -116,7 +125,7 @@ async function runRival(
   const answer = await page.evaluate(
     async (given) =>
       await new Promise<{ readonly tookMs?: number; readonly bytes?: number; readonly error?: string }>((resolve) => {
-        const worker = new Worker('/rivals.js', { type: 'module' })
+        const worker = new Worker('/rivals.js')
         worker.addEventListener('message', ({ data }) => {
           if (data.ready === true) worker.postMessage(given)
           else resolve(data)

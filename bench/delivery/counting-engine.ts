@@ -3,6 +3,7 @@
  * from the file last, to be hashed. Counted at the browser's own doors, so that the engine needs to know nothing of it.
  */
 
+import { startHashThread } from '../../src/engine/hash-thread.ts'
 import { servePage } from '../../src/engine/serve-page.ts'
 
 export interface HeldBytes {
@@ -53,6 +54,6 @@ channel.addEventListener('message', ({ data }) => {
 
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
-  loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'),
+  startHashThread: () => startHashThread('/chunks/hasher.js'),
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

@@ -1,9 +1,10 @@
 /**
- * What a page could do itself, as a module worker's script. It reads one source or several to the end and keeps nothing: drained, or with the
+ * What a page could do itself, as a worker's script. It reads one source or several to the end and keeps nothing: drained, or with the
  * hashing that a verified download cannot do without.
  */
 export const RIVALS_WORKER = `
-import { createWasmStream } from '/chunks/hasher.js'
+importScripts('/wasm-hasher.js')
+const { createWasmStream } = wasmHasher
 
 const MIB = 1024 * 1024
 

@@ -1,6 +1,7 @@
 /** The engine's worker, which also tells the page of each bundle that Sigstore's verifier is asked about. */
 
 import { Verifier } from '@sigstore/verify'
+import { startHashThread } from '../../src/engine/hash-thread.ts'
 import { servePage } from '../../src/engine/serve-page.ts'
 
 const channel = new BroadcastChannel('bundles')
@@ -12,6 +13,6 @@ Verifier.prototype.verify = function (this: Verifier, ...given: Parameters<typeo
 
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
-  loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'),
+  startHashThread: () => startHashThread('/chunks/hasher.js'),
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

@@ -1,5 +1,5 @@
 /**
- * All of `chunks` in one piece, as long as they are few enough.
+ * All of `chunks` in one piece, as long as they are few enough. Each is copied at once: a source may use its memory again.
  * @param tooLong what is thrown at the chunk that brings more than `limitBytes`; nothing is read after it
  */
 export async function collectBytes(
@@ -12,7 +12,7 @@ export async function collectBytes(
   for await (const chunk of chunks) {
     length += chunk.length
     if (length > limitBytes) throw tooLong()
-    kept.push(chunk)
+    kept.push(chunk.slice())
   }
   const whole = new Uint8Array(length)
   let at = 0

@@ -15,6 +15,7 @@ export interface Source {
   /**
    * Reads one range of a blob, in order, as non-empty chunks.
    * The chunks total exactly `range.end - range.start` bytes; all of the blob where the source ignores ranges and `start` is 0. They are unverified.
+   * Each is good until the next one is asked for: its memory may be used again.
    *
    * @param range half-open, in bytes; `0 <= start < end <= blob.sizeBytes`
    * @param signal stops the transfer; the iterator then throws `signal.reason` unchanged
@@ -80,10 +81,17 @@ export interface StoredArtifact {
   readonly stored: Bitfield
   /** Which source served each kept piece. */
   origins(): ReadonlyMap<PieceIndex, SourceId>
-  /** @throws {DeliveryError} `quota-exceeded`, `store-failed`; nothing is then half-written under a readable key */
+  /**
+   * Once it resolves, the bytes are the caller's again, to be written over: what is kept of them is a copy.
+   * @throws {DeliveryError} `quota-exceeded`, `store-failed`; nothing is then half-written under a readable key
+   */
   put(piece: VerifiedPiece, signal: AbortSignal): Promise<void>
-  /** The bytes of a kept piece. Re-hash before trust: disks lie. @throws {DeliveryError} `store-failed` */
-  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * The bytes of a kept piece. Re-hash before trust: disks lie.
+   * @param room memory to read into, where it is long enough and the store can; it is given up
+   * @throws {DeliveryError} `store-failed`
+   */
+  read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>
   /** Drops pieces found altered, so that they are fetched again. */
   forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -92,14 +100,17 @@ export interface StoredArtifact {
 /** SHA-256, by whatever the platform does fastest. */
 export interface Hasher {
   digest(bytes: Uint8Array): Promise<Sha256>
-  /** For the whole artifact, fed in order. */
-  createStream(): Promise<HashStream>
+  /** Of more than memory should hold at once. Rejects with what `content` throws. */
+  digestStream(content: HashedContent): Promise<Sha256>
 }
 
-export interface HashStream {
-  update(bytes: Uint8Array): void
-  /** Ends the stream. */
-  digest(): Sha256
+export interface HashedContent {
+  readonly sizeBytes: number
+  /**
+   * In order, and given up: who hashes may take the memory. Called once more, from the start, where a hashing was lost.
+   * @param spare memory of an earlier chunk, to be used again
+   */
+  readonly chunks: (spare: () => ArrayBuffer | undefined) => AsyncIterable<Uint8Array<ArrayBuffer>>
 }
 
 export interface Clock {

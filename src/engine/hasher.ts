@@ -1,32 +1,38 @@
-import type { Clock, Hasher, HashStream } from '../core/ports.ts'
-import { createScriptStream, digestPiece } from './script-hasher.ts'
+import type { Clock, HashedContent, Hasher } from '../core/ports.ts'
+import type { EngineEnd } from './hash-message.ts'
+import { HashThreadLost, openHashThread } from './hash-thread.ts'
+import { digestByScript, digestPiece } from './script-hasher.ts'
 
-/** What is used of `chunks/hasher.js`. */
-export interface WasmHasher {
-  createWasmStream(): Promise<HashStream>
-}
-
-/** So long a stream waits for WebAssembly, counted from the start of the engine: in an outage its file may never come. */
-const WASM_WAITS_MS = 1000
+/** What is at most so large WebCrypto digests as one: sooner done than handed over. */
+const ONE_GO_BYTES = 1024 * 1024
 
 /**
- * SHA-256 by WebCrypto for pieces, which it does about fifteen times faster than script.
- * It cannot stream, so whole artifacts go through WebAssembly, and through script where that is not to be had.
+ * SHA-256 by WebCrypto for pieces, which it does several times faster than anything else. It cannot stream, so whole artifacts go through
+ * WebAssembly, on a thread of their own (it takes longer than all else together), and through script on this one where that is not to be had.
  */
-export function createHasher(load: () => Promise<WasmHasher>, clock: Clock): Hasher {
-  const loading = load()
-  const patience = Promise.race([loading, clock.sleep(WASM_WAITS_MS, new AbortController().signal)]).catch(() => undefined)
+export function createHasher(startThread: () => EngineEnd, clock: Clock): Hasher {
+  const thread = openHashThread(startThread, clock)
   return {
     digest: digestPiece,
-    async createStream() {
+    async digestStream(content) {
+      if (content.sizeBytes <= ONE_GO_BYTES) return await digestPiece(await gather(content))
+      if (!(await thread.isReady())) return await digestByScript(content)
       try {
-        // What came late is used from then on.
-        const wasm = (await patience) ?? (await Promise.race([loading, Promise.resolve(undefined)]))
-        if (wasm !== undefined) return await wasm.createWasmStream()
-      } catch {
-        // Not to be had, or refused without `wasm-unsafe-eval`: both say so only when it is tried.
+        return await thread.digest(content.chunks)
+      } catch (error) {
+        if (!(error instanceof HashThreadLost)) throw error
+        return await digestByScript(content)
       }
-      return createScriptStream()
     },
   }
+}
+
+async function gather({ sizeBytes, chunks }: HashedContent): Promise<Uint8Array> {
+  const whole = new Uint8Array(sizeBytes)
+  let filled = 0
+  for await (const bytes of chunks(() => undefined)) {
+    whole.set(bytes, filled)
+    filled += bytes.length
+  }
+  return whole.subarray(0, filled)
 }

@@ -8,7 +8,8 @@ import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wi
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
 import { openStoreView } from '../stores/store-view.ts'
 import { createEngine, memoryOf, type Engine } from './compose.ts'
-import { createHasher, type WasmHasher } from './hasher.ts'
+import type { EngineEnd } from './hash-message.ts'
+import { createHasher } from './hasher.ts'
 import { openOtherTabs } from './other-tabs.ts'
 import { loadSite } from './site.ts'
 import { systemClock } from './system-clock.ts'
@@ -40,7 +41,7 @@ export interface Surroundings {
   readonly isSecurePage: boolean
   /** Called where the site names a repository of trusted roots. */
   readonly loadTrustRefresher?: LoadTrustRefresher
-  readonly loadWasmHasher: () => Promise<WasmHasher>
+  readonly startHashThread: () => EngineEnd
 }
 
 export function servePage(send: SendToPage, around: Surroundings): PageServer {
@@ -74,7 +75,7 @@ function tryParse(data: unknown): PageMessage | undefined {
 
 async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>): Promise<Engine> {
   const { signal } = room.life
-  const { isSecurePage, loadTrustRefresher, loadWasmHasher } = room.around
+  const { isSecurePage, loadTrustRefresher, startHashThread } = room.around
   try {
     if (message.version !== BRIDGE_VERSION)
       throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
@@ -91,7 +92,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>)
       otherTabs: openOtherTabs(),
       isSecurePage,
       windowSources: room.sources,
-      hasher: createHasher(loadWasmHasher, clock),
+      hasher: createHasher(startHashThread, clock),
       growth: growTrust({ config, records: memory.records, clock, load: loadTrustRefresher }, signal),
     })
     room.send({

@@ -3,6 +3,7 @@ import type { Sha256, SourceId } from '../core/model/ids.ts'
 import type { DeliveryPolicy } from '../core/plan/policy.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
 import type { DeliveryTools } from '../scheduler/delivery-state.ts'
+import { nextTask } from './next-task.ts'
 import type { EngineParts } from './parts.ts'
 
 /** One piece of work for the scheduler: what it is given, and what went wrong meanwhile. */
@@ -41,7 +42,7 @@ export function openTask(parts: EngineParts, { policy, artifact, troubles = new 
     return sentence
   }
   return {
-    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher },
+    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher, nextTask },
     troubles,
     documents: new Set(),
     writes: [],

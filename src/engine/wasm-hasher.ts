@@ -1,8 +1,6 @@
-/** Loaded by the engine from beside it, when it starts: 7 KB of gzip that it can do without. */
-
 import { createSHA256 } from 'hash-wasm'
 import { toHex } from '../core/verify/digest.ts'
-import type { HashStream } from '../core/ports.ts'
+import type { HashStream } from './hash-stream.ts'
 
 /** SHA-256 in WebAssembly. @throws {Error} where the page's policy lacks `wasm-unsafe-eval`, or there is no WebAssembly */
 export async function createWasmStream(): Promise<HashStream> {

@@ -21,17 +21,10 @@ export async function requireWhole(claim: WholeClaim, signal: AbortSignal): Prom
   const { artifact, stored, hasher, blob } = claim
   if (blob.size !== artifact.sizeBytes)
     throw new DeliveryError({ code: 'artifact-size', expectedBytes: artifact.sizeBytes, actualBytes: blob.size })
-  const stream = await hasher.createStream()
-  const altered: PieceIndex[] = []
-  for (let at = 0; at < artifact.pieces.count; at++) {
-    signal.throwIfAborted()
-    const bytes = await readPiece(claim, at)
-    if (bytes === undefined) altered.push(toPieceIndex(at))
-    else stream.update(bytes)
-  }
-  const actual = stream.digest()
-  if (altered.length === 0 && actual === artifact.sha256) return
-  if (altered.length === 0) altered.push(...(await findAltered(claim, signal)))
+  const gone = new Set<PieceIndex>()
+  const actual = await hasher.digestStream({ sizeBytes: artifact.sizeBytes, chunks: () => readPieces(claim, gone, signal) })
+  if (gone.size === 0 && actual === artifact.sha256) return
+  const altered = gone.size > 0 ? [...gone] : await findAltered(claim, signal)
   const [first] = altered
   if (first === undefined) throw new DeliveryError({ code: 'artifact-digest', expected: artifact.sha256, actual })
   await stored.forget(altered, signal)
@@ -49,8 +42,18 @@ export async function isReadable(blob: Blob): Promise<boolean> {
   }
 }
 
+/** In order. Those that the browser no longer reads are left out, and noted. */
+async function* readPieces(claim: WholeClaim, gone: Set<PieceIndex>, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < claim.artifact.pieces.count; at++) {
+    signal.throwIfAborted()
+    const bytes = await readPiece(claim, at)
+    if (bytes === undefined) gone.add(toPieceIndex(at))
+    else yield bytes
+  }
+}
+
 /** Undefined when the browser no longer reads it: the file below changed since the blob was made. */
-async function readPiece({ artifact, blob }: WholeClaim, at: number): Promise<Uint8Array | undefined> {
+async function readPiece({ artifact, blob }: WholeClaim, at: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const start = at * artifact.pieces.lengthBytes
   try {
     return new Uint8Array(await blob.slice(start, start + artifact.pieces.lengthBytes).arrayBuffer())

@@ -1,19 +1,19 @@
 /** The dedicated worker's script: one engine for the page that started it. */
 
+import { startHashThread } from './hash-thread.ts'
 import { servePage } from './serve-page.ts'
-import type { WasmHasher } from './hasher.ts'
 import type { TrustRefresher } from './trust-growth.ts'
 
 declare const self: DedicatedWorkerGlobalScope
 
 // They lie beside this script, and are of the same build.
 const loadTrustRefresher = (): Promise<TrustRefresher> => import(/* @vite-ignore */ new URL('./trust-refresh.js', self.location.href).href)
-const loadWasmHasher = (): Promise<WasmHasher> => import(/* @vite-ignore */ new URL('./chunks/hasher.js', self.location.href).href)
+const HASHER_URL = new URL(/* @vite-ignore */ './chunks/hasher.js', self.location.href)
 
 const isSecurePage = self.location.protocol === 'https:'
 const server = servePage((message, transfer = []) => self.postMessage(message, [...transfer]), {
   isSecurePage,
   loadTrustRefresher,
-  loadWasmHasher,
+  startHashThread: () => startHashThread(HASHER_URL),
 })
 self.addEventListener('message', (event) => server.receive(event.data))

@@ -11,6 +11,7 @@ import type { Clock, Hasher, SourceSet, StoredArtifact } from '../core/ports.ts'
 import type { Gate } from './gate.ts'
 import type { Ledger } from './ledger.ts'
 import type { DeliveryObserver } from './observer.ts'
+import type { PieceBuffers } from './piece-buffers.ts'
 import type { Roster } from './roster.ts'
 import type { SourceState } from './source-state.ts'
 import type { Presence } from './traffic.ts'
@@ -26,6 +27,8 @@ export interface DeliveryTools {
   readonly random: () => number
   readonly hasher: Hasher
   readonly timing?: Timing
+  /** Lets what has arrived on this thread be handled: storage that answers, say. Default: nothing waits there. */
+  readonly nextTask?: () => Promise<void>
 }
 
 export interface DeliveryJob {
@@ -46,8 +49,13 @@ export interface Delivery extends DeliveryJob {
   readonly states: Map<SourceId, SourceState>
   /** Only grows: a source is joined, never cancelled, by the next. */
   readonly admitted: Set<Admitted>
+  readonly buffers: PieceBuffers
+  /** Pieces in memory, at most: whole ones that are being kept, and those that arrive (I07). */
+  readonly mostHeld: number
   /** Whole pieces that are being verified and kept. */
   held: number
+  /** Read since other work of this thread had its turn. */
+  sinceTurnBytes: number
   lastProgressMs: number
 }
 

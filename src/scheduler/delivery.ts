@@ -9,8 +9,14 @@ import { admitSomebody, isUsable, wantTiers, type Delivery, type DeliveryJob, ty
 import { createGate } from './gate.ts'
 import { runLanes } from './lanes.ts'
 import { createLedger } from './ledger.ts'
+import { createPieceBuffers } from './piece-buffers.ts'
 import { createSourceState, type SourceState } from './source-state.ts'
 import { watchTransfers } from './watch.ts'
+
+/** Pieces in memory, over all sources of a delivery (I07). */
+const PIECES_HELD = 8
+/** Small pieces may be more of them: what a commit costs is paid by the group. */
+const BYTES_HELD = 16 * 1024 * 1024
 
 /**
  * Fetches every missing piece, from whichever sources get there, and keeps each once it is verified.
@@ -41,6 +47,7 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
   const { artifact } = job
   const states = new Map<SourceId, SourceState>()
   const gate = createGate()
+  const mostHeld = Math.max(PIECES_HELD, Math.floor(BYTES_HELD / artifact.pieces.lengthBytes))
   const live = (): readonly SourceState[] => [...states.values()].filter((state) => isUsable(state, tools.reputation))
   return {
     ...job,
@@ -57,7 +64,10 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
     presence: tools.roster.traffic.enter(artifact.priority, () => gate.open()),
     states,
     admitted: new Set(),
+    buffers: createPieceBuffers(artifact, mostHeld),
+    mostHeld,
     held: 0,
+    sinceTurnBytes: 0,
     lastProgressMs: tools.clock.monotonicMs(),
   }
 }

@@ -5,12 +5,12 @@ import { LANES } from '../core/plan/policy.ts'
 import { firstByteMs, isSuspect } from '../core/plan/source-health.ts'
 import type { PieceIndex } from '../core/model/ids.ts'
 import { canStandIn, escalate, isAdmitted, isResting, isUsable, type Delivery } from './delivery-state.ts'
-import { transferRun } from './read-run.ts'
+import { startRun } from './read-run.ts'
 import type { SourceState } from './source-state.ts'
 import { createTransfer } from './transfer.ts'
 
 /** How long a run should keep a source busy, so that its requests are few but its pieces can still move elsewhere. */
-const RUN_SECONDS = 1.5
+const RUN_SECONDS = 0.5
 /** Caches on the way cut what they keep into slices of this size. */
 const SLICE_BYTES = 1024 * 1024
 /** What a source that has not answered yet is assumed to need, when it is weighed against one that has. */
@@ -38,6 +38,7 @@ interface Errand {
 
 async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Promise<void> {
   const { ledger, tools, gate, budget } = delivery
+  let before: Promise<void> | undefined
   while (!ledger.isComplete() && isUsable(lane.state, tools.reputation)) {
     signal.throwIfAborted()
     const errand = nextErrand(delivery, lane)
@@ -49,12 +50,16 @@ async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Pro
     }
     if (errand.isExtra) budget.noteExtra()
     else budget.noteFirst()
-    try {
-      await transferRun(delivery, createTransfer(lane.state, errand, tools.clock.monotonicMs()), signal)
-    } finally {
-      giveBack()
-    }
+    const run = startRun(delivery, createTransfer(lane.state, errand, tools.clock.monotonicMs()), signal)
+    run.done.catch(() => undefined)
+    await run.read
+    giveBack()
+    await before
+    // What a source sends is checked and kept while it sends the next run. One on probation gets none before its last is known to be good.
+    if (isProbing(lane.state)) await run.done
+    else before = run.done
   }
+  await before
 }
 
 function takeSlot({ artifact, tools, presence }: Delivery, { source }: SourceState): (() => void) | undefined {
@@ -66,9 +71,7 @@ function takeSlot({ artifact, tools, presence }: Delivery, { source }: SourceSta
 /** What this lane may fetch now; undefined: nothing, look again when something has changed. */
 function nextErrand(delivery: Delivery, { state, lane }: Lane): Errand | undefined {
   if (isResting(delivery, state)) return undefined
-  // A source that has proven nothing yet, or has just failed, works one lane and one piece: a probe shows whether it is worth more.
-  const isProbing = state.verifiedPieces === 0 || state.health.failuresInRow > 0
-  if (isProbing && lane > 0) return undefined
+  if (isProbing(state) && lane > 0) return undefined
   const { parole, source } = state
   if (parole !== undefined)
     return delivery.ledger.isHeldBy(parole, source.id) ? undefined : { run: one(parole), isReread: true, isExtra: false }
@@ -76,7 +79,12 @@ function nextErrand(delivery: Delivery, { state, lane }: Lane): Errand | undefin
   // What somebody else is fetching already: when it fails again, nobody has waited for it.
   if (mustProveItself(delivery, state)) return asExtra(delivery, pickDuplicate(delivery.ledger, source.id))
   if (source.ignoresRanges?.() === true) return asFirst(chooseWhole(delivery, state))
-  return asFirst(chooseFree(delivery, state, isProbing)) ?? asExtra(delivery, chooseShared(delivery, state))
+  return asFirst(chooseFree(delivery, state)) ?? asExtra(delivery, chooseShared(delivery, state))
+}
+
+/** A source that has proven nothing yet, or has just failed, works one lane and one piece: a probe shows whether it is worth more. */
+function isProbing({ verifiedPieces, health, parole }: SourceState): boolean {
+  return verifiedPieces === 0 || health.failuresInRow > 0 || parole !== undefined
 }
 
 function asFirst(run: PieceRun | undefined): Errand | undefined {
@@ -105,14 +113,15 @@ function chooseWhole(delivery: Delivery, state: SourceState): PieceRun | undefin
 }
 
 /** Pieces that nobody has or fetches. */
-function chooseFree(delivery: Delivery, { source, health }: SourceState, isProbing: boolean): PieceRun | undefined {
+function chooseFree(delivery: Delivery, state: SourceState): PieceRun | undefined {
   const { artifact, ledger } = delivery
+  const { source, health } = state
   if (source.tier === 'mesh') {
     const rarest = pickRarest(ledger, source.id)
     return rarest === undefined ? undefined : one(rarest)
   }
   const pieceBytes = artifact.pieces.lengthBytes
-  const wanted = isProbing ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
+  const wanted = isProbing(state) ? 1 : Math.floor((health.bytesPerSecond * RUN_SECONDS) / pieceBytes)
   // Towards the end runs get short, so that all sources end together.
   const fair = Math.ceil(ledger.missing() / (2 * countAtWork(delivery)))
   const most = Math.max(1, Math.min(source.maxRunPieces, wanted, fair))

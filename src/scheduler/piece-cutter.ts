@@ -1,6 +1,6 @@
-import { pieceRange, type Artifact } from '../core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
+import type { PieceBuffers } from './piece-buffers.ts'
 
 /** Whole bytes of one piece, unverified. */
 export interface CutPiece {
@@ -8,14 +8,14 @@ export interface CutPiece {
   readonly bytes: Uint8Array
 }
 
-/** Cuts a stream of chunks at piece borders. Allocates one piece at a time, of the size the manifest says. */
+/** Cuts a stream of chunks at piece borders. Takes memory for one piece at a time, of the size the manifest says. */
 export interface PieceCutter {
   /** Pieces that this chunk completes, in order. Bytes past the run are an error of the source and are dropped here; it is held to its length by the caller. */
   push(chunk: Uint8Array): readonly CutPiece[]
 }
 
 /** @param run asked anew each time, since it may be extended */
-export function createPieceCutter(artifact: Artifact, run: () => PieceRun): PieceCutter {
+export function createPieceCutter(buffers: PieceBuffers, run: () => PieceRun): PieceCutter {
   let index = run().start
   let buffer: Uint8Array | undefined
   let filled = 0
@@ -24,7 +24,7 @@ export function createPieceCutter(artifact: Artifact, run: () => PieceRun): Piec
       const cut: CutPiece[] = []
       let rest = chunk
       while (rest.length > 0 && index < run().end) {
-        buffer ??= allocate(artifact, index)
+        buffer ??= buffers.take(index)
         const taken = rest.subarray(0, buffer.length - filled)
         buffer.set(taken, filled)
         filled += taken.length
@@ -38,9 +38,4 @@ export function createPieceCutter(artifact: Artifact, run: () => PieceRun): Piec
       return cut
     },
   }
-}
-
-function allocate(artifact: Artifact, index: PieceIndex): Uint8Array {
-  const { start, end } = pieceRange(artifact, index)
-  return new Uint8Array(end - start)
 }

@@ -38,19 +38,26 @@ interface Following {
 
 async function follow(job: Following, signal: AbortSignal): Promise<void> {
   const { artifact, stored, hasher } = job
-  const stream = await hasher.createStream()
-  for (let at = 0; at < artifact.pieces.count; at++) {
-    const piece = toPieceIndex(at)
-    while (!stored.stored.has(piece)) await job.waitForMore()
-    stream.update(await stored.read(piece, signal))
-  }
-  const actual = stream.digest()
+  const actual = await hasher.digestStream({ sizeBytes: artifact.sizeBytes, chunks: (spare) => keptPieces(job, spare, signal) })
   if (actual === artifact.sha256) return
   const altered = await findAltered(job, signal)
   const [first] = altered
   if (first === undefined) throw new DeliveryError({ code: 'artifact-digest', expected: artifact.sha256, actual })
   await stored.forget(altered, signal)
   throw new DeliveryError({ code: 'store-tampered', sha256: artifact.sha256, piece: first })
+}
+
+/** In order, each as soon as it is kept. */
+async function* keptPieces(
+  { artifact, stored, waitForMore }: Following,
+  spare: () => ArrayBuffer | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < artifact.pieces.count; at++) {
+    const piece = toPieceIndex(at)
+    while (!stored.stored.has(piece)) await waitForMore()
+    yield await stored.read(piece, signal, spare())
+  }
 }
 
 async function findAltered({ artifact, stored, hasher }: Following, signal: AbortSignal): Promise<PieceIndex[]> {

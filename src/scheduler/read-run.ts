@@ -6,24 +6,41 @@ import { readingMs } from '../core/plan/timers.ts'
 import { verifyPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
 import type { Delivery } from './delivery-state.ts'
-import { runBytes } from './ledger.ts'
+import { runBytes, type Ledger } from './ledger.ts'
 import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
 import { noteBytes, pause, resume, type Transfer } from './transfer.ts'
 import { noteTrouble } from './trouble.ts'
 
-/** Pieces in memory, over all sources of a delivery (I07): whole ones that are being kept, and those that arrive. */
-const PIECES_HELD = 8
-/** Small pieces may be more of them: what a commit costs is paid by the group. */
-const BYTES_HELD = 8 * 1024 * 1024
+/** So much is read, over all transfers, before other work of this thread has its turn. */
+const TURN_BYTES = 256 * 1024
 /** How often one that gave way looks whether it may go on. */
 const YIELD_MS = 40
 
-/** Reads a run, piece by piece through the door, into the store. Rejects only when the store does, or the delivery ends. */
-export async function transferRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): Promise<void> {
+/** A run on its way, piece by piece through the door, into the store. */
+export interface RunUnderWay {
+  /** Resolves when the source has sent all of it, or it is done. */
+  readonly read: Promise<void>
+  /** Resolves when what came is kept, too, or the run has failed. Rejects only when the store does, or the delivery ends. */
+  readonly done: Promise<void>
+}
+
+export function startRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): RunUnderWay {
+  let onRead = (): void => undefined
+  const read = new Promise<void>((resolve) => (onRead = resolve))
+  return { read, done: transferRun(delivery, { transfer, onRead }, signal).finally(onRead) }
+}
+
+interface Reading {
+  readonly transfer: Transfer
+  readonly onRead: () => void
+}
+
+async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSignal): Promise<void> {
   const { ledger, tools, gate } = delivery
+  const { transfer } = reading
   ledger.claim(transfer)
   try {
-    await readRun(delivery, transfer, signal)
+    await readRun(delivery, reading, signal)
     noteDelivered(transfer.by.health)
   } catch (error) {
     if (signal.aborted) throw signal.reason
@@ -36,9 +53,9 @@ export async function transferRun(delivery: Delivery, transfer: Transfer, signal
   }
 }
 
-async function readRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): Promise<void> {
+async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal: AbortSignal): Promise<void> {
   const { artifact } = delivery
-  const cutter = createPieceCutter(artifact, () => transfer.run)
+  const cutter = createPieceCutter(delivery.buffers, () => transfer.run)
   const expectedBytes = (): number => bytesIn(artifact, transfer.run)
   const stop = transfer.abort.signal
   // All of this run so far. Pieces are hashed and stored while the next ones arrive, so that one commit takes several.
@@ -54,6 +71,11 @@ async function readRun(delivery: Delivery, transfer: Transfer, signal: AbortSign
       }
       if (transfer.receivedBytes > expectedBytes()) break
       await giveWay(delivery, transfer)
+      await takeTurns(delivery, chunk.length)
+    }
+    if (transfer.receivedBytes === expectedBytes()) {
+      transfer.isRead = true
+      onRead()
     }
   } finally {
     await holdUp(delivery, transfer, keeping)
@@ -87,6 +109,14 @@ function noteChunk({ artifact, ledger, tools, observer }: Delivery, transfer: Tr
   observer.onReceived({ source: source.id, tier: source.tier, bytes })
 }
 
+/** A body whose bytes are there already is read without any task between: storage and hashing would have to wait for its end. */
+async function takeTurns(delivery: Delivery, bytes: number): Promise<void> {
+  delivery.sinceTurnBytes += bytes
+  if (delivery.sinceTurnBytes < TURN_BYTES) return
+  delivery.sinceTurnBytes = 0
+  await delivery.tools.nextTask?.()
+}
+
 /** Leaves the line to something more urgent, without giving up what has come. Nothing is read meanwhile, so the sender stops too. */
 async function giveWay({ artifact, tools }: Delivery, transfer: Transfer): Promise<void> {
   const { clock, roster } = tools
@@ -111,10 +141,9 @@ async function holdUp({ tools }: Delivery, transfer: Transfer, keeping: Promise<
 
 /** Waits while too much is held: nothing is read meanwhile, and the source stops too. */
 async function roomToHold(delivery: Delivery, transfer: Transfer): Promise<void> {
-  const { artifact, ledger, gate, tools } = delivery
-  const most = Math.max(PIECES_HELD, Math.floor(BYTES_HELD / artifact.pieces.lengthBytes))
-  // Every running transfer has one more piece that is not whole yet.
-  const isRoom = (): boolean => delivery.held === 0 || delivery.held + ledger.running().size <= most
+  const { ledger, gate, tools, mostHeld } = delivery
+  // Every transfer that still reads has one more piece that is not whole yet.
+  const isRoom = (): boolean => delivery.held === 0 || delivery.held + countReading(ledger) <= mostHeld
   if (isRoom()) return
   pause(transfer, tools.clock.monotonicMs())
   try {
@@ -122,6 +151,12 @@ async function roomToHold(delivery: Delivery, transfer: Transfer): Promise<void>
   } finally {
     resume(transfer, tools.clock.monotonicMs())
   }
+}
+
+function countReading(ledger: Ledger): number {
+  let reading = 0
+  for (const { isRead } of ledger.running()) if (!isRead) reading++
+  return reading
 }
 
 interface Keeping {
@@ -134,6 +169,8 @@ async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }
   delivery.held++
   try {
     await storePiece(delivery, transfer, cut, signal)
+    // Not where it failed: a store that has given up on it may be writing still.
+    delivery.buffers.giveBack(cut.bytes)
   } finally {
     delivery.held--
     delivery.gate.open()

@@ -18,6 +18,8 @@ export interface Transfer extends TransferView {
   pausedMs: number
   /** First piece of the run that has not been verified yet. */
   nextPiece: number
+  /** True once the source has sent all of it. Its last pieces may still be on their way into the store. */
+  isRead: boolean
   /** True once its pieces may be taken by others; it goes on reading, for a late byte still counts. */
   isReleased: boolean
 }
@@ -34,6 +36,7 @@ export function createTransfer(by: SourceState, job: { readonly run: PieceRun; r
     pausedSinceMs: undefined,
     pausedMs: 0,
     nextPiece: job.run.start,
+    isRead: false,
     isReleased: false,
   }
 }

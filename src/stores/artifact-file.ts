@@ -22,7 +22,7 @@ export interface ArtifactFile extends StoredArtifact {
    * @throws {DeliveryError} `store-tampered` when its bytes are gone: it, and what else is gone, is forgotten by then, to be fetched again.
    * `store-failed` when it is not kept
    */
-  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>
   /**
    * The whole artifact as it is now, its bytes held by the browser. An OPFS `File` where one backing holds all.
    * Not re-hashed here, and without media type: hash it, and hand over this very object. Pieces put afterwards take another call.
@@ -104,13 +104,13 @@ class LayeredFile implements ArtifactFile, Reservable {
     if (!this.stored.has(piece.index)) await this.#queue.add(piece, signal)
   }
 
-  async read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
     signal.throwIfAborted()
     this.#requireOpen()
     const place = this.#places.get(piece)
     if (place === undefined) throw storeFailed(`piece ${piece} is not kept`)
     try {
-      return await place.backing.read(piece, signal)
+      return await place.backing.read(piece, signal, room)
     } catch (error) {
       signal.throwIfAborted()
       if (this.#owner === undefined || this.#isClosed) throw toStoreError(error, this.#doing('reading a piece'))

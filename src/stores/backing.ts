@@ -26,7 +26,7 @@ export interface OpenBacking {
   prepare(signal: AbortSignal): Promise<void>
   /** Keeps all or none: a flag appears only when its bytes are safe. */
   keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void>
-  read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>
   /** The bytes of adjoining pieces, held by the platform and not by us. */
   parts(first: PieceIndex, count: number, signal: AbortSignal): Promise<readonly Blob[]>
   forget(pieces: readonly PieceIndex[], signal: AbortSignal): Promise<void>

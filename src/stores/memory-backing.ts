@@ -2,7 +2,6 @@ import { DeliveryError } from '../core/errors.ts'
 import { pieceRange, type PieceSpace } from '../core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex, type Sha256, type SourceId } from '../core/model/ids.ts'
 import type { Backing, OpenBacking } from './backing.ts'
-import { ownBytes } from './own-bytes.ts'
 import { storeFailed } from './store-failure.ts'
 
 /**
@@ -96,7 +95,7 @@ function openHeld(artifact: PieceSpace, held: Held, shelf: Shelf): OpenBacking {
       const neededBytes = pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
       requireRoom(neededBytes)
       shelf.use(neededBytes)
-      for (const piece of pieces) held.pieces.set(piece.index, { bytes: ownBytes(piece.bytes), source: piece.source })
+      for (const piece of pieces) held.pieces.set(piece.index, { bytes: new Uint8Array(piece.bytes), source: piece.source })
     },
     read: async (piece) => bytesOf(held, piece).slice(),
     parts: async (first, count) => Array.from({ length: count }, (_, i) => new Blob([bytesOf(held, toPieceIndex(first + i))])),

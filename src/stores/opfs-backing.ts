@@ -98,10 +98,11 @@ class OpfsPieces implements OpenBacking {
     await this.#parts.flags.add(this.#artifact.sha256, flags, signal)
   }
 
-  async read(piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
     const { start, end } = pieceRange(this.#artifact, piece)
     if (this.#writer !== undefined) {
-      const bytes = new Uint8Array(end - start)
+      const bytes =
+        room !== undefined && room.byteLength >= end - start ? new Uint8Array(room, 0, end - start) : new Uint8Array(end - start)
       if (this.#writer.read(bytes, { at: start }) !== bytes.length) throw storeFailed(`piece ${piece} is cut short`)
       return bytes
     }

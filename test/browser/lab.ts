@@ -4,17 +4,23 @@ import type { LaunchedBrowser } from './launch.ts'
 import { serveFiles, type StaticSite } from './serve.ts'
 import type { LabAnswers, LabRequest } from './store-lab.ts'
 
+/** A policy without `wasm-unsafe-eval`. */
+const STRICT = { 'content-security-policy': "script-src 'self'; worker-src 'self'" }
+
 /** A site whose pages give tests a hand on real storage. */
 export async function serveLab(): Promise<StaticSite> {
   const worker = await bundleScript('./store-worker.ts')
+  const hasher = await bundleScript('../../src/engine/hash-worker.ts')
   return await serveFiles(
     {
       '/index.html': '<!doctype html><title>stores</title><script src="/page.js"></script>',
       '/page.js': await bundleScript('./store-page.ts'),
       '/worker.js': worker,
       '/strict-worker.js': worker,
+      '/hasher.js': hasher,
+      '/strict-hasher.js': hasher,
     },
-    { '/strict-worker.js': { 'content-security-policy': "script-src 'self'" } },
+    { '/strict-worker.js': STRICT, '/strict-hasher.js': STRICT },
   )
 }
 

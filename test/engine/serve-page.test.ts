@@ -5,6 +5,7 @@ import { encodeSiteConfig } from '../../src/core/manifest/encode-site-config.ts'
 import type { CdnOriginConfig } from '../../src/core/manifest/site-config.ts'
 import type { EngineMessage, PageMessage } from '../../src/core/wire/bridge-message.ts'
 import { parseEngineMessage } from '../../src/core/wire/parse-engine-message.ts'
+import { openHashPort } from '../fakes/hash-port.ts'
 import { servePage, type PageServer } from '../../src/engine/serve-page.ts'
 import { createProcessLocks } from '../fakes/process-lock.ts'
 import { configOf } from './machine.ts'
@@ -74,7 +75,7 @@ function openPage(): Page {
       if (message.type === 'needs') queueMicrotask(() => server.receive({ type: 'sources', sources: [], isGrowing: false }))
       for (const look of waiting) look()
     },
-    { isSecurePage: false, loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts') },
+    { isSecurePage: false, startHashThread: () => openHashPort() },
   )
   return {
     server,

@@ -3,7 +3,7 @@ import { toArtifactName, toPieceIndex, toSourceId, type PieceIndex, type SourceI
 import type { Hasher } from '../../src/core/ports.ts'
 import { fromHex, sha256Of } from '../../src/core/verify/digest.ts'
 import { verifyPiece, type VerifiedPiece } from '../../src/core/verify/piece.ts'
-import { createScriptStream } from '../../src/engine/script-hasher.ts'
+import { digestByScript } from '../../src/engine/script-hasher.ts'
 
 /** An artifact that is really these bytes, cut into pieces of `lengthBytes`. */
 export function makeArtifact(bytes: Uint8Array, lengthBytes = 1024): Artifact {
@@ -30,7 +30,7 @@ export function makeArtifact(bytes: Uint8Array, lengthBytes = 1024): Artifact {
 /** SHA-256 in place, so that a test under a virtual clock never waits for a real thread. */
 export const instantHasher: Hasher = {
   digest: async (bytes) => sha256Of(bytes),
-  createStream: async () => createScriptStream(),
+  digestStream: digestByScript,
 }
 
 /** Piece `index` through the one door, as if `source` had sent it. */
