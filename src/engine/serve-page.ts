@@ -41,6 +41,8 @@ export interface Surroundings {
   /** Called where the site names a repository of trusted roots. */
   readonly loadTrustRefresher?: LoadTrustRefresher
   readonly loadWasmHasher: () => Promise<WasmHasher>
+  /** Calls back whenever the browser says that the network is there again. */
+  readonly onOnline: (listener: () => void) => void
 }
 
 export function servePage(send: SendToPage, around: Surroundings): PageServer {
@@ -74,7 +76,7 @@ function tryParse(data: unknown): PageMessage | undefined {
 
 async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>): Promise<Engine> {
   const { signal } = room.life
-  const { isSecurePage, loadTrustRefresher, loadWasmHasher } = room.around
+  const { isSecurePage, loadTrustRefresher, loadWasmHasher, onOnline } = room.around
   try {
     if (message.version !== BRIDGE_VERSION)
       throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
@@ -89,6 +91,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>)
       clock,
       withLock: withWebLock,
       otherTabs: openOtherTabs(),
+      onOnline,
       isSecurePage,
       windowSources: room.sources,
       hasher: createHasher(loadWasmHasher, clock),

@@ -15,5 +15,6 @@ const server = servePage((message, transfer = []) => self.postMessage(message, [
   isSecurePage,
   loadTrustRefresher,
   loadWasmHasher,
+  onOnline: (listener) => self.addEventListener('online', listener),
 })
 self.addEventListener('message', (event) => server.receive(event.data))

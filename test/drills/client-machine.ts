@@ -5,6 +5,7 @@ import { nextPieceMs, openMidway, requireDelivered, requireLittleSent, within } 
 import { demand, NO_SOURCES, type DrillRoom, type Outcome } from './scenario.ts'
 import { endingWords, finish, openPortal, startDownload } from './visit.ts'
 
+const MIB = 2 ** 20
 const ONLINE_MS = 2000
 /** Long enough for every request to fail and every source to be given a rest. */
 const AWAY_MS = 6000
@@ -34,14 +35,33 @@ export async function cutOff(room: DrillRoom): Promise<Outcome> {
   return { recoveryMs: within(nextPieceMs(finished, backMs), ONLINE_MS, 'the next piece is in'), sources }
 }
 
+/** Long enough for sources to rest in earnest: up to 30 s each, unless somebody says that the network is back. */
+const LONG_AWAY_MS = 20_000
+
+export async function longOutage(room: DrillRoom): Promise<Outcome> {
+  const { page } = await openMidway(room)
+  const { cdn, set } = room.stack
+  for (const part of ['cdn-2', 'gateway'] as const) await set(part, 'up')
+  await setOffline(page, true)
+  await new Promise((resolve) => setTimeout(resolve, LONG_AWAY_MS))
+  demand(await page.evaluate(() => window.drill?.ending === undefined), 'the download waits')
+  // Slow enough to be still at it when the last of them is asked.
+  await set('cdn-1', { rateBytesPerSecond: 4 * MIB })
+  const backMs = Date.now()
+  await setOffline(page, false)
+  const finished = await finish(page)
+  const { sources } = await requireDelivered(room, page, finished)
+  const asked = cdn.map(({ requests }) => Math.min(...requests.map(({ atMs }) => atMs).filter((atMs) => atMs >= backMs)) - backMs)
+  for (const ms of asked) within(ms, ONLINE_MS, 'each origin is asked again')
+  return { recoveryMs: within(nextPieceMs(finished, backMs), ONLINE_MS, 'the next piece is in'), sources }
+}
+
 async function setOffline(page: Page, isOffline: boolean): Promise<void> {
   await page.setOfflineMode(isOffline)
 }
 
 const DAY = 86_400
-const LIBRARIES = process.env['C4_NOFT']
-  ? []
-  : ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
+const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
 
 interface Skew {
   readonly days: number

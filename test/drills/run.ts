@@ -57,10 +57,14 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
   const only = valueOf(args, '--only')
   const groups = new Set<string>([...SCENARIOS, ...MATRIX].map(({ group }) => group))
   const isForDocs = args.includes('--write-docs')
+  const isCalled = ({ name }: { readonly name: string }): boolean => only !== undefined && name.includes(only)
+  // What is only run when it is named can be named by a part of its name too, where no other drill is called that.
+  const isOnDemand = ![...SCENARIOS, ...MATRIX].some((one) => isCalled(one) && !ON_DEMAND.has(one.group))
   const isChosen = ({ group, name }: { readonly group: string; readonly name: string }): boolean => {
     if (isForDocs) return MATRIX.some((cell) => cell.group === group)
     if (only === undefined) return !ON_DEMAND.has(group)
-    return groups.has(only) ? group === only : name.includes(only) && !ON_DEMAND.has(group)
+    if (groups.has(only)) return group === only
+    return isCalled({ name }) && (isOnDemand || !ON_DEMAND.has(group))
   }
   const [scenarios, cells] = [SCENARIOS.filter(isChosen), MATRIX.filter(isChosen)]
   if (args.includes('--list')) {
