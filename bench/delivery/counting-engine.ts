@@ -54,6 +54,5 @@ channel.addEventListener('message', ({ data }) => {
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
   loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'),
-  onOnline: () => undefined,
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

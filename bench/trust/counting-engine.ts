@@ -13,6 +13,5 @@ Verifier.prototype.verify = function (this: Verifier, ...given: Parameters<typeo
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
   loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'),
-  onOnline: () => undefined,
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

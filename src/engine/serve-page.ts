@@ -27,6 +27,7 @@ interface Room {
   readonly send: SendToPage
   readonly sources: PortSources
   readonly calls: Map<number, AbortController>
+  readonly whenOnline: Set<() => void>
   readonly life: AbortController
   readonly around: Surroundings
   engine: Promise<Engine> | undefined
@@ -41,12 +42,10 @@ export interface Surroundings {
   /** Called where the site names a repository of trusted roots. */
   readonly loadTrustRefresher?: LoadTrustRefresher
   readonly loadWasmHasher: () => Promise<WasmHasher>
-  /** Calls back whenever the browser says that the network is there again. */
-  readonly onOnline: (listener: () => void) => void
 }
 
 export function servePage(send: SendToPage, around: Surroundings): PageServer {
-  const own = { calls: new Map<number, AbortController>(), life: new AbortController(), around }
+  const own = { calls: new Map<number, AbortController>(), whenOnline: new Set<() => void>(), life: new AbortController(), around }
   const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined }
   return {
     receive(data) {
@@ -57,6 +56,7 @@ export function servePage(send: SendToPage, around: Surroundings): PageServer {
         // `open-failed` has told the page; calls that come later fail with the same reason.
         room.engine.catch(() => undefined)
       } else if (message.type === 'cancel') room.calls.get(message.call)?.abort(CANCELLED)
+      else if (message.type === 'online') for (const listener of room.whenOnline) listener()
       else if ('call' in message) void answer(room, message)
     },
   }
@@ -76,7 +76,7 @@ function tryParse(data: unknown): PageMessage | undefined {
 
 async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>): Promise<Engine> {
   const { signal } = room.life
-  const { isSecurePage, loadTrustRefresher, loadWasmHasher, onOnline } = room.around
+  const { isSecurePage, loadTrustRefresher, loadWasmHasher } = room.around
   try {
     if (message.version !== BRIDGE_VERSION)
       throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
@@ -91,7 +91,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>)
       clock,
       withLock: withWebLock,
       otherTabs: openOtherTabs(),
-      onOnline,
+      onOnline: (listener) => void room.whenOnline.add(listener),
       isSecurePage,
       windowSources: room.sources,
       hasher: createHasher(loadWasmHasher, clock),

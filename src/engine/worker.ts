@@ -15,6 +15,5 @@ const server = servePage((message, transfer = []) => self.postMessage(message, [
   isSecurePage,
   loadTrustRefresher,
   loadWasmHasher,
-  onOnline: (listener) => self.addEventListener('online', listener),
 })
 self.addEventListener('message', (event) => server.receive(event.data))

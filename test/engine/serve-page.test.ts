@@ -74,7 +74,7 @@ function openPage(): Page {
       if (message.type === 'needs') queueMicrotask(() => server.receive({ type: 'sources', sources: [], isGrowing: false }))
       for (const look of waiting) look()
     },
-    { isSecurePage: false, loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts'), onOnline: () => undefined },
+    { isSecurePage: false, loadWasmHasher: () => import('../../src/engine/wasm-hasher.ts') },
   )
   return {
     server,

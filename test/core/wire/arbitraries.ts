@@ -174,6 +174,7 @@ const pageMessages: ByType<PageMessage> = {
   open: fc.record({ type: is('open'), version: number, configUrl: text }),
   deliver: fc.record({ type: is('deliver'), call: count, request }),
   cancel: fc.record({ type: is('cancel'), call: count }),
+  online: fc.record({ type: is('online') }),
   list: fc.record({ type: is('list'), call: count }),
   forget: fc.record({ type: is('forget'), call: count, sha256: optional(sha256) }),
   audit: fc.record({ type: is('audit'), call: count }),
