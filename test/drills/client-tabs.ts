@@ -64,6 +64,8 @@ export async function twoTabs(room: DrillRoom): Promise<Outcome> {
   for (const page of [second, third]) await startDownload(page, agent.name)
   await waitForPieces(first, INTERRUPT_AFTER_PIECES)
   const before = await verifiedPieces(first)
+  // Who waits sees what the other one keeps.
+  await Promise.all([second, third].map((page) => waitForPieces(page, 1)))
   const faultMs = Date.now()
   await crash(first)
   const endings = [await finish(second), await finish(third)] as const

@@ -156,7 +156,7 @@ const span: fc.Arbitrary<PieceSpan> = fc
 const spans = fc.array(span, { maxLength: 3 })
 
 const event: fc.Arbitrary<DeliveryEvent> = fc.oneof(
-  fc.record({ kind: is('phase'), phase: fc.constantFrom('resolving', 'fetching', 'checking', 'paused') }),
+  fc.record({ kind: is('phase'), phase: fc.constantFrom('resolving', 'waiting', 'fetching', 'checking', 'paused') }),
   fc.record({ kind: is('resolved'), artifact: artifactFacts, catalogue: catalogueFacts, kept: spans }),
   fc.record({ kind: is('progress'), pieces: spans, verifiedBytes: count, receivedBytes: count, sizeBytes: count }),
   fc.record({ kind: is('trouble'), source, tier, failure, isBanned: flag }),
