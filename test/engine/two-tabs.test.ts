@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { beforeAll, expect, test, vi } from 'vitest'
+import { toPieceIndex } from '../../src/core/model/ids.ts'
 import type { DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { createMortalLocks } from '../fakes/process-lock.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
@@ -87,4 +89,67 @@ test('a tab that is told to stop while its request hangs lets go at once', async
   stop.abort(enough)
   expect(await first).toBe(enough)
   expect(await bytesOf((await second).blob)).toEqual(BYTES)
+})
+
+interface TabPlan {
+  /** It dies when so many pieces are kept; undefined: it lives. */
+  readonly diesAt: number | undefined
+  readonly piecesPerSecond: number
+}
+
+const tabPlan: fc.Arbitrary<TabPlan> = fc.record({
+  diesAt: fc.option(fc.nat(PIECES), { nil: undefined }),
+  piecesPerSecond: fc.constantFrom(30, 100, 1000),
+})
+
+/** Tabs of one browser that want the same artifact at once, each from a mirror of its own. */
+async function openTabs(plans: readonly TabPlan[]) {
+  const machine = createMachine(publisher)
+  const { sha256 } = release.entry.artifact
+  const askedAgain: number[] = []
+  const puts: number[] = []
+  const { blobs } = machine.index
+  const add = blobs.add.bind(blobs)
+  Object.assign(blobs, {
+    add: async (...given: Parameters<typeof add>) => {
+      puts.push(...given[1].map(({ flag }) => flag.index))
+      await add(...given)
+    },
+  })
+  const tabs = plans.map(({ diesAt, piecesPerSecond }, at) => {
+    const mirror = mirrorOf(`cdn-${at}`, piecesPerSecond * PIECE_BYTES)
+    const read = mirror.read.bind(mirror)
+    const death = new AbortController()
+    const mortal = createMortalLocks(machine.withLock)
+    // A tab that is dead reads nothing more, and hears nothing.
+    const untilDeath: typeof mirror.read = async function* (blob, range, signal) {
+      if (blob.sizeBytes === BYTES.length)
+        for (let piece = range.start / PIECE_BYTES; piece < range.end / PIECE_BYTES; piece++)
+          if ((await machine.index.pieces.get(sha256, toPieceIndex(piece), never)) !== undefined) askedAgain.push(piece)
+      for await (const chunk of read(blob, range, signal)) {
+        if (death.signal.aborted) await new Promise(() => undefined)
+        yield chunk
+        if (diesAt !== undefined && blob.sizeBytes === BYTES.length && machine.index.keptPieces(sha256) >= diesAt) {
+          death.abort()
+          mortal.die()
+        }
+      }
+    }
+    const engine = machine.start([Object.assign(mirror, { read: untilDeath })], {}, undefined, mortal.withLock)
+    return { result: deliver(engine), hasDied: () => death.signal.aborted }
+  })
+  const outcomes = await Promise.allSettled(tabs.map(({ result }) => result))
+  return { outcomes, askedAgain, puts, hasDied: tabs.map(({ hasDied }) => hasDied()) }
+}
+
+test('I11: however many tabs want the same, and whichever of them die, each piece is kept once, and every tab that lives gets the artifact', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(tabPlan, { minLength: 1, maxLength: 3 }), tabPlan, async (plans, last) => {
+      const { outcomes, askedAgain, puts, hasDied } = await openTabs([...plans, { ...last, diesAt: undefined }])
+      expect(askedAgain, 'pieces that were asked for although they were kept').toEqual([])
+      expect(puts.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5])
+      for (const [at, outcome] of outcomes.entries()) if (hasDied[at] !== true) expect(outcome.status).toBe('fulfilled')
+    }),
+    { numRuns: 12 },
+  )
 })

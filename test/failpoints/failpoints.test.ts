@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 300_000 })
 const kept = ({ findings, refetched, lost, unverified, unfinished }: Tally) => ({ findings, refetched, lost, unverified, unfinished })
 const NOTHING = { findings: [], refetched: 0, lost: 0, unverified: 0, unfinished: 0 }
 
-test(`whatever fails, or dies, at any place where storage is waited for: nothing that was kept is lost, fetched again or wrong; seed ${SEED}`, async () => {
+test(`I10: whatever fails, or dies, at any place where storage is waited for: nothing that was kept is lost, fetched again or wrong; seed ${SEED}`, async () => {
   const tally = await runCampaign({ scenes: await createScenes(), share: SHARE, seed: SEED })
   expect(kept(tally)).toEqual(NOTHING)
   expect(tally.places, 'places to fail').toBeGreaterThan(450)
