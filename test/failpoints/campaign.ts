@@ -54,8 +54,8 @@ export async function runCampaign(options: CampaignOptions): Promise<Tally> {
   const random = createSeededRandom(options.seed)
   for (const scene of options.scenes) {
     const seen = new Set<string>()
-    const { layout, forgets } = scene
-    const places = (await visit(scene.image, 2, { layout, forgets })).points.passed
+    const { layout, forgets, clears } = scene
+    const places = (await visit(scene.image, 2, { layout, forgets, clears })).points.passed
     tally.places += places.length
     for (const first of failuresAt(places)) {
       await runFirst({ scene, failures: [first] }, { ...options, tally, random, seen })
@@ -78,8 +78,8 @@ interface Run extends CampaignOptions {
 
 async function runFirst({ scene, failures: [first] }: { readonly scene: Scene; readonly failures: readonly PlantedFailure[] }, run: Run) {
   if (first === undefined) return
-  const { layout, forgets } = scene
-  const failed = await visit(scene.image, 2, { ...run, layout, forgets, planted: first })
+  const { layout, forgets, clears } = scene
+  const failed = await visit(scene.image, 2, { ...run, layout, forgets, clears, planted: first })
   for (const loss of lossesOf(failed, first)) {
     const image = failed.disk.image(loss, first.at + 1)
     const history: History = { scene, failures: [{ ...first, loss, place: placeOf(failed, first) }] }

@@ -28,6 +28,12 @@ interface File {
   unsafe: Change[]
 }
 
+export interface OpenFile {
+  bytes(): Bytes
+  change(change: Change): void
+  flush(): void
+}
+
 /** Storage as one process sees it. Rows are safe at once, all of a transaction or none; bytes of files once they are flushed. */
 export class Disk {
   readonly tables = new Map<string, Map<string, { readonly key: unknown; readonly value: unknown }>>()
@@ -57,26 +63,21 @@ export class Disk {
     return [...this.#files.keys()]
   }
 
-  make(name: string): void {
-    if (!this.#files.has(name)) this.#files.set(name, { now: new Uint8Array(0), safe: undefined, unsafe: [] })
-  }
-
-  bytes(name: string): Bytes {
-    return this.#files.get(name)?.now ?? new Uint8Array(0)
-  }
-
-  change(name: string, change: Change): void {
-    const file = this.#files.get(name)
-    if (file === undefined) return
-    file.now = changed(file.now, change)
-    file.unsafe.push(change)
-  }
-
-  flush(name: string): void {
-    const file = this.#files.get(name)
-    if (file === undefined) return
-    file.safe = file.now.slice()
-    file.unsafe = []
+  /** The file itself: whoever has it open goes on with it when it has no name any more. Made where there is none. */
+  open(name: string): OpenFile {
+    const file: File = this.#files.get(name) ?? { now: new Uint8Array(0), safe: undefined, unsafe: [] }
+    this.#files.set(name, file)
+    return {
+      bytes: () => file.now,
+      change(change) {
+        file.now = changed(file.now, change)
+        file.unsafe.push(change)
+      },
+      flush() {
+        file.safe = file.now.slice()
+        file.unsafe = []
+      },
+    }
   }
 
   replace(name: string, bytes: Bytes): void {

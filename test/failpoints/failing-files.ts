@@ -10,25 +10,25 @@ export function createFailingFiles(disk: Disk, points: Failpoints, over: Partial
   const locked = new Set<string>()
   const open = (name: string): PieceWriter => {
     if (locked.has(name)) throw new DOMException('held', 'NoModificationAllowedError')
-    disk.make(name)
+    const file = disk.open(name)
     locked.add(name)
     return {
-      getSize: () => points.now(reading('asking a file for its size'), () => disk.bytes(name).length),
-      truncate: (sizeBytes) => points.now(writing('reserving room in a file'), () => disk.change(name, { sizeBytes })),
+      getSize: () => points.now(reading('asking a file for its size'), () => file.bytes().length),
+      truncate: (sizeBytes) => points.now(writing('reserving room in a file'), () => file.change({ sizeBytes })),
       // Half of what was asked for at first, as the platform may.
       write: (bytes, { at }) =>
         points.now(writing('writing to a file'), () => {
           const part = bytes.slice(0, bytes.length > 600 ? bytes.length >> 1 : bytes.length)
-          disk.change(name, { at, bytes: part })
+          file.change({ at, bytes: part })
           return part.length
         }),
       read: (into, { at }) =>
         points.now(reading('reading from an open file'), () => {
-          const part = disk.bytes(name).subarray(at, at + into.length)
+          const part = file.bytes().subarray(at, at + into.length)
           into.set(part)
           return part.length
         }),
-      flush: () => points.now(writing('flushing a file'), over.flush ?? (() => disk.flush(name))),
+      flush: () => points.now(writing('flushing a file'), over.flush ?? (() => file.flush())),
       close: () =>
         points.now(reading('letting go of a file'), () => {
           if (!disk.has(name)) throw new Error('a worker that closes the handle of a file that is gone stands still for ever')
@@ -41,12 +41,12 @@ export function createFailingFiles(disk: Disk, points: Failpoints, over: Partial
     openWriter: (name) => points.wait(writing('opening a file to write'), () => open(name)),
     closeWriter: (name, writer) =>
       points.wait(writing('closing a file'), () => {
-        disk.make(name)
+        disk.open(name)
         writer.close()
       }),
     snapshot: (name) =>
       points.wait(reading('opening a file to read'), () =>
-        disk.has(name) ? new WatchedBlob([disk.bytes(name).slice()], points) : undefined,
+        disk.has(name) ? new WatchedBlob([disk.open(name).bytes().slice()], points) : undefined,
       ),
     writeText: (name, text) => points.wait(writing('replacing a file'), () => disk.replace(name, new TextEncoder().encode(text))),
     remove: (name) => points.wait(writing('removing a file'), () => disk.remove(name)),

@@ -1,3 +1,4 @@
+import './many-waiters.ts'
 import { runCampaign } from './campaign.ts'
 import { createScenes } from './scenes.ts'
 

@@ -10,6 +10,8 @@ export interface Scene {
   readonly isAltered: boolean
   /** The visit in which something fails ends with a refusal. */
   readonly forgets: boolean
+  /** What it keeps in files is cleared in its middle. */
+  readonly clears: boolean
 }
 
 /** Every state that a visit can find, for both places where pieces can lie. */
@@ -19,7 +21,7 @@ export async function createScenes(): Promise<readonly Scene[]> {
     const whole = (await visit(EMPTY_DISK, 1, { layout })).disk.image('kept')
     const partial = without(whole, 2)
     const add = (name: string, image: DiskImage, over: Partial<Scene> = {}): void => {
-      scenes.push({ name: `${layout}: ${name}`, layout, image, isAltered: false, forgets: false, ...over })
+      scenes.push({ name: `${layout}: ${name}`, layout, image, isAltered: false, forgets: false, clears: false, ...over })
     }
     add('nothing is kept', EMPTY_DISK)
     add('some pieces are kept', partial)
@@ -28,6 +30,7 @@ export async function createScenes(): Promise<readonly Scene[]> {
     add('a kept piece is altered', altered(partial), { isAltered: true })
     add('it is kept under another cut', recut(whole))
     add('some pieces are kept, and all is refused', partial, { forgets: true })
+    if (layout === 'opfs') add('nothing is kept, and files are cleared in the middle', EMPTY_DISK, { clears: true })
   }
   return scenes
 }

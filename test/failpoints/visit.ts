@@ -6,7 +6,7 @@ import type { ArtifactFile } from '../../src/stores/artifact-file.ts'
 import { composeStoreView, type StoreView } from '../../src/stores/store-view.ts'
 import { instantHasher, makeArtifact, makePiece, pieceBytes } from '../fakes/make-artifact.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
-import { createVirtualClock } from '../fakes/virtual-clock.ts'
+import { createVirtualClock, type VirtualClock } from '../fakes/virtual-clock.ts'
 import { Disk, type DiskImage } from './disk.ts'
 import { createFailingFiles } from './failing-files.ts'
 import { createFailingIndex } from './failing-index.ts'
@@ -27,6 +27,8 @@ export interface VisitOptions {
   readonly planted?: PlantedFailure | undefined
   /** What was fetched is refused in the end, as a denied artifact is, and every byte of it forgotten. */
   readonly forgets?: boolean
+  /** The browser clears the private file system once the first piece is kept, under the open page. */
+  readonly clears?: boolean
   /** A file system that says it has flushed, and has not: for seeing the checks fail. */
   readonly liesAboutFlushing?: boolean
 }
@@ -56,7 +58,8 @@ export async function visit(image: DiskImage, version: number, options: VisitOpt
   const points = createFailpoints(options.planted)
   const lies = options.liesAboutFlushing === true ? { flush: () => undefined } : {}
   const files = options.layout === 'opfs' ? createFailingFiles(disk, points, lies) : undefined
-  const view = composeStoreView({ index: createFailingIndex(disk, points), files, clock: createVirtualClock() })
+  const clock = createVirtualClock()
+  const view = composeStoreView({ index: createFailingIndex(disk, points), files, clock })
   const log: Log = {
     durable: new Set(),
     fetched: [],
@@ -67,7 +70,8 @@ export async function visit(image: DiskImage, version: number, options: VisitOpt
     isDelivered: false,
     error: undefined,
   }
-  const room: Room = { view, disk, log, version, image, forgets: options.forgets === true, signal: new AbortController().signal }
+  const { forgets = false, clears = false } = options
+  const room: Room = { view, disk, clock, log, version, image, forgets, clears, signal: new AbortController().signal }
   const life = live(room).catch((error: unknown) => {
     log.error = error
   })
@@ -93,6 +97,8 @@ interface Room {
   readonly version: number
   readonly image: DiskImage
   readonly forgets: boolean
+  readonly clears: boolean
+  readonly clock: VirtualClock
   readonly signal: AbortSignal
 }
 
@@ -135,6 +141,7 @@ async function fetchWhole(room: Room, file: ArtifactFile): Promise<Blob> {
   const { signal } = room
   for (let repairs = 0; ; repairs++) {
     try {
+      if (room.clears && repairs === 0) await fetchAndClear(room, file)
       const missing = [...ARTIFACT_PIECES].filter((piece) => !file.stored.has(piece))
       await Promise.all(missing.map((piece) => fetchPiece(room, file, piece)))
       const blob = await file.complete(signal)
@@ -146,6 +153,15 @@ async function fetchWhole(room: Room, file: ArtifactFile): Promise<Blob> {
       for (const piece of ARTIFACT_PIECES) if (!file.stored.has(piece)) room.log.durable.delete(piece)
     }
   }
+}
+
+async function fetchAndClear(room: Room, file: ArtifactFile): Promise<void> {
+  const { disk, log, clock } = room
+  await fetchPiece(room, file, toPieceIndex(0))
+  log.durable.clear()
+  for (const name of disk.names().filter((one) => one.endsWith('.part'))) disk.remove(name)
+  // By now it may be noticed.
+  await clock.advance(1000)
 }
 
 const ARTIFACT_PIECES = Array.from({ length: ARTIFACT.pieces.count }, (_, at) => toPieceIndex(at))
