@@ -77,6 +77,7 @@ class EventStory implements Story {
   headline(nowMs: number): string {
     if (this.#phase === 'paused') return `Paused. ${capital(this.#keptWords())}.`
     if (this.#phase === 'resolving') return 'Reading and checking the catalogue and the manifest …'
+    if (this.#phase === 'waiting') return `Another tab is fetching it: ${formatBytes(this.verifiedBytes)} so far …`
     if (this.#phase === 'checking') return 'All pieces are here. Checking the whole file …'
     const active = [...this.#lastServedMs].filter(([, atMs]) => nowMs - atMs < ACTIVE_MS).map(([key]) => sourceName(key))
     const rate = this.#bytesPerSecond(nowMs)

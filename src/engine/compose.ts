@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly clock: Clock
   readonly withLock: WithLock
   readonly otherTabs: OtherTabs
+  /** Calls back whenever the network is there again. None in a service worker, which lives for seconds. */
+  readonly onOnline?: (listener: () => void) => void
   readonly isSecurePage: boolean
   readonly hasher: Hasher
   readonly windowSources: WindowSources | undefined
@@ -82,6 +84,7 @@ export function createDeliverer(options: EngineOptions): Wired {
     void purgeDenied({ stores, memory, withLock }, denied, entries)
   }
   const roster = createRoster(clock)
+  options.onOnline?.(() => roster.noteOnline())
   const sourceMemory = createSourceMemory(roster, memory.records, clock)
   void sourceMemory.recall()
   const parts: EngineParts = {

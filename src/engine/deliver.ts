@@ -12,8 +12,10 @@ import { createPrefixHash } from '../scheduler/prefix-hash.ts'
 import type { DeliveryObserver } from '../scheduler/observer.ts'
 import { isReadable, requireWhole } from './whole-digest.ts'
 import type { ArtifactFile } from '../stores/artifact-file.ts'
+import { followOther } from './follow.ts'
 import { catalogueFacts, type CatalogueDesk, type CatalogueQuestion } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
+import { endingWithLoss } from './lost-store.ts'
 import { artifactLock, type EngineParts } from './parts.ts'
 import { createProgress, spansOf } from './progress.ts'
 import { writeRecord, type Ending } from './record.ts'
@@ -76,23 +78,22 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
   const resolved = await openArtifact(parts, { chosen, task }, signal)
   const { artifact } = resolved
   // One writer for each artifact over all tabs; who waits here finds the pieces kept when its turn comes.
-  return await parts.withLock(
-    artifactLock(artifact.sha256),
-    async () => {
-      const file = await parts.stores.store.open(artifact, signal)
-      const attempt: Attempt = { ...rooms, resolved, file, opinions: [], received: new Map() }
-      try {
-        return await fetchAndJudge(attempt, signal)
-      } catch (error) {
-        await endBadly(attempt, error, signal).catch(() => undefined)
-        // Cleaning up may fail too, a full disk say; why the download failed is what counts.
-        throw error
-      } finally {
-        await file.close()
-      }
-    },
-    signal,
-  )
+  const stopFollowing = followOther(parts, { artifact, emit: rooms.emit }, signal)
+  const inTurn = async (): Promise<Delivered> => {
+    stopFollowing()
+    const file = await parts.stores.store.open(artifact, signal)
+    const attempt: Attempt = { ...rooms, resolved, file, opinions: [], received: new Map() }
+    try {
+      return await fetchAndJudge(attempt, signal)
+    } catch (error) {
+      await endBadly(attempt, error, signal).catch(() => undefined)
+      // Cleaning up may fail too, a full disk say; why the download failed is what counts.
+      throw error
+    } finally {
+      await file.close()
+    }
+  }
+  return await parts.withLock(artifactLock(artifact.sha256), inTurn, signal).finally(stopFollowing)
 }
 
 interface Attempt extends Started {
@@ -204,7 +205,10 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   }
   try {
     // The hash may refuse before the last piece is in: a piece that changed on disk, say.
-    await Promise.all([deliverPieces({ artifact, stored: file, observer }, attempt.task.tools, own.signal), whole.finish()])
+    await Promise.all([
+      deliverPieces({ artifact, stored: endingWithLoss(file, own), observer }, attempt.task.tools, own.signal),
+      whole.finish(),
+    ])
   } finally {
     own.cut(signal.aborted ? signal.reason : undefined)
     progress.flush()

@@ -28,6 +28,7 @@ interface Room {
   readonly send: SendToPage
   readonly sources: PortSources
   readonly calls: Map<number, AbortController>
+  readonly whenOnline: Set<() => void>
   readonly life: AbortController
   readonly around: Surroundings
   engine: Promise<Engine> | undefined
@@ -45,7 +46,7 @@ export interface Surroundings {
 }
 
 export function servePage(send: SendToPage, around: Surroundings): PageServer {
-  const own = { calls: new Map<number, AbortController>(), life: new AbortController(), around }
+  const own = { calls: new Map<number, AbortController>(), whenOnline: new Set<() => void>(), life: new AbortController(), around }
   const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined }
   return {
     receive(data) {
@@ -56,6 +57,7 @@ export function servePage(send: SendToPage, around: Surroundings): PageServer {
         // `open-failed` has told the page; calls that come later fail with the same reason.
         room.engine.catch(() => undefined)
       } else if (message.type === 'cancel') room.calls.get(message.call)?.abort(CANCELLED)
+      else if (message.type === 'online') for (const listener of room.whenOnline) listener()
       else if ('call' in message) void answer(room, message)
     },
   }
@@ -90,6 +92,7 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>)
       clock,
       withLock: withWebLock,
       otherTabs: openOtherTabs(),
+      onOnline: (listener) => void room.whenOnline.add(listener),
       isSecurePage,
       windowSources: room.sources,
       hasher: createHasher(startHashThread, clock),

@@ -129,6 +129,9 @@ function lost(detail: string): DeliveryError {
 }
 
 function toClient(line: Line, opened: Extract<EngineMessage, { type: 'opened' }>): EngineClient {
+  // Chromium 156 tells it to windows alone when DevTools take the network away, and workers rest for what they do not know is over.
+  const onOnline = (): void => line.send({ type: 'online' })
+  addEventListener('online', onOnline)
   return {
     site: opened.site,
     ticket: opened.ticket,
@@ -138,6 +141,7 @@ function toClient(line: Line, opened: Extract<EngineMessage, { type: 'opened' }>
       return () => void line.listeners.delete(listener)
     },
     close() {
+      removeEventListener('online', onOnline)
       line.worker.terminate()
       loseAll(line, 'the page closed it')
     },

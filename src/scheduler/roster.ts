@@ -1,5 +1,5 @@
 import type { SourceId } from '../core/model/ids.ts'
-import { createSourceHealth, type SourceHealth } from '../core/plan/source-health.ts'
+import { createSourceHealth, noteOnline, type SourceHealth } from '../core/plan/source-health.ts'
 import type { Clock } from '../core/ports.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 
@@ -11,6 +11,8 @@ export interface Roster {
   entries(): Iterable<readonly [SourceId, SourceHealth]>
   /** Takes over what an earlier engine knew of sources that this one has not met yet. */
   recall(earlier: ReadonlyMap<SourceId, SourceHealth>): void
+  /** The network is there again: nobody rests for having failed without it. */
+  noteOnline(): void
   readonly traffic: Traffic
 }
 
@@ -25,6 +27,9 @@ export function createRoster(clock: Clock): Roster {
     entries: () => known.entries(),
     recall(earlier) {
       for (const [source, health] of earlier) if (!known.has(source)) known.set(source, health)
+    },
+    noteOnline() {
+      for (const health of known.values()) noteOnline(health)
     },
     traffic: createTraffic(clock),
   }

@@ -55,6 +55,8 @@ export function createArtifactFile(
 
 export interface ArtifactOwner {
   markVerified(signal: AbortSignal): Promise<void>
+  /** Writes the artifact's row anew where it went with what was cleared: pieces without one do not count at the next visit. */
+  begin(signal: AbortSignal): Promise<void>
 }
 
 export interface Reservable {
@@ -190,11 +192,22 @@ class LayeredFile implements ArtifactFile, Reservable {
   async #commit(pieces: readonly VerifiedPiece[]): Promise<void> {
     const fresh = pieces.filter((piece) => !this.stored.has(piece.index))
     if (fresh.length === 0) return
+    await this.#requireThere()
     const backing = await this.#withWriter(async (writer) => {
       await writer.prepare(NEVER)
       await writer.keep(fresh, NEVER)
     })
     for (const piece of fresh) this.#note(piece.index, { backing, source: piece.source })
+  }
+
+  /** @throws {DeliveryError} `store-tampered` when what was kept so far has been cleared: it is forgotten by then, to be fetched again */
+  async #requireThere(): Promise<void> {
+    const [writer] = this.#writers
+    // Whoever cannot look writes on: `complete` looks at everything.
+    if (writer === undefined || !(await writer.isGone(NEVER).catch(() => false))) return
+    await this.#letGo()
+    const [first] = await this.#forgetLost(writer, [], NEVER)
+    if (first !== undefined) throw this.#tampered(first, storeFailed('the stored file was cleared'))
   }
 
   async #withWriter(work: (writer: OpenBacking) => Promise<void>): Promise<OpenBacking> {
@@ -281,7 +294,10 @@ class LayeredFile implements ArtifactFile, Reservable {
     ]
     for (const piece of gone) this.#unnote(piece)
     // If the flags stay, the next visit finds the loss again; this one fetches the pieces.
-    if (gone.length > 0) await backing.forget(gone, signal).catch(() => undefined)
+    if (gone.length > 0) {
+      await backing.forget(gone, signal).catch(() => undefined)
+      await this.#owner?.begin(signal).catch(() => undefined)
+    }
     return gone
   }
 

@@ -24,6 +24,11 @@ export interface OpenBacking {
   readonly kept: ReadonlyMap<PieceIndex, SourceId>
   /** Reserves room for the whole artifact, so that a full disk is noticed before the download. May be called again. */
   prepare(signal: AbortSignal): Promise<void>
+  /**
+   * True when what it writes to has been cleared under it, as browsers clear an origin under an open page. Looks once in a while, so that
+   * it may be asked before each `keep`.
+   */
+  isGone(signal: AbortSignal): Promise<boolean>
   /** Keeps all or none: a flag appears only when its bytes are safe. */
   keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void>
   read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>

@@ -41,6 +41,7 @@ function openBlobs(artifact: PieceSpace, kept: OpenBacking['kept'], { flags, blo
     isWritable: true,
     kept,
     prepare: async () => undefined,
+    isGone: async () => false,
     keep: async (pieces, signal) => {
       const entries = pieces.map(({ index, source, bytes }) => ({
         flag: { index, source, backing: 'blobs' as const, atMs: clock.nowMs() },

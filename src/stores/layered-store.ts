@@ -25,7 +25,10 @@ export function createLayeredStore(backings: readonly Backing[], book: ArtifactB
     signal.throwIfAborted()
     const usable = await begin(artifact, signal)
     const opened = await openAll(usable, artifact, signal)
-    const file = createArtifactFile(artifact, opened, { markVerified: async (stop) => await book?.markVerified(artifact, stop) })
+    const file = createArtifactFile(artifact, opened, {
+      markVerified: async (stop) => await book?.markVerified(artifact, stop),
+      begin: async (stop) => await book?.begin(artifact, stop),
+    })
     try {
       await file.reserve(signal)
       return file

@@ -1,5 +1,5 @@
 import type { PieceSpace } from '../core/model/artifact.ts'
-import type { PieceIndex, Sha256 } from '../core/model/ids.ts'
+import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
 import type { Clock } from '../core/ports.ts'
 import { createArtifactFile, type ArtifactFile } from './artifact-file.ts'
 import type { Backing } from './backing.ts'
@@ -21,6 +21,8 @@ export interface StoreLookups {
   /** Undefined unless every piece is kept and the whole was verified. */
   findVerified(sha256: Sha256, signal: AbortSignal): Promise<VerifiedFile | undefined>
   listVerified(signal: AbortSignal): Promise<readonly ArtifactRow[]>
+  /** Pieces that are flagged as kept at this moment, by whoever is fetching the artifact, and who served each. Their bytes are not looked at. */
+  listKept(artifact: PieceSpace, signal: AbortSignal): Promise<ReadonlyMap<PieceIndex, SourceId>>
   /**
    * One piece of an artifact that is verified at this moment. Not re-hashed: do that before anybody gets it.
    * @throws {DeliveryError} `store-failed` when the piece is not kept, or the artifact is not verified now
@@ -45,7 +47,13 @@ export function createLookups(index: SealiftIndex | undefined, backings: readonl
     return { blob, filename: row.filename, mediaType: row.mediaType, sizeBytes: row.sizeBytes }
   }
 
-  return { findVerified, listVerified, readPiece: createPieceReader(index, backings) }
+  const listKept: StoreLookups['listKept'] = async ({ sha256, pieces }, signal) => {
+    const row = await index.artifacts.get(sha256, signal)
+    if (row?.pieceLengthBytes !== pieces.lengthBytes) return new Map()
+    const flags = await Promise.all((['opfs', 'blobs'] as const).map((backing) => index.pieces.list(sha256, backing, signal)))
+    return new Map(flags.flat().map((flag) => [flag.index, flag.source]))
+  }
+  return { findVerified, listVerified, listKept, readPiece: createPieceReader(index, backings) }
 }
 
 /** Looks at row and flag anew each time: another tab may have forgotten the artifact since, or be fetching it again. */
@@ -91,6 +99,7 @@ function ignoreTrouble(error: unknown): void {
 const NOTHING: StoreLookups = {
   findVerified: async () => undefined,
   listVerified: async () => [],
+  listKept: async () => new Map(),
   readPiece: async () => {
     throw storeFailed('this browser keeps nothing')
   },

@@ -91,6 +91,7 @@ function openHeld(artifact: PieceSpace, held: Held, shelf: Shelf): OpenBacking {
     kept: new Map([...held.pieces].map(([piece, { source }]) => [piece, source])),
     prepare: async () =>
       requireRoom(artifact.sizeBytes - [...held.pieces.keys()].reduce((sum, piece) => sum + lengthOf(artifact, piece), 0)),
+    isGone: async () => false,
     keep: async (pieces) => {
       const neededBytes = pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
       requireRoom(neededBytes)

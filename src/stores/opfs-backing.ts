@@ -47,6 +47,9 @@ async function look(parts: OpfsBackingParts, artifact: PieceSpace, signal: Abort
   return { kept: new Map(flags.map((flag) => [flag.index, flag.source])), lost: [] }
 }
 
+/** A file that is gone is noticed within this long: all that was written since is fetched again. Each look costs about a millisecond. */
+const LOOK_EVERY_MS = 1000
+
 /** Closing is never called off. */
 const NEVER = new AbortController().signal
 
@@ -62,6 +65,8 @@ class OpfsPieces implements OpenBacking {
   readonly #artifact: PieceSpace
   readonly #parts: OpfsBackingParts
   #writer: PieceWriter | undefined
+  /** When the file was last known to be there, by the monotonic clock. */
+  #seenAtMs = 0
 
   constructor(artifact: PieceSpace, kept: OpenBacking['kept'], parts: OpfsBackingParts) {
     this.kept = kept
@@ -76,10 +81,19 @@ class OpfsPieces implements OpenBacking {
     try {
       if (writer.getSize() !== this.#artifact.sizeBytes) writer.truncate(this.#artifact.sizeBytes)
       this.#writer = writer
+      this.#seenAtMs = this.#parts.clock.monotonicMs()
     } catch (error) {
       writer.close()
       throw error
     }
+  }
+
+  async isGone(signal: AbortSignal): Promise<boolean> {
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (this.#writer === undefined || nowMs - this.#seenAtMs < LOOK_EVERY_MS) return false
+    this.#seenAtMs = nowMs
+    // Through an open handle a file that has no name any more looks as it always did.
+    return (await snapshotOf(this.#parts.files, this.#artifact, signal)) === undefined
   }
 
   async keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void> {

@@ -91,11 +91,24 @@ function endGroup(child: ChildProcess): void {
   process.kill(-child.pid, 'SIGKILL')
 }
 
-/** A Firefox that nobody drives: a debugger would keep its service worker alive. The page drives itself. */
-export async function openFirefox(path: string, url: string): Promise<{ close(): Promise<void> }> {
+/** A browser that nobody drives: a debugger would keep its service worker alive. The page drives itself. */
+export interface LonelyBrowser {
+  close(): Promise<void>
+}
+
+export async function openFirefox(path: string, url: string): Promise<LonelyBrowser> {
   const profileDir = await mkdtemp(join(tmpdir(), 'sealift-drill-firefox-'))
   await writeFile(join(profileDir, 'user.js'), QUIET_FIREFOX.map(([name, value]) => `user_pref('${name}', ${value});\n`).join(''))
-  const child = spawn(path, ['--headless', '--no-remote', '--profile', profileDir, url], { detached: true, stdio: 'ignore' })
+  return openAlone({ path, args: ['--headless', '--no-remote', '--profile', profileDir, url], env: {} }, profileDir)
+}
+
+export async function openChromium(found: FoundBrowser, url: string): Promise<LonelyBrowser> {
+  const profileDir = await mkdtemp(join(tmpdir(), 'sealift-drill-'))
+  return openAlone({ ...found, args: [...ARGS, ...found.args, '--headless', `--user-data-dir=${profileDir}`, url] }, profileDir)
+}
+
+function openAlone({ path, args, env }: FoundBrowser, profileDir: string): LonelyBrowser {
+  const child = spawn(path, args, { detached: true, stdio: 'ignore', env: { ...process.env, ...env } })
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   return {
     async close() {

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import type { Page } from 'puppeteer-core'
 import { requireNoPieceTwice } from './evidence.ts'
-import { nextPieceMs, openMidway, requireDelivered, requireLittleSent, within } from './returning.ts'
+import { firstRequestMs, nextPieceMs, openMidway, requireDelivered, requireLittleSent, within } from './returning.ts'
 import { demand, NO_SOURCES, type DrillRoom, type Outcome } from './scenario.ts'
 import { endingWords, finish, openPortal, startDownload } from './visit.ts'
 
+const MIB = 2 ** 20
 const ONLINE_MS = 2000
 /** Long enough for every request to fail and every source to be given a rest. */
 const AWAY_MS = 6000
@@ -34,14 +35,31 @@ export async function cutOff(room: DrillRoom): Promise<Outcome> {
   return { recoveryMs: within(nextPieceMs(finished, backMs), ONLINE_MS, 'the next piece is in'), sources }
 }
 
+/** Long enough for a source that fails to rest in earnest: up to 30 s, unless somebody says that the network is back. */
+const LONG_AWAY_MS = 20_000
+
+/** Behind a line that is down for long something near by may still answer; then nothing hurries, and what is beyond the line rests. */
+export async function longOutage(room: DrillRoom): Promise<Outcome> {
+  const { page } = await openMidway(room)
+  const { stack } = room
+  await stack.set('cdn-2', { rateBytesPerSecond: MIB })
+  await stack.set('cdn-1', 'down')
+  await new Promise((resolve) => setTimeout(resolve, LONG_AWAY_MS))
+  demand(await page.evaluate(() => window.drill?.ending === undefined), 'the download goes on slowly')
+  await stack.set('cdn-1', { rateBytesPerSecond: 12 * MIB })
+  const backMs = Date.now()
+  // As the browser tells it: its emulation would take the other origin away too.
+  await page.evaluate(() => dispatchEvent(new Event('online')))
+  const { sources } = await requireDelivered(room, page, await finish(page))
+  return { recoveryMs: within(firstRequestMs(room, backMs) - backMs, ONLINE_MS, 'the origin that rested is asked'), sources }
+}
+
 async function setOffline(page: Page, isOffline: boolean): Promise<void> {
   await page.setOfflineMode(isOffline)
 }
 
 const DAY = 86_400
-const LIBRARIES = process.env['C4_NOFT']
-  ? []
-  : ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
+const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
 
 interface Skew {
   readonly days: number

@@ -12,7 +12,7 @@ import {
   within,
 } from './returning.ts'
 import { demand, type DrillRoom, type Outcome } from './scenario.ts'
-import { finish, openPortal, startDownload, waitForController, waitForPieces } from './visit.ts'
+import { crash, finish, openPortal, startDownload, waitForController, waitForPieces } from './visit.ts'
 
 const TAB_MS = 2000
 const BROWSER_MS = 3000
@@ -64,6 +64,8 @@ export async function twoTabs(room: DrillRoom): Promise<Outcome> {
   for (const page of [second, third]) await startDownload(page, agent.name)
   await waitForPieces(first, INTERRUPT_AFTER_PIECES)
   const before = await verifiedPieces(first)
+  // Who waits sees what the other one keeps.
+  await Promise.all([second, third].map((page) => waitForPieces(page, 1)))
   const faultMs = Date.now()
   await crash(first)
   const endings = [await finish(second), await finish(third)] as const
@@ -77,13 +79,4 @@ export async function twoTabs(room: DrillRoom): Promise<Outcome> {
   requireLittleSent(room)
   demand(firstRequestMs(room, faultMs) >= faultMs, 'somebody went on')
   return { recoveryMs: within(Math.min(...began) - faultMs, HANDOVER_MS, 'another tab has the lock'), sources }
-}
-
-/** Ends the renderer as a fault of its own would. */
-async function crash(page: Page): Promise<void> {
-  const session = await page.createCDPSession()
-  const crashed = new Promise<void>((resolve) => page.once('error', () => resolve()))
-  // It is never answered: whoever would answer has crashed.
-  session.send('Page.crash').catch(() => undefined)
-  await crashed
 }

@@ -1,4 +1,4 @@
-import { cutOff, skewedClock } from './client-machine.ts'
+import { cutOff, longOutage, skewedClock } from './client-machine.ts'
 import { alteredPiece, evicted, full } from './client-storage.ts'
 import { closedTab, crashedRenderer, killedBrowser, twoTabs } from './client-tabs.ts'
 import { badUpdate, hardReload, idleWorker, killedWorker, update } from './client-worker.ts'
@@ -19,6 +19,7 @@ const CELLS: readonly (readonly [name: string, run: Scenario['run'], needs?: Sce
   ['K12 the clock is wrong by 400 days', skewedClock, 'libfaketime'],
   ['K13 a hard reload', hardReload],
   ['K14 a kept piece is altered on disk', alteredPiece],
+  ['K15 the line is down so long that an origin rests, and comes back', longOutage],
 ]
 
 /** What happens to a client while a download runs. No debugger is attached to a service worker: it would keep it alive. */

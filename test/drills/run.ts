@@ -2,10 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { restoreStack, startStack, type Stack } from '../../demo/stack/stack.ts'
 import { basicScenarios } from './basic.ts'
-import { launchBrowser, openFirefox, type FoundBrowser } from './browser.ts'
+import { launchBrowser, openChromium, openFirefox, type FoundBrowser } from './browser.ts'
 import { bypassScenarios } from './bypass.ts'
 import { hasFakeTime } from './client-machine.ts'
 import { clientScenarios } from './client.ts'
+import { longScenarios } from './long.ts'
 import { writeOutages } from './matrix/outages-page.ts'
 import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
@@ -31,7 +32,14 @@ export interface DrillReport {
   readonly rows: readonly DrillRow[]
 }
 
-const SCENARIOS: readonly Scenario[] = [...basicScenarios, ...resumeScenarios, ...refusalScenarios, ...bypassScenarios, ...clientScenarios]
+const SCENARIOS: readonly Scenario[] = [
+  ...basicScenarios,
+  ...resumeScenarios,
+  ...refusalScenarios,
+  ...bypassScenarios,
+  ...clientScenarios,
+  ...longScenarios,
+]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */
 const CDN_BYTES_PER_SECOND = 32 * 2 ** 20
 /** Longer than any scenario takes on a busy machine. */
@@ -42,7 +50,7 @@ const AGENT = 'edge-agent'
 const SMALL = 'sealift'
 
 /** Only run when they are named: they take minutes, or another browser, or a machine that does nothing else. */
-const ON_DEMAND: ReadonlySet<string> = new Set(['client', 'cdn-firefox', 'gateway-firefox'])
+const ON_DEMAND: ReadonlySet<string> = new Set(['client', 'long', 'cdn-firefox', 'gateway-firefox'])
 
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
@@ -57,10 +65,14 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
   const only = valueOf(args, '--only')
   const groups = new Set<string>([...SCENARIOS, ...MATRIX].map(({ group }) => group))
   const isForDocs = args.includes('--write-docs')
+  const isCalled = ({ name }: { readonly name: string }): boolean => only !== undefined && name.includes(only)
+  // What is only run when it is named can be named by a part of its name too, where no other drill is called that.
+  const isOnDemand = ![...SCENARIOS, ...MATRIX].some((one) => isCalled(one) && !ON_DEMAND.has(one.group))
   const isChosen = ({ group, name }: { readonly group: string; readonly name: string }): boolean => {
     if (isForDocs) return MATRIX.some((cell) => cell.group === group)
     if (only === undefined) return !ON_DEMAND.has(group)
-    return groups.has(only) ? group === only : name.includes(only) && !ON_DEMAND.has(group)
+    if (groups.has(only)) return group === only
+    return isCalled({ name }) && (isOnDemand || !ON_DEMAND.has(group))
   }
   const [scenarios, cells] = [SCENARIOS.filter(isChosen), MATRIX.filter(isChosen)]
   if (args.includes('--list')) {
@@ -182,6 +194,7 @@ async function runScenario(scenario: Scenario, { stack, receiver, found, firefox
       if (firefox === undefined) throw new Error('there is no Firefox on this machine')
       launched.push(await openFirefox(firefox, url))
     },
+    openChromium: async (url) => void launched.push(await openChromium(found, url)),
     signal,
   }
   try {

@@ -14,6 +14,8 @@ export interface DrillRoom {
   launch(choices?: BrowserChoices): Promise<DrillBrowser>
   /** Opens one page in a Firefox that nobody drives. @throws {Error} when there is none */
   openFirefox(url: string): Promise<void>
+  /** Opens one page in a Chromium that nobody drives. */
+  openChromium(url: string): Promise<void>
   /** Ends when the scenario has taken too long. */
   readonly signal: AbortSignal
 }
@@ -33,7 +35,7 @@ export interface Outcome {
 
 /** One thing that can go wrong, and what has to come of it. `run` throws when it does not. */
 export interface Scenario {
-  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass' | 'client'
+  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass' | 'client' | 'long'
   readonly name: string
   /** What not every machine has: without it, the scenario is not run. */
   readonly needs?: 'firefox' | 'libfaketime'

@@ -141,6 +141,15 @@ export async function dataChannelBytes(page: Page): Promise<number> {
   return page.evaluate(() => [...(window.drillReceivedBytes?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0))
 }
 
+/** Ends the renderer as a fault of its own would. */
+export async function crash(page: Page): Promise<void> {
+  const session = await page.createCDPSession()
+  const crashed = new Promise<void>((resolve) => page.once('error', () => resolve()))
+  // It is never answered: whoever would answer has crashed.
+  session.send('Page.crash').catch(() => undefined)
+  await crashed
+}
+
 /** Runs in the page before anything else does. */
 function watchConnections(): void {
   const Original = window.RTCPeerConnection

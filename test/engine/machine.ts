@@ -79,7 +79,7 @@ export interface Machine {
   /** The locks that its tabs share. */
   readonly withLock: WithLock
   /** A tab: an engine of its own over what the machine keeps. */
-  start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>, load?: LoadTrustRefresher): Engine
+  start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>, load?: LoadTrustRefresher, locks?: WithLock): Engine
 }
 
 export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>, timers: Clock = systemClock): Machine {
@@ -102,7 +102,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
     stores,
     clock,
     withLock,
-    start: (mirrors, over = {}, load) => {
+    start: (mirrors, over = {}, load, locks = withLock) => {
       const config = { ...configOf(publisher), ...over }
       return createEngine({
         config,
@@ -110,7 +110,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
         stores,
         memory,
         clock,
-        withLock,
+        withLock: locks,
         otherTabs: tabs.open(),
         isSecurePage: false,
         windowSources: windowOf(mirrors),

@@ -18,6 +18,16 @@ export function createProcessLocks(): WithLock {
   }
 }
 
+/** The locks of one tab, which it lets go of when it dies: whatever it was doing then is never heard of again. */
+export function createMortalLocks(withLock: WithLock): { readonly withLock: WithLock; die(): void } {
+  let die = (): void => undefined
+  const death = new Promise<never>((_, reject) => {
+    die = () => reject(new Error('the tab has died'))
+  })
+  death.catch(() => undefined)
+  return { withLock: (name, work, signal) => withLock(name, () => Promise.race([work(), death]), signal), die: () => die() }
+}
+
 /** Who waits for a lock may give up; who holds it is waited for. */
 async function orAborted<T>(turn: Promise<T>, before: Promise<unknown>, signal: AbortSignal): Promise<T> {
   let leave: () => void = () => undefined

@@ -120,6 +120,32 @@ test('files that were cleared under it are made anew: what was lost is fetched a
   expect(new Uint8Array(await (await file.complete(never)).arrayBuffer())).toEqual(BYTES)
 })
 
+test('files that were cleared under it are noticed by the next piece, and not only when all are there', async () => {
+  const disk = createFailingDisk()
+  const clock = createVirtualClock()
+  const store = createLayeredStore([createOpfsBacking({ files: disk.files, flags: disk.flags, clock })], undefined)
+  const file = await store.open(ARTIFACT, never)
+  for (const index of [0, 1, 2]) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+  disk.clearFiles()
+  await clock.advance(1000)
+  const failure = await expectFailure(file.put(await makePiece(ARTIFACT, BYTES, 3), never), ['store-tampered'])
+  expect(failure).toEqual({ code: 'store-tampered', sha256: ARTIFACT.sha256, piece: 0 })
+  expect([file.stored.size, disk.openWriters]).toEqual([0, 0])
+  for (const index of [0, 1, 2, 3, 4]) await file.put(await makePiece(ARTIFACT, BYTES, index), never)
+  expect(new Uint8Array(await (await file.complete(never)).arrayBuffer())).toEqual(BYTES)
+})
+
+test('a file that was cleared before anything was kept in it is made anew, and nobody is told', async () => {
+  const disk = createFailingDisk()
+  const clock = createVirtualClock()
+  const store = createLayeredStore([createOpfsBacking({ files: disk.files, flags: disk.flags, clock })], undefined)
+  const file = await store.open(ARTIFACT, never)
+  disk.clearFiles()
+  await clock.advance(1000)
+  await file.put(await makePiece(ARTIFACT, BYTES, 0), never)
+  expect(await file.read(toPieceIndex(0), never)).toEqual(pieceBytes(ARTIFACT, BYTES, toPieceIndex(0)))
+})
+
 const full: Omit<PlantedFailure, 'at'> = { kind: 'before', error: new DOMException('full', 'QuotaExceededError') }
 
 test('a full disk is noticed when the artifact is opened, before a byte of it is fetched', async () => {

@@ -80,6 +80,15 @@ export function noteFailure(health: SourceHealth, { failure, hadProgress }: Fail
   health.rest = restAfter({ failures: health.failuresInRow, hadProgress, retryAfterSeconds, isWrongAnswer }, random)
 }
 
+/**
+ * The network is there again: what failed or was silent without it may be tried at once, with one request at first. A rest that the source
+ * itself asked for stays.
+ */
+export function noteOnline(health: SourceHealth): void {
+  if (!health.rest.isAskedFor) health.rest = { ms: 0, isAskedFor: false }
+  health.suspectUntilMs = 0
+}
+
 /** Monotonic time from which on it may be asked again. */
 export function restsUntilMs({ failedAtMs, rest }: SourceHealth, others: Others): number {
   return failedAtMs + grantedRestMs(rest, others)

@@ -27,6 +27,8 @@ export type PageMessage =
   | { readonly type: 'list'; readonly call: number }
   | { readonly type: 'forget'; readonly call: number; readonly sha256: Sha256 | undefined }
   | { readonly type: 'audit'; readonly call: number }
+  /** The browser says that the network is there again. Only windows hear of it in every browser. */
+  | { readonly type: 'online' }
   /** All sources of the window, whenever the set changes. */
   | {
       readonly type: 'sources'

@@ -51,7 +51,8 @@ export interface PieceSpan {
   readonly tier: Tier
 }
 
-export type DeliveryPhase = 'resolving' | 'fetching' | 'checking' | 'paused'
+/** `waiting`: another tab of this origin is fetching the same. It may come before `resolved`; `progress` then tells what that tab keeps. */
+export type DeliveryPhase = 'resolving' | 'waiting' | 'fetching' | 'checking' | 'paused'
 
 /** What a download tells, in the order it happens. Every event is plain data. */
 export type DeliveryEvent =

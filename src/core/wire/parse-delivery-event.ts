@@ -71,7 +71,7 @@ export function readDeliveryEvent(field: JsonField): DeliveryEvent {
   const kind = field.object(['kind'])('kind').oneOf(['phase', 'resolved', 'progress', 'trouble', 'signed'])
   switch (kind) {
     case 'phase':
-      return { kind, phase: field.object(['phase'])('phase').oneOf(['resolving', 'fetching', 'checking', 'paused']) }
+      return { kind, phase: field.object(['phase'])('phase').oneOf(['resolving', 'waiting', 'fetching', 'checking', 'paused']) }
     case 'resolved': {
       const read = field.object(['artifact', 'catalogue', 'kept'])
       return {

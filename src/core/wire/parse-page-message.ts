@@ -13,6 +13,7 @@ const TYPES = [
   'list',
   'forget',
   'audit',
+  'online',
   'sources',
   'offers',
   'read-data',
@@ -53,6 +54,7 @@ const PARSERS: Parsers = {
       .optional((item) => item.checked(isSha256, DIGEST)),
   }),
   audit: (field) => ({ type: 'audit', call: call(field) }),
+  online: () => ({ type: 'online' }),
   sources(field) {
     const get = field.object(['sources', 'isGrowing'])
     return { type: 'sources', sources: get('sources').list(SOURCES).map(readWindowSource), isGrowing: get('isGrowing').boolean() }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { toSourceId } from '../../../src/core/model/ids.ts'
 import {
   createSourceHealth,
   firstByteMs,
@@ -7,6 +8,7 @@ import {
   noteDelivered,
   noteFailure,
   noteFirstByte,
+  noteOnline,
   noteRate,
   noteSilence,
   restsUntilMs,
@@ -66,4 +68,27 @@ test('failures in a row lengthen the rest, whoever asked; a delivery ends the ro
   noteDelivered(health)
   noteFailure(health, request, () => 0.999, 0)
   expect(restsUntilMs(health, 'ready')).toBeLessThan(500)
+})
+
+describe('when the network is there again', () => {
+  const failed = (retryAfterSeconds: number | undefined) => {
+    const health = createSourceHealth()
+    const failure = { code: 'source-status', source: toSourceId('cdn-1'), status: 503, retryAfterSeconds } as const
+    for (let i = 0; i < 6; i++) noteFailure(health, { failure, hadProgress: false }, () => 0.9, 1000)
+    noteSilence(health, 1000)
+    return health
+  }
+
+  test('a source that rests may be tried at once, and proves itself with one request', () => {
+    const health = failed(undefined)
+    expect(restsUntilMs(health, 'ready')).toBeGreaterThan(5000)
+    noteOnline(health)
+    expect([restsUntilMs(health, 'ready'), isSuspect(health, 1001), health.failuresInRow]).toEqual([1000, false, 6])
+  })
+
+  test('a rest that the source asked for stays', () => {
+    const health = failed(20)
+    noteOnline(health)
+    expect(restsUntilMs(health, 'ready')).toBe(21_000)
+  })
 })

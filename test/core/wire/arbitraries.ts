@@ -156,7 +156,7 @@ const span: fc.Arbitrary<PieceSpan> = fc
 const spans = fc.array(span, { maxLength: 3 })
 
 const event: fc.Arbitrary<DeliveryEvent> = fc.oneof(
-  fc.record({ kind: is('phase'), phase: fc.constantFrom('resolving', 'fetching', 'checking', 'paused') }),
+  fc.record({ kind: is('phase'), phase: fc.constantFrom('resolving', 'waiting', 'fetching', 'checking', 'paused') }),
   fc.record({ kind: is('resolved'), artifact: artifactFacts, catalogue: catalogueFacts, kept: spans }),
   fc.record({ kind: is('progress'), pieces: spans, verifiedBytes: count, receivedBytes: count, sizeBytes: count }),
   fc.record({ kind: is('trouble'), source, tier, failure, isBanned: flag }),
@@ -174,6 +174,7 @@ const pageMessages: ByType<PageMessage> = {
   open: fc.record({ type: is('open'), version: number, configUrl: text }),
   deliver: fc.record({ type: is('deliver'), call: count, request }),
   cancel: fc.record({ type: is('cancel'), call: count }),
+  online: fc.record({ type: is('online') }),
   list: fc.record({ type: is('list'), call: count }),
   forget: fc.record({ type: is('forget'), call: count, sha256: optional(sha256) }),
   audit: fc.record({ type: is('audit'), call: count }),
