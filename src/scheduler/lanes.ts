@@ -56,8 +56,8 @@ async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Pro
     giveBack()
     await before
     // What a source sends is checked and kept while it sends the next run. One on probation gets none before its last is known to be good.
-    if (isProbing(lane.state)) await run.done
-    else before = run.done
+    if (isProbing(lane.state)) await run.judged
+    before = run.done
   }
   await before
 }

@@ -3,7 +3,7 @@ import type { Artifact } from '../core/model/artifact.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
 import { noteFirstByte, noteRate, noteDelivered } from '../core/plan/source-health.ts'
 import { readingMs } from '../core/plan/timers.ts'
-import { verifyPiece } from '../core/verify/piece.ts'
+import { verifyPiece, type VerifiedPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
 import type { Delivery } from './delivery-state.ts'
 import { runBytes, type Ledger } from './ledger.ts'
@@ -20,19 +20,27 @@ const YIELD_MS = 40
 export interface RunUnderWay {
   /** Resolves when the source has sent all of it, or it is done. */
   readonly read: Promise<void>
+  /** Resolves when all of it is known to be right, or it is done. */
+  readonly judged: Promise<void>
   /** Resolves when what came is kept, too, or the run has failed. Rejects only when the store does, or the delivery ends. */
   readonly done: Promise<void>
 }
 
 export function startRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): RunUnderWay {
-  let onRead = (): void => undefined
+  let [onRead, onJudged] = [(): void => undefined, (): void => undefined]
   const read = new Promise<void>((resolve) => (onRead = resolve))
-  return { read, done: transferRun(delivery, { transfer, onRead }, signal).finally(onRead) }
+  const judged = new Promise<void>((resolve) => (onJudged = resolve))
+  const done = transferRun(delivery, { transfer, onRead, onJudged }, signal).finally(() => {
+    onRead()
+    onJudged()
+  })
+  return { read, judged, done }
 }
 
 interface Reading {
   readonly transfer: Transfer
   readonly onRead: () => void
+  readonly onJudged: () => void
 }
 
 async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSignal): Promise<void> {
@@ -53,19 +61,23 @@ async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSi
   }
 }
 
-async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal: AbortSignal): Promise<void> {
+async function readRun(delivery: Delivery, { transfer, onRead, onJudged }: Reading, signal: AbortSignal): Promise<void> {
   const { artifact } = delivery
   const cutter = createPieceCutter(delivery.buffers, () => transfer.run)
   const expectedBytes = (): number => bytesIn(artifact, transfer.run)
   const stop = transfer.abort.signal
   // All of this run so far. Pieces are hashed and stored while the next ones arrive, so that one commit takes several.
   let keeping: Promise<void> = Promise.resolve()
+  const verdicts: Promise<unknown>[] = []
   try {
     for await (const chunk of chunksOf(delivery, transfer)) {
       noteChunk(delivery, transfer, chunk.length)
       for (const cut of cutter.push(chunk)) {
         await roomToHold(delivery, transfer)
-        keeping = keepPiece(delivery, transfer, { cut, before: keeping }, signal)
+        delivery.held++
+        const verdict = judgePiece(delivery, transfer, cut)
+        verdicts.push(verdict)
+        keeping = keepPiece(delivery, transfer, { cut, verdict, before: keeping }, signal)
         // A lie ends the transfer at once: the next chunk may never come.
         keeping.catch((error: unknown) => transfer.abort.cut(error))
       }
@@ -76,6 +88,8 @@ async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal
     if (transfer.receivedBytes === expectedBytes()) {
       transfer.isRead = true
       onRead()
+      // What is wrong is dealt with by who keeps it.
+      Promise.all(verdicts).then(onJudged, () => undefined)
     }
   } finally {
     await holdUp(delivery, transfer, keeping)
@@ -161,14 +175,26 @@ function countReading(ledger: Ledger): number {
 
 interface Keeping {
   readonly cut: CutPiece
+  /** Undefined where it is kept already. */
+  readonly verdict: Promise<VerifiedPiece | undefined>
   /** The pieces before it in this run. */
   readonly before: Promise<void>
 }
 
-async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping, signal: AbortSignal): Promise<void> {
-  delivery.held++
+async function judgePiece({ artifact, stored, tools }: Delivery, transfer: Transfer, cut: CutPiece): Promise<VerifiedPiece | undefined> {
+  const state = transfer.by
+  if (stored.stored.has(cut.index) && !transfer.isReread) return undefined
+  const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: state.source.id, hasher: tools.hasher })
+  if (transfer.isReread) state.parole = undefined
+  state.verifiedPieces++
+  noteDelivered(state.health)
+  return piece
+}
+
+async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, verdict, before }: Keeping, signal: AbortSignal): Promise<void> {
   try {
-    await storePiece(delivery, transfer, cut, signal)
+    const piece = await verdict
+    if (piece !== undefined) await storePiece(delivery, transfer, piece, signal)
     // Not where it failed: a store that has given up on it may be writing still.
     delivery.buffers.giveBack(cut.bytes)
   } finally {
@@ -182,24 +208,18 @@ async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }
   if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
 }
 
-async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece, signal: AbortSignal): Promise<void> {
-  const { artifact, stored, ledger, tools, observer } = delivery
-  const state = transfer.by
-  const { source } = state
-  if (stored.stored.has(cut.index) && !transfer.isReread) return
-  const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: source.id, hasher: tools.hasher })
-  if (ledger.beginKeeping(cut.index)) {
+async function storePiece(delivery: Delivery, transfer: Transfer, piece: VerifiedPiece, signal: AbortSignal): Promise<void> {
+  const { stored, ledger, tools, observer } = delivery
+  const { source } = transfer.by
+  if (ledger.beginKeeping(piece.index)) {
     try {
       // Whatever becomes of the transfer: what is verified is not fetched again. A store failure is not the source's fault: it ends the delivery.
       await stored.put(piece, signal)
-      observer.onPiece({ index: cut.index, source: source.id, tier: source.tier, bytes: cut.bytes.length })
+      observer.onPiece({ index: piece.index, source: source.id, tier: source.tier, bytes: piece.bytes.length })
     } finally {
-      ledger.endKeeping(cut.index)
+      ledger.endKeeping(piece.index)
     }
   }
-  if (transfer.isReread) state.parole = undefined
-  state.verifiedPieces++
-  noteDelivered(state.health)
   delivery.presence.noteProgress()
   delivery.lastProgressMs = tools.clock.monotonicMs()
 }

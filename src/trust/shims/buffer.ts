@@ -23,10 +23,10 @@ class ByteBuffer extends Uint8Array {
 
 /** Browser stand-in for the part of Node's `Buffer` that the Sigstore packages use. Bad base64, hex and ASCII throw. */
 export const Buffer = {
-  /** Copies, always: from text in an encoding, or from bytes. */
+  /** From text in an encoding, or a copy of bytes. An `ArrayBuffer` is shared, as in Node: certificates are encoded into many of them. */
   from(source: string | ArrayBuffer | ArrayLike<number>, encoding?: string): ByteBuffer {
     if (typeof source === 'string') return copyOf(encodingOf(encoding).toBytes(source))
-    return copyOf(source instanceof ArrayBuffer ? new Uint8Array(source) : source)
+    return source instanceof ArrayBuffer ? new ByteBuffer(source) : copyOf(source)
   },
   alloc(lengthBytes: number): ByteBuffer {
     return new ByteBuffer(lengthBytes)

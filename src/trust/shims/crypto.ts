@@ -6,6 +6,7 @@
 import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import type { CHash } from '@noble/hashes/utils.js'
 import { Buffer } from './buffer.ts'
+import { createProven } from './proven.ts'
 import { parsePkcs1, parseSpki, pemToSpki, verifyEd25519, verifyOverDigest, type PublicKey } from './public-key.ts'
 
 const HASHES: ReadonlyMap<string, CHash> = new Map<string, CHash>([
@@ -14,6 +15,9 @@ const HASHES: ReadonlyMap<string, CHash> = new Map<string, CHash>([
   ['sha384', sha384],
   ['sha512', sha512],
 ])
+
+/** Far more than a trusted root and the bundles of a visit repeat. */
+const proven = createProven(128)
 
 type ByteBuffer = ReturnType<typeof Buffer.from>
 
@@ -73,7 +77,11 @@ export function verify(algorithm: string | undefined, data: Uint8Array, key: Key
     return verifyEd25519(key.parsed.point, plain(data), plain(signature))
   }
   const name = normalName(algorithm ?? 'sha256')
-  return verifyOverDigest(key.parsed, name, hashOf(name)(plain(data)), plain(signature))
+  const digest = hashOf(name)(plain(data))
+  const check = (): boolean => verifyOverDigest(key.parsed, name, digest, plain(signature))
+  if (key.parsed.kind !== 'ec') return check()
+  const { curve, point } = key.parsed
+  return proven.once({ key: point, manner: `${curve}/${name}`, digest, signature }, check)
 }
 
 /** @throws {RangeError} when the lengths differ */
