@@ -1,5 +1,4 @@
 import { loadavg } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { launchBrowser } from '../test/drills/browser.ts'
 import { medianOf, round2 } from './contest.ts'
 import { startContentFarm, type ContentFarm } from './delivery/content-farm.ts'
@@ -9,6 +8,7 @@ import { watchRenderers } from './delivery/renderer-memory.ts'
 import { RIVALS_WORKER } from './delivery/rivals-worker.ts'
 import { readOption, type BenchOutput } from './output.ts'
 import type { BenchTools } from './tools.ts'
+import { built } from './trust/contestants.ts'
 import type { Browser } from 'puppeteer-core'
 
 const MIB = 1024 * 1024
@@ -71,7 +71,7 @@ export async function benchHttp(tools: BenchTools, args: readonly string[]): Pro
 }
 
 async function bundleWasm(tools: BenchTools): Promise<string> {
-  return await tools.bundle({ entry: fileURLToPath(new URL('../src/engine/wasm-hasher.js', import.meta.url)), name: 'wasmHasher' })
+  return await tools.bundle({ entry: built('../../src/engine/wasm-hasher.js'), name: 'wasmHasher' })
 }
 
 interface Match {

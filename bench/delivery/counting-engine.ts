@@ -20,13 +20,21 @@ function look(): void {
   peakBytes = Math.max(peakBytes, pendingBytes + readBackBytes)
 }
 
-const { read } = ReadableStreamDefaultReader.prototype
-ReadableStreamDefaultReader.prototype.read = async function (this: ReadableStreamDefaultReader<unknown>) {
-  const next = await read.call(this)
-  if (next.value instanceof Uint8Array) pendingBytes += next.value.byteLength
-  look()
-  return next
-} as typeof read
+interface Reader {
+  read(...given: unknown[]): Promise<{ readonly value?: unknown }>
+}
+
+// Either kind, whichever the body lets itself be read by.
+const readers: readonly Reader[] = [ReadableStreamDefaultReader.prototype, ReadableStreamBYOBReader.prototype]
+for (const reader of readers) {
+  const { read } = reader
+  reader.read = async function (this: Reader, ...given) {
+    const next = await read.apply(this, given)
+    if (next.value instanceof Uint8Array) pendingBytes += next.value.byteLength
+    look()
+    return next
+  }
+}
 
 interface SyncHandle {
   read(bytes: Uint8Array, options?: object): number

@@ -15,7 +15,6 @@ import type { ArtifactFile } from '../stores/artifact-file.ts'
 import { followOther } from './follow.ts'
 import { catalogueFacts, type CatalogueDesk, type CatalogueQuestion } from './catalogue-desk.ts'
 import { judgeArtifact } from './judge.ts'
-import { endingWithLoss } from './lost-store.ts'
 import { artifactLock, type EngineParts } from './parts.ts'
 import { createProgress, spansOf } from './progress.ts'
 import { writeRecord, type Ending } from './record.ts'
@@ -205,10 +204,7 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
   }
   try {
     // The hash may refuse before the last piece is in: a piece that changed on disk, say.
-    await Promise.all([
-      deliverPieces({ artifact, stored: endingWithLoss(file, own), observer }, attempt.task.tools, own.signal),
-      whole.finish(),
-    ])
+    await Promise.all([deliverPieces({ artifact, stored: file, observer }, attempt.task.tools, own.signal), whole.finish()])
   } finally {
     own.cut(signal.aborted ? signal.reason : undefined)
     progress.flush()

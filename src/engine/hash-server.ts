@@ -11,6 +11,11 @@ export function serveHashing(port: ThreadEnd, createStream: () => Promise<HashSt
   }
   const answer = async (question: HashQuestion): Promise<void> => {
     const { ask, stream: id } = question
+    if (question.kind === 'drop') {
+      streams.delete(id)
+      port.post({ kind: 'done', ask }, [])
+      return
+    }
     const stream = await streamOf(id)
     if (question.kind === 'feed') {
       const { buffer } = question.bytes
@@ -19,7 +24,7 @@ export function serveHashing(port: ThreadEnd, createStream: () => Promise<HashSt
       return
     }
     streams.delete(id)
-    port.post(question.kind === 'end' ? { kind: 'done', ask, sha256: stream.digest() } : { kind: 'done', ask }, [])
+    port.post({ kind: 'done', ask, sha256: stream.digest() }, [])
   }
   port.onMessage((question) => {
     answer(question).catch(() => port.post({ kind: 'unable' }, []))

@@ -1,3 +1,5 @@
+import { collectBytes } from '../core/collect-bytes.ts'
+import type { Sha256 } from '../core/model/ids.ts'
 import type { Clock, HashedContent, Hasher } from '../core/ports.ts'
 import type { EngineEnd } from './hash-message.ts'
 import { HashThreadLost, openHashThread } from './hash-thread.ts'
@@ -15,7 +17,7 @@ export function createHasher(startThread: () => EngineEnd, clock: Clock): Hasher
   return {
     digest: digestPiece,
     async digestStream(content) {
-      if (content.sizeBytes <= ONE_GO_BYTES) return await digestPiece(await gather(content))
+      if (content.sizeBytes <= ONE_GO_BYTES) return await digestInOneGo(content)
       if (!(await thread.isReady())) return await digestByScript(content)
       try {
         return await thread.digest(content.chunks)
@@ -27,12 +29,13 @@ export function createHasher(startThread: () => EngineEnd, clock: Clock): Hasher
   }
 }
 
-async function gather({ sizeBytes, chunks }: HashedContent): Promise<Uint8Array> {
-  const whole = new Uint8Array(sizeBytes)
-  let filled = 0
-  for await (const bytes of chunks(() => undefined)) {
-    whole.set(bytes, filled)
-    filled += bytes.length
-  }
-  return whole.subarray(0, filled)
+async function digestInOneGo({ sizeBytes, chunks }: HashedContent): Promise<Sha256> {
+  const tooLong = (): RangeError => new RangeError(`expected ${sizeBytes} bytes, got more`)
+  return await digestPiece(
+    await collectBytes(
+      chunks(() => undefined),
+      sizeBytes,
+      tooLong,
+    ),
+  )
 }

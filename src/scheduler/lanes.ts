@@ -57,7 +57,7 @@ async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Pro
     await before
     // What a source sends is checked and kept while it sends the next run. One on probation gets none before its last is known to be good.
     if (isProbing(lane.state)) await run.done
-    before = run.done
+    else before = run.done
   }
   await before
 }

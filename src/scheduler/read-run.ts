@@ -3,7 +3,7 @@ import type { Artifact } from '../core/model/artifact.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
 import { noteFirstByte, noteRate, noteDelivered } from '../core/plan/source-health.ts'
 import { readingMs } from '../core/plan/timers.ts'
-import { verifyPiece, type VerifiedPiece } from '../core/verify/piece.ts'
+import { verifyPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
 import type { Delivery } from './delivery-state.ts'
 import { runBytes, type Ledger } from './ledger.ts'
@@ -20,27 +20,19 @@ const YIELD_MS = 40
 export interface RunUnderWay {
   /** Resolves when the source has sent all of it, or it is done. */
   readonly read: Promise<void>
-  /** Resolves when all of it is known to be right, or it is done. */
-  readonly judged: Promise<void>
   /** Resolves when what came is kept, too, or the run has failed. Rejects only when the store does, or the delivery ends. */
   readonly done: Promise<void>
 }
 
 export function startRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): RunUnderWay {
-  let [onRead, onJudged] = [(): void => undefined, (): void => undefined]
+  let onRead = (): void => undefined
   const read = new Promise<void>((resolve) => (onRead = resolve))
-  const judged = new Promise<void>((resolve) => (onJudged = resolve))
-  const done = transferRun(delivery, { transfer, onRead, onJudged }, signal).finally(() => {
-    onRead()
-    onJudged()
-  })
-  return { read, judged, done }
+  return { read, done: transferRun(delivery, { transfer, onRead }, signal).finally(onRead) }
 }
 
 interface Reading {
   readonly transfer: Transfer
   readonly onRead: () => void
-  readonly onJudged: () => void
 }
 
 async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSignal): Promise<void> {
@@ -61,23 +53,19 @@ async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSi
   }
 }
 
-async function readRun(delivery: Delivery, { transfer, onRead, onJudged }: Reading, signal: AbortSignal): Promise<void> {
+async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal: AbortSignal): Promise<void> {
   const { artifact } = delivery
   const cutter = createPieceCutter(delivery.buffers, () => transfer.run)
   const expectedBytes = (): number => bytesIn(artifact, transfer.run)
   const stop = transfer.abort.signal
   // All of this run so far. Pieces are hashed and stored while the next ones arrive, so that one commit takes several.
   let keeping: Promise<void> = Promise.resolve()
-  const verdicts: Promise<unknown>[] = []
   try {
     for await (const chunk of chunksOf(delivery, transfer)) {
       noteChunk(delivery, transfer, chunk.length)
       for (const cut of cutter.push(chunk)) {
         await roomToHold(delivery, transfer)
-        delivery.held++
-        const verdict = judgePiece(delivery, transfer, cut)
-        verdicts.push(verdict)
-        keeping = keepPiece(delivery, transfer, { cut, verdict, before: keeping }, signal)
+        keeping = keepPiece(delivery, transfer, { cut, before: keeping }, signal)
         // A lie ends the transfer at once: the next chunk may never come.
         keeping.catch((error: unknown) => transfer.abort.cut(error))
       }
@@ -88,8 +76,6 @@ async function readRun(delivery: Delivery, { transfer, onRead, onJudged }: Readi
     if (transfer.receivedBytes === expectedBytes()) {
       transfer.isRead = true
       onRead()
-      // What is wrong is dealt with by who keeps it.
-      Promise.all(verdicts).then(onJudged, () => undefined)
     }
   } finally {
     await holdUp(delivery, transfer, keeping)
@@ -175,26 +161,14 @@ function countReading(ledger: Ledger): number {
 
 interface Keeping {
   readonly cut: CutPiece
-  /** Undefined where it is kept already. */
-  readonly verdict: Promise<VerifiedPiece | undefined>
   /** The pieces before it in this run. */
   readonly before: Promise<void>
 }
 
-async function judgePiece({ artifact, stored, tools }: Delivery, transfer: Transfer, cut: CutPiece): Promise<VerifiedPiece | undefined> {
-  const state = transfer.by
-  if (stored.stored.has(cut.index) && !transfer.isReread) return undefined
-  const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: state.source.id, hasher: tools.hasher })
-  if (transfer.isReread) state.parole = undefined
-  state.verifiedPieces++
-  noteDelivered(state.health)
-  return piece
-}
-
-async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, verdict, before }: Keeping, signal: AbortSignal): Promise<void> {
+async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping, signal: AbortSignal): Promise<void> {
+  delivery.held++
   try {
-    const piece = await verdict
-    if (piece !== undefined) await storePiece(delivery, transfer, piece, signal)
+    await storePiece(delivery, transfer, cut, signal)
     // Not where it failed: a store that has given up on it may be writing still.
     delivery.buffers.giveBack(cut.bytes)
   } finally {
@@ -208,25 +182,33 @@ async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, verdict,
   if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
 }
 
-async function storePiece(delivery: Delivery, transfer: Transfer, piece: VerifiedPiece, signal: AbortSignal): Promise<void> {
-  const { stored, ledger, tools, observer } = delivery
-  const { source } = transfer.by
-  if (ledger.beginKeeping(piece.index)) {
+async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece, signal: AbortSignal): Promise<void> {
+  const { artifact, stored, ledger, tools, observer } = delivery
+  const state = transfer.by
+  const { source } = state
+  if (stored.stored.has(cut.index) && !transfer.isReread) return
+  const piece = await verifyPiece(artifact, cut.index, cut.bytes, { source: source.id, hasher: tools.hasher })
+  if (ledger.beginKeeping(cut.index)) {
     try {
       // Whatever becomes of the transfer: what is verified is not fetched again. A store failure is not the source's fault: it ends the delivery.
       await stored.put(piece, signal)
-      observer.onPiece({ index: piece.index, source: source.id, tier: source.tier, bytes: piece.bytes.length })
+      observer.onPiece({ index: cut.index, source: source.id, tier: source.tier, bytes: cut.bytes.length })
     } finally {
-      ledger.endKeeping(piece.index)
+      ledger.endKeeping(cut.index)
     }
   }
+  if (transfer.isReread) state.parole = undefined
+  state.verifiedPieces++
+  noteDelivered(state.health)
   delivery.presence.noteProgress()
   delivery.lastProgressMs = tools.clock.monotonicMs()
 }
 
+const STORE_FAILURES: ReadonlySet<Failure['code']> = new Set(['quota-exceeded', 'store-failed', 'store-tampered'])
+
 /** Failures of the store, and bugs, pass through: only what a source did is held against it. */
 function sourceFailureOf(error: unknown): Failure {
   const failure = failureOf(error)
-  if (failure === undefined || failure.code === 'quota-exceeded' || failure.code === 'store-failed') throw error
+  if (failure === undefined || STORE_FAILURES.has(failure.code)) throw error
   return failure
 }

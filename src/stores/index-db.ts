@@ -1,5 +1,5 @@
 import { createArtifactRows, type ArtifactRows } from './index-artifacts.ts'
-import { connectIndex } from './index-connection.ts'
+import { connectIndex, type IndexConnection } from './index-connection.ts'
 import { createPieceBlobs, createPieceFlags, type PieceBlobs, type PieceFlags } from './index-pieces.ts'
 import { createAuditLog, createDocuments, createRecords, type AuditLog, type Documents, type Records } from './index-values.ts'
 
@@ -19,7 +19,11 @@ export interface SealiftIndex {
  * @throws {DeliveryError} `store-failed` where IndexedDB cannot be used, `version-skew` when a newer version of this code owns it
  */
 export async function openIndex(signal: AbortSignal): Promise<SealiftIndex> {
-  const connection = await connectIndex(signal)
+  return indexOver(await connectIndex(signal))
+}
+
+/** The index's tables over a connection. */
+export function indexOver(connection: IndexConnection): SealiftIndex {
   return {
     artifacts: createArtifactRows(connection),
     pieces: createPieceFlags(connection),

@@ -15,7 +15,7 @@ import { createMemoryIndex } from '../fakes/memory-index.ts'
 import { createProcessLocks } from '../fakes/process-lock.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { auditOf, bytesOf, configOf, createMachine, createMirror, deliver, never, type Mirror } from './machine.ts'
-import { createPublisher, PIECE_BYTES, type Publisher, type Release } from './publisher.ts'
+import { PIECE_BYTES, publishOne, type Publisher, type Release } from './publisher.ts'
 
 const BYTES = seededBytes(1, 5 * PIECE_BYTES + 5)
 
@@ -24,9 +24,7 @@ let release: Release
 let catalogue: Uint8Array
 
 beforeAll(async () => {
-  publisher = await createPublisher()
-  release = await publisher.release(BYTES)
-  catalogue = await publisher.catalogue([release])
+  ;({ publisher, release, catalogue } = await publishOne(BYTES))
 })
 
 test('an artifact of which every kept byte is gone is fetched again and delivered, in one download', async () => {

@@ -47,6 +47,19 @@ export interface Publisher {
   catalogue(releases: readonly Release[], over?: Partial<Catalogue>, sign?: SignOptions | 'unsigned'): Promise<Uint8Array>
 }
 
+/** A publisher with one release, and the catalogue that names it. */
+export async function publishOne(bytes: Uint8Array): Promise<PublishedOne> {
+  const publisher = await createPublisher()
+  const release = await publisher.release(bytes)
+  return { publisher, release, catalogue: await publisher.catalogue([release]) }
+}
+
+export interface PublishedOne {
+  readonly publisher: Publisher
+  readonly release: Release
+  readonly catalogue: Uint8Array
+}
+
 export async function createPublisher(): Promise<Publisher> {
   const sigstore = await createOfflineSigstore()
   const nowSeconds = sigstore.signedAtSeconds

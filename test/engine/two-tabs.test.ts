@@ -5,7 +5,7 @@ import type { DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { createMortalLocks } from '../fakes/process-lock.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { bytesOf, createMachine, createMirror, deliver, LATEST, never } from './machine.ts'
-import { createPublisher, PIECE_BYTES, type Publisher, type Release } from './publisher.ts'
+import { PIECE_BYTES, publishOne, type Publisher, type Release } from './publisher.ts'
 
 const PIECES = 6
 const BYTES = seededBytes(1, PIECES * PIECE_BYTES)
@@ -15,9 +15,7 @@ let release: Release
 let catalogue: Uint8Array
 
 beforeAll(async () => {
-  publisher = await createPublisher()
-  release = await publisher.release(BYTES)
-  catalogue = await publisher.catalogue([release])
+  ;({ publisher, release, catalogue } = await publishOne(BYTES))
 })
 
 const mirrorOf = (id: string, bytesPerSecond?: number) =>

@@ -1,8 +1,5 @@
-import { createArtifactRows } from '../../src/stores/index-artifacts.ts'
 import type { IndexConnection, IndexDatabase } from '../../src/stores/index-connection.ts'
-import type { SealiftIndex } from '../../src/stores/index-db.ts'
-import { createPieceBlobs, createPieceFlags } from '../../src/stores/index-pieces.ts'
-import { createAuditLog, createDocuments, createRecords } from '../../src/stores/index-values.ts'
+import { indexOver, type SealiftIndex } from '../../src/stores/index-db.ts'
 import { toStoreError } from '../../src/stores/store-failure.ts'
 import type { Disk } from './disk.ts'
 import { WatchedBlob } from './failing-files.ts'
@@ -22,15 +19,7 @@ export function createFailingIndex(disk: Disk, points: Failpoints): SealiftIndex
     },
     close: () => undefined,
   }
-  return {
-    artifacts: createArtifactRows(connection),
-    pieces: createPieceFlags(connection),
-    blobs: createPieceBlobs(connection),
-    documents: createDocuments(connection),
-    records: createRecords(connection),
-    audit: createAuditLog(connection),
-    close: () => undefined,
-  }
+  return indexOver(connection)
 }
 
 interface Room {

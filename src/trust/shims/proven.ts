@@ -1,3 +1,7 @@
+import { encodingOf } from './encodings.ts'
+
+const { toText } = encodingOf('hex')
+
 /**
  * Signatures that have been verified, so that those which every bundle repeats (an intermediate's by its root, the timestamp authority's chain)
  * are verified once: 5 to 15 ms each. By everything that the answer depends on, byte by byte. What failed is not remembered.
@@ -20,7 +24,7 @@ export function createProven(most: number): Proven {
   const known = new Set<string>()
   return {
     once({ key, manner, digest, signature }, verify) {
-      const name = [manner, textOf(key), textOf(digest), textOf(signature)].join()
+      const name = [manner, ...[key, digest, signature].map(toText)].join()
       if (known.has(name)) return true
       if (!verify()) return false
       const [oldest] = known
@@ -29,10 +33,4 @@ export function createProven(most: number): Proven {
       return true
     },
   }
-}
-
-function textOf(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
-  return text
 }
