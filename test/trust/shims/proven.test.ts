@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createProven, type ProvenQuestion } from '../../src/trust/shims/proven.ts'
+import { createProven, type ProvenQuestion } from '../../../src/trust/shims/proven.ts'
 
 const QUESTION: ProvenQuestion = {
   key: new Uint8Array([4, 1, 2]),
