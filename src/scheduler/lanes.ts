@@ -31,7 +31,6 @@ interface Lane {
 /** One read to make. */
 interface Errand {
   readonly run: PieceRun
-  readonly isReread: boolean
   /** For what somebody else is fetching too. */
   readonly isExtra: boolean
 }
@@ -50,7 +49,7 @@ async function runLane(delivery: Delivery, lane: Lane, signal: AbortSignal): Pro
     }
     if (errand.isExtra) budget.noteExtra()
     else budget.noteFirst()
-    const run = startRun(delivery, createTransfer(lane.state, errand, tools.clock.monotonicMs()), signal)
+    const run = startRun(delivery, createTransfer(lane.state, { run: errand.run, isReread: false }, tools.clock.monotonicMs()), signal)
     run.done.catch(() => undefined)
     await run.read
     giveBack()
@@ -72,9 +71,9 @@ function takeSlot({ artifact, tools, presence }: Delivery, { source }: SourceSta
 function nextErrand(delivery: Delivery, { state, lane }: Lane): Errand | undefined {
   if (isResting(delivery, state)) return undefined
   if (isProbing(state) && lane > 0) return undefined
-  const { parole, source } = state
-  if (parole !== undefined)
-    return delivery.ledger.isHeldBy(parole, source.id) ? undefined : { run: one(parole), isReread: true, isExtra: false }
+  const { source, parole } = state
+  // It is reading past its cache, and shows by that whether it is worth more.
+  if (parole !== undefined) return undefined
   if (!isAdmitted(delivery, state)) return undefined
   // What somebody else is fetching already: when it fails again, nobody has waited for it.
   if (mustProveItself(delivery, state)) return asExtra(delivery, pickDuplicate(delivery.ledger, source.id))
@@ -88,11 +87,11 @@ function isProbing({ verifiedPieces, health, parole }: SourceState): boolean {
 }
 
 function asFirst(run: PieceRun | undefined): Errand | undefined {
-  return run === undefined ? undefined : { run, isReread: false, isExtra: false }
+  return run === undefined ? undefined : { run, isExtra: false }
 }
 
 function asExtra({ budget }: Delivery, piece: PieceIndex | undefined): Errand | undefined {
-  return piece !== undefined && budget.hasExtra() ? { run: one(piece), isReread: false, isExtra: true } : undefined
+  return piece !== undefined && budget.hasExtra() ? { run: one(piece), isExtra: true } : undefined
 }
 
 /** It kept somebody waiting, and others can be asked. */

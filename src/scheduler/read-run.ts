@@ -1,5 +1,6 @@
 import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import type { Artifact } from '../core/model/artifact.ts'
+import type { PieceIndex } from '../core/model/ids.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
 import { noteFirstByte, noteRate, noteDelivered } from '../core/plan/source-health.ts'
 import { readingMs } from '../core/plan/timers.ts'
@@ -8,7 +9,8 @@ import { NOT_NEEDED } from './abort.ts'
 import type { Delivery } from './delivery-state.ts'
 import { runBytes, type Ledger } from './ledger.ts'
 import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
-import { noteBytes, pause, resume, type Transfer } from './transfer.ts'
+import type { SourceState } from './source-state.ts'
+import { createTransfer, noteBytes, pause, resume, type Transfer } from './transfer.ts'
 import { noteTrouble } from './trouble.ts'
 
 /** So much is read, over all transfers, before other work of this thread has its turn. */
@@ -38,19 +40,32 @@ interface Reading {
 async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSignal): Promise<void> {
   const { ledger, tools, gate } = delivery
   const { transfer } = reading
+  let wrongPiece: PieceIndex | undefined
   ledger.claim(transfer)
   try {
     await readRun(delivery, reading, signal)
     noteDelivered(transfer.by.health)
   } catch (error) {
     if (signal.aborted) throw signal.reason
-    if (error !== NOT_NEEDED) noteTrouble(delivery, transfer, sourceFailureOf(error))
+    if (error !== NOT_NEEDED) wrongPiece = noteTrouble(delivery, transfer, sourceFailureOf(error))
   } finally {
     ledger.unclaim(transfer)
     if (transfer.firstByteAtMs !== undefined)
       noteRate(transfer.by.health, transfer.receivedBytes, readingMs(transfer, tools.clock.monotonicMs()))
     gate.open()
   }
+  // At once: had it to wait for a lane, others would fetch the piece, and the cache would go on lying to everybody.
+  if (wrongPiece !== undefined) await reread(delivery, { by: transfer.by, piece: wrongPiece }, signal)
+}
+
+async function reread(
+  delivery: Delivery,
+  { by, piece }: { readonly by: SourceState; readonly piece: PieceIndex },
+  signal: AbortSignal,
+): Promise<void> {
+  delivery.budget.noteFirst()
+  const transfer = createTransfer(by, { run: { start: piece, end: piece + 1 }, isReread: true }, delivery.tools.clock.monotonicMs())
+  await transferRun(delivery, { transfer, onRead: () => undefined }, signal)
 }
 
 async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal: AbortSignal): Promise<void> {

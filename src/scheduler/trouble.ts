@@ -1,10 +1,14 @@
 import type { Failure } from '../core/errors.ts'
+import type { PieceIndex } from '../core/model/ids.ts'
 import { noteFailure } from '../core/plan/source-health.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
 import type { Transfer } from './transfer.ts'
 
-/** A transfer failed: the source rests or is banned, and the next one is let in. */
-export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Failure): void {
+/**
+ * A transfer failed: the source rests or is banned, and the next one is let in.
+ * @returns the piece that it sent wrong, where it may put that right by reading past its cache
+ */
+export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Failure): PieceIndex | undefined {
   const { tools, observer } = delivery
   const state = transfer.by
   const { source, health } = state
@@ -18,6 +22,7 @@ export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Fai
   }
   observer.onTrouble({ source: source.id, tier: source.tier, failure, isBanned: sentence === 'banned' })
   escalate(delivery, state)
+  return state.parole
 }
 
 /** A transfer is silent or slow, and its pieces go to others: no failure yet, but the record says so, and why others were asked. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
-import { toSourceId } from '../../src/core/model/ids.ts'
+import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import type { Source } from '../../src/core/ports.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
@@ -112,6 +112,19 @@ test('a poisoned cache is read past once, and goes on serving', async () => {
   expect(reports[0]?.failures.map(({ code }) => code)).toEqual(['digest-mismatch'])
   expect(room.reputation.isBanned(gateway.id)).toBe(false)
   expect(gateway.asked.filter(({ start }) => start === 3 * lengthBytes)).toHaveLength(2)
+})
+
+test('a poisoned cache is healed at once, though its lanes are busy and others wait for work', async () => {
+  const room = createRoom({ sizeBytes: 4 * 64 * 1024, putMs: 30 })
+  const gateway = room.source('gateway', 'gateway', { isCache: true, maxRunPieces: 1, bytesPerSecond: 4 * MIB })
+  const { lengthBytes } = room.artifact.pieces
+  const healed = new Set([0, 2 * lengthBytes, 3 * lengthBytes])
+  gateway.fault = { kind: 'poisoned', healed }
+  const behind = room.source('behind', 'gateway', { bytesPerSecond: 64 * MIB })
+  room.set.replace([gateway, behind])
+  const { stored } = await room.deliver()
+  expect([...healed]).toContain(lengthBytes)
+  expect(stored.origins().get(toPieceIndex(1))).toBe('gateway')
 })
 
 test('a cache that lies past its cache too is banned', async () => {
