@@ -69,6 +69,7 @@ export default defineConfig({
     client: { build: { outDir: at('dist/demo-site'), emptyOutDir: true, target: 'es2022', sourcemap: true } },
     page: module('src/page/index.ts', 'page.js'),
     hasher: script('src/engine/hash-worker.ts', 'chunks/hasher.js'),
+    files: script('src/engine/file-worker.ts', 'chunks/files.js'),
     trustRefresh: module('src/trust-refresh/index.ts', 'trust-refresh.js'),
     workerLibrary: module('src/worker/index.ts', 'worker.js'),
     // The last line proves that the script arrived whole: see `src/worker/lifecycle.ts`.

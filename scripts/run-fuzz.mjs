@@ -1,4 +1,4 @@
-// `npm run fuzz -- bundles|catalogues [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]`
+// `npm run fuzz -- bundles|catalogues|frames [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]`
 // Damages what the offline authorities signed, and sees that nothing is believed that was not signed. See docs/fuzzing.md.
 
 import { fork } from 'node:child_process'
@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { addTally, newTally, runCases, settleSuspects } from '../dist/test/fuzz/campaign.js'
 import { keepFindings } from '../dist/test/fuzz/keep-findings.js'
+import { runFrames } from '../dist/test/fuzz/run-frames.js'
 import { createTarget, makeCorpus } from '../dist/test/fuzz/targets.js'
 import { bundleForBrowser } from './bundle-for-browser.mjs'
 
-const COUNTS = { bundles: 100_000, catalogues: 1_000_000 }
+const COUNTS = { bundles: 100_000, catalogues: 1_000_000, frames: 10_000_000 }
 const WORKERS = 2
 const BATCH = 250
 const TELL_EVERY_MS = 60_000
@@ -28,6 +29,10 @@ async function main() {
   const count = Number(options.count ?? COUNTS[name])
   const from = Number(options.from)
   const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(options.seed)
+  if (name === 'frames') {
+    process.exitCode = await runFrames({ count, seed, from, isJson: options.json })
+    return
+  }
   const dir = mkdtempSync(join(tmpdir(), 'sealift-fuzz-'))
   const corpus = options.corpus === undefined ? await makeCorpus(name) : JSON.parse(readFileSync(options.corpus, 'utf8'))
   const corpusPath = join(dir, 'corpus.json')
@@ -69,7 +74,7 @@ function readArguments() {
   })
   const [name = ''] = positionals
   if (Object.hasOwn(COUNTS, name)) return { name, options: values }
-  console.error('usage: npm run fuzz -- bundles|catalogues [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]')
+  console.error('usage: npm run fuzz -- bundles|catalogues|frames [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]')
   process.exit(2)
 }
 

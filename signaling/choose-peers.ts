@@ -12,20 +12,30 @@ export interface Choice {
   readonly random: () => number
 }
 
-/** Whom a newcomer is told of: peers of its LAN first, then seeds, then anybody; by chance among equals. */
+/** Of those who are told of. Anybody may say that it is a seed: were they all that a newcomer meets, a few liars could be all that it meets. */
+const SHARE_OF_SEEDS = 0.5
+
+/** Whom a newcomer is told of: peers of its LAN first; among those, and among the others, seeds for half of the places, then anybody by chance. */
 export function choosePeers<T extends Candidate>(candidates: readonly T[], choice: Choice): readonly T[] {
-  const drawn = candidates.map((candidate) => ({ candidate, rank: rankOf(candidate), draw: choice.random() }))
-  const ordered = drawn.toSorted((a, b) => a.rank - b.rank || a.draw - b.draw).map(({ candidate }) => candidate)
-  const near = ordered.filter(({ lan }) => lan)
-  const farSeeds = ordered.filter(({ lan, role }) => !lan && role === 'seed')
-  const kept = Math.min(choice.forSeeds, farSeeds.length)
-  const first = near.slice(0, Math.max(0, choice.limit - kept))
-  return [...first, ...ordered.filter((candidate) => !first.includes(candidate) && !candidate.lan), ...near.slice(first.length)].slice(
-    0,
-    choice.limit,
+  const drawn = candidates
+    .map((candidate) => ({ candidate, draw: choice.random() }))
+    .toSorted((a, b) => a.draw - b.draw)
+    .map(({ candidate }) => candidate)
+  const mostSeeds = Math.ceil(choice.limit * SHARE_OF_SEEDS)
+  const near = someSeedsFirst(
+    drawn.filter(({ lan }) => lan),
+    mostSeeds,
   )
+  const far = someSeedsFirst(
+    drawn.filter(({ lan }) => !lan),
+    mostSeeds,
+  )
+  const kept = Math.min(choice.forSeeds, far.filter(({ role }) => role === 'seed').length)
+  const first = near.slice(0, Math.max(0, choice.limit - kept))
+  return [...first, ...far, ...near.slice(first.length)].slice(0, choice.limit)
 }
 
-function rankOf({ role, lan }: Candidate): number {
-  return (lan ? 0 : 2) + (role === 'seed' ? 0 : 1)
+function someSeedsFirst<T extends Candidate>(drawn: readonly T[], most: number): readonly T[] {
+  const seeds = drawn.filter(({ role }) => role === 'seed').slice(0, most)
+  return [...seeds, ...drawn.filter((candidate) => !seeds.includes(candidate))]
 }

@@ -47,6 +47,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ws: ['signaling', 'src/node'],
   commander: ['src/cli'],
   'puppeteer-core': ['src/node'],
+  '@roamhq/wrtc': ['src/node/seed'],
+  uqr: ['src/page'],
   sealift: ['demo', 'signaling'],
   'node:*': ['src/node', 'src/cli', 'signaling', 'demo'],
 }

@@ -3,8 +3,8 @@
  * from the file last, to be hashed. Counted at the browser's own doors, so that the engine needs to know nothing of it.
  */
 
-import { startHashThread } from '../../src/engine/hash-thread.ts'
 import { servePage } from '../../src/engine/serve-page.ts'
+import { startThread } from '../../src/engine/thread-line.ts'
 
 export interface HeldBytes {
   readonly peakBytes: number
@@ -62,6 +62,7 @@ channel.addEventListener('message', ({ data }) => {
 
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
-  startHashThread: () => startHashThread('/chunks/hasher.js'),
+  startHashThread: () => startThread('/chunks/hasher.js'),
+  startFileThread: () => startThread('/chunks/files.js'),
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

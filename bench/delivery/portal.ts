@@ -162,7 +162,8 @@ async function forgetAll(cdp: CDPSession, url: string): Promise<void> {
   await cdp.send('Storage.clearDataForOrigin', { origin: new URL(url).origin, storageTypes: 'all' })
 }
 
-async function readScripts(): Promise<Readonly<Record<string, string>>> {
+/** What `npm run build` made for a portal, by path. */
+export async function readScripts(): Promise<Readonly<Record<string, string>>> {
   const dist = join(packageRoot(), 'dist')
   const chunks = (await readdir(join(dist, 'chunks'))).filter((name) => name.endsWith('.js')).map((name) => `chunks/${name}`)
   const names = ['page.js', 'engine.js', 'sw.js', ...chunks]

@@ -19,6 +19,8 @@ import { contentChunks, cutContent, type ContentSpec } from './content.ts'
 export interface ArtifactSpec extends ContentSpec {
   readonly name: string
   readonly pieceLengthBytes: number
+  /** Whether browsers may pass it on. Default false. */
+  readonly mesh?: boolean
 }
 
 export interface PublishedArtifact extends ArtifactSpec {
@@ -85,7 +87,7 @@ interface Press {
 }
 
 async function publishOne(artifact: PublishedArtifact, { signer, put }: Press): Promise<CatalogueEntry> {
-  const { name, sizeBytes, pieceLengthBytes: lengthBytes, hashes } = artifact
+  const { name, sizeBytes, pieceLengthBytes: lengthBytes, hashes, mesh = false } = artifact
   const sha256 = toSha256(artifact.sha256)
   const bundle = await signer.signContent({ sha256, chunks: (signal) => contentChunks(artifact, signal) }, never)
   const count = hashes.length / 32
@@ -116,7 +118,7 @@ async function publishOne(artifact: PublishedArtifact, { signer, put }: Press): 
     aliases: [],
     manifest: put(encodeManifest(manifest)),
     artifact: { sha256, sizeBytes },
-    mesh: false,
+    mesh,
     rollout: 100,
     yanked: false,
   }

@@ -1,8 +1,8 @@
 /** The engine's worker, which also tells the page of each bundle that Sigstore's verifier is asked about. */
 
 import { Verifier } from '@sigstore/verify'
-import { startHashThread } from '../../src/engine/hash-thread.ts'
 import { servePage } from '../../src/engine/serve-page.ts'
+import { startThread } from '../../src/engine/thread-line.ts'
 
 const channel = new BroadcastChannel('bundles')
 const { verify } = Verifier.prototype
@@ -13,6 +13,7 @@ Verifier.prototype.verify = function (this: Verifier, ...given: Parameters<typeo
 
 const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
   isSecurePage: false,
-  startHashThread: () => startHashThread('/chunks/hasher.js'),
+  startHashThread: () => startThread('/chunks/hasher.js'),
+  startFileThread: () => startThread('/chunks/files.js'),
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

@@ -2,6 +2,7 @@ import type { PeerStats, Sealift } from 'sealift/page'
 import { button, el } from './dom.ts'
 import type { DemoFacts } from './demo-facts.ts'
 import type { Log } from './log.ts'
+import { showPairingPanel } from './pairing-panel.ts'
 import { formatBytes } from './words.ts'
 
 const LOOK_AGAIN_MS = 1000
@@ -36,6 +37,7 @@ export function showMeshPanel(root: HTMLElement, room: { readonly sealift: Seali
     open,
     status,
     stats,
+    showPairingPanel({ sealift, log }),
   )
   const look = async (): Promise<void> => {
     const peers = consent.checked ? await sealift.mesh.stats() : []

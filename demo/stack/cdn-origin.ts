@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PartMode, PartState } from './parts.ts'
-import { createPace, sendFile, type Sending } from './send-blob.ts'
+import { createPace, sendFile, type Pace, type Sending } from './send-blob.ts'
 import { startSwitchableServer, type SwitchableServer } from './switchable-server.ts'
 import { BLOB_PATH, CATALOGUE_LIFETIME, CORS, IMMUTABLE, TRUST_UPDATE_PATH } from './published-layout.ts'
 
@@ -47,8 +47,6 @@ export async function startCdnOrigin(options: CdnOptions): Promise<CdnOrigin> {
   await origin.open()
   return origin
 }
-
-type Pace = (bytes: number) => Promise<void>
 
 class SwitchableCdn implements CdnOrigin {
   readonly id: string
@@ -127,8 +125,8 @@ class SwitchableCdn implements CdnOrigin {
       headers: headersOf(digest),
       alter: this.state === 'wrong-bytes' ? alterBytes : undefined,
       onRange: (range) => this.requests.push(Object.assign(record, range)),
-      beforeChunk: async (bytes) => {
-        await this.#pace(bytes)
+      beforeChunk: async (bytes, gone) => {
+        await this.#pace(bytes, gone)
         if (this.#bytesLeft < bytes) {
           await this.#goDown()
           return false

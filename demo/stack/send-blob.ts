@@ -14,8 +14,8 @@ export interface Sending {
   readonly headers: Readonly<Record<string, string>>
   /** Changes the bytes, for a server that lies. `at` is the offset in the file. */
   readonly alter: ((chunk: Buffer, at: number) => Buffer) | undefined
-  /** Called before a chunk leaves; may wait. False: the server went away. */
-  readonly beforeChunk: (bytes: number) => Promise<boolean>
+  /** Called before a chunk leaves; may wait, and throws when `gone` is aborted meanwhile. False: the server went away. */
+  readonly beforeChunk: (bytes: number, gone: AbortSignal) => Promise<boolean>
   /** Called once the range is known. */
   readonly onRange: (range: SentRange, status: number) => void
 }
@@ -49,11 +49,13 @@ export async function sendFile(path: string, request: IncomingMessage, response:
 
 async function sendRange(path: string, range: SentRange, response: ServerResponse, sending: Sending): Promise<void> {
   const file = createReadStream(path, { start: range.start, end: range.end - 1, highWaterMark: CHUNK_BYTES })
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
   let at = range.start
   try {
     for await (const chunk of file) {
       const bytes: Buffer = chunk
-      if (response.destroyed || !(await sending.beforeChunk(bytes.length))) {
+      if (response.destroyed || !(await sending.beforeChunk(bytes.length, gone.signal))) {
         response.destroy()
         return
       }
@@ -69,6 +71,8 @@ async function sendRange(path: string, range: SentRange, response: ServerRespons
 
 /** Also resolves when the connection is gone: the next look at `destroyed` sees it. */
 export function drained(response: ServerResponse): Promise<void> {
+  // It says so once only, and that may have been before anybody listened.
+  if (response.destroyed) return Promise.resolve()
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done)
@@ -99,13 +103,16 @@ async function sizeOf(path: string): Promise<number | undefined> {
   }
 }
 
+/** Waits until so many bytes may leave. @throws {Error} `AbortError` when `gone` is aborted meanwhile */
+export type Pace = (bytes: number, gone: AbortSignal) => Promise<void>
+
 /** Lets so many bytes pass in a second, over everybody who asks it. */
-export function createPace(bytesPerSecond: number): (bytes: number) => Promise<void> {
+export function createPace(bytesPerSecond: number): Pace {
   let freeAtMs = 0
-  return async (bytes) => {
+  return async (bytes, gone) => {
     const now = performance.now()
     freeAtMs = Math.max(freeAtMs, now) + (bytes / bytesPerSecond) * 1000
     // Below a few milliseconds a timer is coarser than the pace.
-    if (freeAtMs - now > 5) await sleep(freeAtMs - now)
+    if (freeAtMs - now > 5) await sleep(freeAtMs - now, undefined, { signal: gone })
   }
 }

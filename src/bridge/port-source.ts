@@ -4,7 +4,7 @@ import { LIMITS } from '../core/limits.ts'
 import type { BlobRef, ByteRange } from '../core/model/artifact.ts'
 import { parseBitfield, type Bitfield } from '../core/model/bitfield.ts'
 import type { PieceIndex, Sha256, SourceId } from '../core/model/ids.ts'
-import type { CatalogueSource, Source, WindowNeeds, WindowSources } from '../core/ports.ts'
+import type { CatalogueSource, Offered, Source, WindowNeeds, WindowSources } from '../core/ports.ts'
 import type { EngineMessage, PageMessage, WindowSource } from '../core/wire/bridge-message.ts'
 import { createReadQueue, type ReadQueue } from './read-queue.ts'
 
@@ -68,7 +68,7 @@ function feedRead(book: Book, message: PageMessage): boolean {
 }
 
 interface Member {
-  readonly facts: WindowSource
+  facts: WindowSource
   readonly source: Source
   readonly catalogue: CatalogueSource | undefined
 }
@@ -91,7 +91,11 @@ function setMembers(book: Book, sources: readonly WindowSource[]): void {
     book.members.delete(id)
     for (const key of book.offers.keys()) if (key.startsWith(`${id} `)) book.offers.delete(key)
   }
-  for (const facts of sources) if (!book.members.has(facts.id)) book.members.set(facts.id, createMember(book, facts))
+  for (const facts of sources) {
+    const known = book.members.get(facts.id)
+    if (known === undefined) book.members.set(facts.id, createMember(book, facts))
+    else known.facts = facts
+  }
 }
 
 function createMember(book: Book, facts: WindowSource): Member {
@@ -102,6 +106,10 @@ function createMember(book: Book, facts: WindowSource): Member {
     maxRunPieces,
     read: (blob, range, signal) => readBlob(book, { source: id, blob, range }, signal),
     isOffered: (blob, piece) => tier !== 'mesh' || isOffered(book, { source: id, blob, piece }),
+    offered: (blob) => offered(book, id, blob),
+    get isLan() {
+      return member.facts.isLan
+    },
   }
   const catalogue: CatalogueSource = {
     id,
@@ -109,7 +117,8 @@ function createMember(book: Book, facts: WindowSource): Member {
     readCatalogue: (limitBytes, signal) => readNamed(book, { source: id, trust: 0, limitBytes }, signal),
     readTrustUpdate: (trust, signal) => readNamed(book, { source: id, trust, limitBytes: LIMITS.trustUpdateBytes }, signal),
   }
-  return { facts, source, catalogue: facts.hasCatalogue ? catalogue : undefined }
+  const member: Member = { facts, source, catalogue: facts.hasCatalogue ? catalogue : undefined }
+  return member
 }
 
 function readBlob(
@@ -157,6 +166,11 @@ function noteOffer(
   { source, sha256, bits }: { readonly source: SourceId; readonly sha256: Sha256; readonly bits: Uint8Array | 'all' },
 ): void {
   book.offers.set(`${source} ${sha256}`, bits === 'all' ? { kind: 'all' } : { kind: 'bits', bytes: bits, set: undefined })
+}
+
+function offered(book: Book, source: SourceId, blob: BlobRef): Offered | undefined {
+  const offer = book.offers.get(`${source} ${blob.sha256}`)
+  return offer?.kind === 'bits' ? offer.bytes : offer?.kind
 }
 
 function isOffered(

@@ -58,7 +58,9 @@ export function serveSources(lent: LentSources, send: (message: PageMessage, tra
     },
     announce() {
       const catalogues = new Set(lent.catalogues().map((source) => source.id))
-      const sources = lent.current().map(({ id, tier, maxRunPieces }) => ({ id, tier, maxRunPieces, hasCatalogue: catalogues.has(id) }))
+      const sources = lent.current().map(({ id, tier, maxRunPieces, isLan = false }) => {
+        return { id, tier, maxRunPieces, hasCatalogue: catalogues.has(id), isLan }
+      })
       send({ type: 'sources', sources, isGrowing: lent.isGrowing() })
     },
     offer: (source, sha256, pieces) =>
@@ -86,12 +88,19 @@ async function* named(
   yield await (trust === 0 ? source.readCatalogue(limitBytes, signal) : source.readTrustUpdate(trust, signal))
 }
 
-/** A chunk that owns its buffer is moved; a view into a larger one has to be copied. */
+/** More than the header of a frame, less than any payload worth moving. */
+const HEADER_MOST_BYTES = 64
+
+/**
+ * A chunk that has its buffer for itself is moved, with the header of the frame that brought it: copying costs a window in the middle of a download
+ * as much as everything else that it does (measured). A view into something larger has to be copied.
+ */
 function sendChunk(send: (message: PageMessage, transfer?: readonly ArrayBuffer[]) => void, read: number, chunk: Uint8Array): void {
   const { buffer } = chunk
-  const isWhole = buffer instanceof ArrayBuffer && chunk.byteLength === buffer.byteLength
-  if (isWhole) send({ type: 'read-data', read, bytes: chunk }, [buffer])
-  else send({ type: 'read-data', read, bytes: chunk.slice() })
+  const isAlone = chunk.byteOffset <= HEADER_MOST_BYTES && chunk.byteOffset + chunk.byteLength === buffer.byteLength
+  if (isAlone && buffer instanceof ArrayBuffer) return send({ type: 'read-data', read, bytes: chunk }, [buffer])
+  const copy = chunk.slice()
+  send({ type: 'read-data', read, bytes: copy }, [copy.buffer])
 }
 
 function unexpected(error: unknown): Failure {

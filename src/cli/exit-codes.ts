@@ -62,6 +62,7 @@ const OTHERWISE: Readonly<Record<Told, ExitCode> & Partial<Record<Failure['code'
   'still-fetching': EXIT.fault,
   'no-page': EXIT.fault,
   'version-skew': EXIT.fault,
+  'pairing-refused': EXIT.fault,
   'peer-frame': EXIT.fault,
   'peer-proof': EXIT.fault,
   'peer-timeout': EXIT.fault,

@@ -7,6 +7,7 @@ import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
+import { addSeed } from './commands/seed.ts'
 import { addSignaling } from './commands/signaling.ts'
 import { addToken } from './commands/token.ts'
 import { addTrust } from './commands/trust.ts'
@@ -72,6 +73,7 @@ function createProgram(terminal: Terminal): Command {
   addTrust(program, terminal)
   addToken(program, terminal)
   addSignaling(program, terminal)
+  addSeed(program, terminal)
   return program
 }
 

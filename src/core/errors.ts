@@ -13,7 +13,8 @@ export type SourceFailure =
   | { readonly code: 'source-length'; readonly source: SourceId; readonly expectedBytes: number; readonly actualBytes: number }
   | { readonly code: 'source-timeout'; readonly source: SourceId; readonly phase: 'headers' | 'stall' | 'slow'; readonly elapsedMs: number }
   | { readonly code: 'source-missing'; readonly source: SourceId }
-  | { readonly code: 'source-refused'; readonly source: SourceId; readonly detail: string }
+  /** `retryMs`: it is well but busy, and may be asked again after so long. */
+  | { readonly code: 'source-refused'; readonly source: SourceId; readonly detail: string; readonly retryMs: number | undefined }
   | {
       readonly code: 'digest-mismatch'
       readonly source: SourceId
@@ -75,6 +76,23 @@ export type PeerFailure =
   | { readonly code: 'signal-invalid'; readonly path: string; readonly detail: string }
   | { readonly code: 'signal-refused'; readonly reason: string; readonly retryAfterSeconds: number | undefined }
   | { readonly code: 'ticket-invalid'; readonly detail: string }
+  | { readonly code: 'pairing-refused'; readonly reason: PairingRefusal; readonly detail: string }
+
+/**
+ * What is wrong with a pairing code, or with pairing here and now: it cannot be read, is of another version, of another site, of the wrong
+ * side, an answer to another code, too old; or the answering browser stopped waiting, this one may not pair, has no address to name, or another tab of it holds the connections.
+ */
+export type PairingRefusal =
+  | 'unreadable'
+  | 'version'
+  | 'site'
+  | 'side'
+  | 'pairing'
+  | 'expired'
+  | 'gave-up'
+  | 'not-allowed'
+  | 'no-address'
+  | 'other-tab'
 
 /** Why a command of the publisher's or operator's side could not do its work. */
 export type OperatorFailure =
@@ -186,6 +204,10 @@ export const HANDLING: Readonly<Record<Failure['code'], Handling>> = {
   'signal-invalid': retryable(504, OTHER_SOURCE),
   'signal-refused': retryable(504, 'Visit the portal once while it is up, so that this browser gets a membership ticket.'),
   'ticket-invalid': retryable(504, 'Visit the portal once while it is up, so that this browser gets a membership ticket.'),
+  'pairing-refused': final(
+    400,
+    'Make a new code in one browser and enter it whole in the other, both on this site and within ten minutes.',
+  ),
   'input-invalid': final(400, 'Correct the file, folder or option that is named, then run the command again.'),
   'tool-missing': final(500, 'Install what is named, at the version that is named, then run the command again.'),
   'publish-conflict': final(409, 'Publish the changed file under a new version, or replace the catalogue.'),

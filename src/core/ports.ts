@@ -28,7 +28,14 @@ export interface Source {
   ignoresRanges?(): boolean
   /** False when the source is known not to have this piece of this blob. A source that cannot know says true. */
   isOffered(blob: BlobRef, piece: PieceIndex): boolean
+  /** The same for all pieces at once: of a peer, which without it offers nothing. Good until the source set says that it changed. */
+  offered?(artifact: Artifact): Offered | undefined
+  /** A peer: it is in our own network, and its bytes cost nobody else anything. It may come to be so while it is connected. */
+  readonly isLan?: boolean
 }
+
+/** Pieces that a source has: bits as in `Bitfield`, or all of them. */
+export type Offered = Uint8Array | 'all'
 
 /** The sources of the moment: peers come and go while an artifact is fetched. */
 export interface SourceSet {

@@ -6,12 +6,15 @@ import { createReputation } from '../core/plan/reputation.ts'
 import type { Clock, Hasher, SignatureVerifier, WindowSources } from '../core/ports.ts'
 import type { ListedArtifact, Seedable } from '../core/wire/bridge-message.ts'
 import type { ArtifactRequest, CatalogueFacts, DeliveryEvent } from '../core/wire/delivery-event.ts'
+import type { SeedNews } from '../core/wire/seed-news.ts'
+import { runPeers } from '../scheduler/peers.ts'
 import { createRoster } from '../scheduler/roster.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
 import { createSigstoreVerifier, VERIFIER_RULES } from '../trust/sigstore-verifier.ts'
 import { catalogueFacts, createCatalogueDesk, type CatalogueDesk } from './catalogue-desk.ts'
 import { deliverArtifact, type Delivered } from './deliver.ts'
+import { createLiveArtifacts } from './live-artifacts.ts'
 import { artifactLock, type EngineParts, type OtherTabs, type WithLock } from './parts.ts'
 import { purgeDenied } from './purge.ts'
 import type { TrustGrowth } from './trust-growth.ts'
@@ -30,9 +33,15 @@ export interface Engine {
   forget(sha256: Sha256 | undefined, signal: AbortSignal): Promise<void>
   /** Every audit record as one line of JSON, oldest first. */
   audit(signal: AbortSignal): Promise<readonly string[]>
-  /** Verified artifacts that the catalogue lets peers have, with the documents that go with them. */
+  /** What is kept, wholly or in part, of the artifacts that the catalogue lets peers have, with the documents that go with them. */
   seedable(signal: AbortSignal): Promise<readonly Seedable[]>
   readSeed(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** What changes of it, as this engine brings it about. Returns what stops it. */
+  onSeedNews(listener: (news: SeedNews) => void): () => void
+  /** Of these pieces, those that are kept now, whoever fetched them. */
+  keptAmong(sha256: Sha256, pieces: readonly PieceIndex[], signal: AbortSignal): Promise<readonly PieceIndex[]>
+  /** Takes up again what the newest accepted catalogue says: what it withdrew is deleted, in the background. */
+  recall(signal: AbortSignal): Promise<void>
   /** The newest accepted catalogue, as served. */
   catalogueFile(signal: AbortSignal): Promise<Uint8Array | undefined>
   /** An accepted trust update, as served. */
@@ -55,11 +64,6 @@ export interface EngineOptions {
   readonly growth?: TrustGrowth | undefined
 }
 
-/** In the index where there is one and it can be written; else everything works and nothing outlives the context. */
-export function memoryOf(stores: StoreView): Memory {
-  return stores.memory
-}
-
 /** Finds, fetches, verifies and keeps: all that a service worker needs. */
 type Deliverer = Pick<Engine, 'deliver'>
 
@@ -68,8 +72,8 @@ interface Wired extends Deliverer {
   readonly desk: CatalogueDesk
 }
 
-/** The one place that wires adapters to the ports of core. */
-export function createDeliverer(options: EngineOptions): Wired {
+/** The one place that wires adapters to the ports of core. Without `runPeers` HTTP sources alone are asked. */
+export function createDeliverer(options: EngineOptions, runPeers?: EngineParts['runPeers']): Wired {
   const { stores, memory, clock, withLock, otherTabs, growth } = options
   const config = growth?.config ?? options.config
   const remembering = createVerdictMemory(createSigstoreVerifier(), { records: memory.records, clock, rules: VERIFIER_RULES })
@@ -77,9 +81,12 @@ export function createDeliverer(options: EngineOptions): Wired {
   const patient = (one: SignatureVerifier): SignatureVerifier => growth?.patient(one) ?? one
   const verifier: VerdictMemory = { ...patient(remembering), under: (denied) => patient(remembering.under(denied)) }
   const withdrawals = createWithdrawals()
+  const live = createLiveArtifacts()
   const withdraw = (digests: readonly Sha256[], entries: readonly CatalogueEntry[]): void => {
     const denied = new Set(digests)
     withdrawals.deny(denied)
+    // Peers are told at once, before anything is deleted.
+    live.noteChange()
     // In the background: it waits for whoever holds a withdrawn artifact, and nobody else shall wait for that.
     void purgeDenied({ stores, memory, withLock }, denied, entries)
   }
@@ -94,12 +101,14 @@ export function createDeliverer(options: EngineOptions): Wired {
     clock,
     withLock,
     otherTabs,
+    live,
     hub: createSourceHub(config, options),
     verifier,
     trust: createTrustDesk({ config, memory, verifier, withLock, otherTabs }, (denied) => withdraw(denied, [])),
     hasher: options.hasher,
     reputation: createReputation(),
     roster,
+    runPeers,
     random: () => crypto.getRandomValues(new Uint32Array(1)).reduce((_, drawn) => drawn / 2 ** 32, 0),
   }
   const desk = createCatalogueDesk(parts, ({ catalogue }) => withdraw(catalogue.denied, catalogue.artifacts))
@@ -119,7 +128,7 @@ export function createDeliverer(options: EngineOptions): Wired {
 /** What a page's worker needs besides: lists, seeds, audit. */
 export function createEngine(options: EngineOptions): Engine {
   const { stores, memory, withLock } = options
-  const { parts, desk, deliver } = createDeliverer(options)
+  const { parts, desk, deliver } = createDeliverer(options, runPeers)
   const seeds = createSeeds(parts, (signal) => desk.recall(signal))
   return {
     deliver,
@@ -142,11 +151,15 @@ export function createEngine(options: EngineOptions): Engine {
     async forget(sha256, signal) {
       const kept = sha256 === undefined ? ((await stores.index?.artifacts.list(signal)) ?? []).map((row) => row.sha256) : [sha256]
       for (const digest of kept) await withLock(artifactLock(digest), () => stores.store.remove(digest, signal), signal)
+      parts.live.noteChange()
     },
     audit: async (signal) => (await memory.audit.all(signal)).map((bytes) => new TextDecoder().decode(bytes)),
     seedable: (signal) => seeds.list(signal),
     readSeed: (sha256, piece, signal) => seeds.read({ sha256, piece }, signal),
+    onSeedNews: (listener) => parts.live.onNews(listener),
+    keptAmong: (sha256, pieces, signal) => stores.lookups.keptAmong(sha256, pieces, signal),
     trustFile: (version, signal) => parts.trust.file(version, signal),
+    recall: async (signal) => void (await desk.recall(signal)),
     catalogueFile: async (signal) => (await desk.recall(signal))?.file,
   }
 }

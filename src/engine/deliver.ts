@@ -82,14 +82,19 @@ async function deliverChosen(rooms: Started, signal: AbortSignal): Promise<Deliv
     stopFollowing()
     const file = await parts.stores.store.open(artifact, signal)
     const attempt: Attempt = { ...rooms, resolved, file, opinions: [], received: new Map() }
+    const endGiving = artifact.isMeshAllowed ? parts.live.open({ artifact, file }) : (): void => undefined
     try {
       return await fetchAndJudge(attempt, signal)
     } catch (error) {
+      endGiving()
       await endBadly(attempt, error, signal).catch(() => undefined)
       // Cleaning up may fail too, a full disk say; why the download failed is what counts.
       throw error
     } finally {
+      endGiving()
       await file.close()
+      // It is whole and verified now, or gone.
+      if (artifact.isMeshAllowed) parts.live.noteChange()
     }
   }
   return await parts.withLock(artifactLock(artifact.sha256), inTurn, signal).finally(stopFollowing)
@@ -113,6 +118,8 @@ async function fetchAndJudge(attempt: Attempt, signal: AbortSignal): Promise<Del
   const judging = requireVouched(attempt, either.signal).then((accepted) => {
     // A file may hold several bundles: more than an event does.
     emit({ kind: 'signed', verdicts: accepted.slice(0, LIMITS.bundlesPerArtifact).map((one) => one.verdict) })
+    // A peer that asks for pieces asks for these documents too.
+    void Promise.all(attempt.task.writes).then(() => parts.live.noteChange())
   })
   const fetching = fetchWhole(attempt, either.signal)
   let blob: Blob
@@ -196,6 +203,7 @@ async function fetchOnce(attempt: Attempt, signal: AbortSignal): Promise<void> {
     onPiece: (piece) => {
       progress.onPiece(piece)
       whole.advance()
+      parts.live.noteKept(artifact.sha256, piece.index)
     },
     onReceived: (received) => {
       progress.onReceived(received)

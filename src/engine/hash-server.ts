@@ -1,33 +1,31 @@
-import type { HashQuestion, ThreadEnd } from './hash-message.ts'
+import type { HashAnswer, HashThreadEnd } from './hash-message.ts'
 import type { HashStream } from './hash-stream.ts'
+import { serveThread, Unable, type Answered } from './thread-line.ts'
 
 /** Answers an engine, on a thread of its own: hashing an artifact takes as long as reading, checking and keeping it together. */
-export function serveHashing(port: ThreadEnd, createStream: () => Promise<HashStream>): void {
-  const streams = new Map<number, Promise<HashStream>>()
-  const streamOf = (id: number): Promise<HashStream> => {
-    const known = streams.get(id) ?? createStream()
-    streams.set(id, known)
-    return known
+export function serveHashing(port: HashThreadEnd, createStream: () => Promise<HashStream>): void {
+  const streams = new Map<number, HashStream>()
+  const begin = async (id: number): Promise<HashStream> => {
+    const stream = await createStream().catch((error: unknown) => {
+      // WebAssembly is not to be had.
+      throw new Unable(String(error))
+    })
+    streams.set(id, stream)
+    return stream
   }
-  const answer = async (question: HashQuestion): Promise<void> => {
-    const { ask, stream: id } = question
+  serveThread(port, async (question): Promise<Answered<HashAnswer>> => {
+    const { stream: id } = question
     if (question.kind === 'drop') {
       streams.delete(id)
-      port.post({ kind: 'done', ask }, [])
-      return
+      return { answer: {}, transfer: [] }
     }
-    const stream = await streamOf(id)
+    const stream = streams.get(id) ?? (await begin(id))
     if (question.kind === 'feed') {
       const { buffer } = question.bytes
       stream.update(question.bytes)
-      port.post({ kind: 'done', ask, spare: buffer }, [buffer])
-      return
+      return { answer: { spare: buffer }, transfer: [buffer] }
     }
     streams.delete(id)
-    port.post({ kind: 'done', ask, sha256: stream.digest() }, [])
-  }
-  port.onMessage((question) => {
-    answer(question).catch(() => port.post({ kind: 'unable' }, []))
+    return { answer: { sha256: stream.digest() }, transfer: [] }
   })
-  port.post({ kind: 'ready' }, [])
 }

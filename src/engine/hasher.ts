@@ -1,9 +1,10 @@
 import { collectBytes } from '../core/collect-bytes.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { Clock, HashedContent, Hasher } from '../core/ports.ts'
-import type { EngineEnd } from './hash-message.ts'
-import { HashThreadLost, openHashThread } from './hash-thread.ts'
+import type { HashEngineEnd } from './hash-message.ts'
+import { openHashThread } from './hash-thread.ts'
 import { digestByScript, digestPiece } from './script-hasher.ts'
+import { ThreadLost } from './thread-line.ts'
 
 /** What is at most so large WebCrypto digests as one: sooner done than handed over. */
 const ONE_GO_BYTES = 1024 * 1024
@@ -12,7 +13,7 @@ const ONE_GO_BYTES = 1024 * 1024
  * SHA-256 by WebCrypto for pieces, which it does several times faster than anything else. It cannot stream, so whole artifacts go through
  * WebAssembly, on a thread of their own (it takes longer than all else together), and through script on this one where that is not to be had.
  */
-export function createHasher(startThread: () => EngineEnd, clock: Clock): Hasher {
+export function createHasher(startThread: () => HashEngineEnd, clock: Clock): Hasher {
   const thread = openHashThread(startThread, clock)
   return {
     digest: digestPiece,
@@ -22,7 +23,7 @@ export function createHasher(startThread: () => EngineEnd, clock: Clock): Hasher
       try {
         return await thread.digest(content.chunks)
       } catch (error) {
-        if (!(error instanceof HashThreadLost)) throw error
+        if (!(error instanceof ThreadLost)) throw error
         return await digestByScript(content)
       }
     },

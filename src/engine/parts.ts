@@ -2,9 +2,11 @@ import type { SiteConfig } from '../core/manifest/site-config.ts'
 import type { Sha256 } from '../core/model/ids.ts'
 import type { Reputation } from '../core/plan/reputation.ts'
 import type { Clock, Hasher } from '../core/ports.ts'
+import type { DeliveryTools } from '../scheduler/delivery-state.ts'
 import type { Roster } from '../scheduler/roster.ts'
 import type { StoreView } from '../stores/store-view.ts'
 import type { Memory } from '../stores/volatile-index.ts'
+import type { LiveArtifacts } from './live-artifacts.ts'
 import type { SourceHub } from './source-hub.ts'
 import type { VerdictMemory } from './verdict-memory.ts'
 import type { TrustDesk } from './trust-desk.ts'
@@ -36,6 +38,8 @@ export interface EngineParts {
   readonly roster: Roster
   readonly clock: Clock
   readonly random: () => number
+  readonly runPeers: DeliveryTools['runPeers']
   readonly withLock: WithLock
   readonly otherTabs: OtherTabs
+  readonly live: LiveArtifacts
 }

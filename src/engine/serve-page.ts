@@ -6,12 +6,16 @@ import type { DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { parsePageMessage } from '../core/wire/parse-page-message.ts'
 import { BRIDGE_VERSION, type EngineMessage, type PageMessage } from '../core/wire/bridge-message.ts'
 import { createPortSources, type PortSources } from '../bridge/port-source.ts'
+import type { OpenFileNamed } from '../stores/open-file.ts'
 import { openStoreView } from '../stores/store-view.ts'
-import { createEngine, memoryOf, type Engine } from './compose.ts'
-import type { EngineEnd } from './hash-message.ts'
+import { createEngine, type Engine } from './compose.ts'
+import type { FileEngineEnd } from './file-message.ts'
+import { openOnThread } from './file-thread.ts'
+import type { HashEngineEnd } from './hash-message.ts'
 import { createHasher } from './hasher.ts'
-import { openOtherTabs } from './other-tabs.ts'
-import { loadSite } from './site.ts'
+import { openOtherTabs, openSeedTabs } from './other-tabs.ts'
+import { watchSeeds } from './seed-watch.ts'
+import { loadSite, loadTicket } from './site.ts'
 import { systemClock } from './system-clock.ts'
 import { growTrust, type LoadTrustRefresher } from './trust-growth.ts'
 import { withWebLock } from './web-lock.ts'
@@ -32,6 +36,7 @@ interface Room {
   readonly life: AbortController
   readonly around: Surroundings
   engine: Promise<Engine> | undefined
+  onSeeding: (isOn: boolean) => void
 }
 
 type Call = Extract<PageMessage, { readonly call: number }>
@@ -42,12 +47,13 @@ export interface Surroundings {
   readonly isSecurePage: boolean
   /** Called where the site names a repository of trusted roots. */
   readonly loadTrustRefresher?: LoadTrustRefresher
-  readonly startHashThread: () => EngineEnd
+  readonly startHashThread: () => HashEngineEnd
+  readonly startFileThread: () => FileEngineEnd
 }
 
 export function servePage(send: SendToPage, around: Surroundings): PageServer {
   const own = { calls: new Map<number, AbortController>(), whenOnline: new Set<() => void>(), life: new AbortController(), around }
-  const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined }
+  const room: Room = { send, sources: createPortSources(send), ...own, engine: undefined, onSeeding: () => undefined }
   return {
     receive(data) {
       const message = tryParse(data)
@@ -57,6 +63,7 @@ export function servePage(send: SendToPage, around: Surroundings): PageServer {
         // `open-failed` has told the page; calls that come later fail with the same reason.
         room.engine.catch(() => undefined)
       } else if (message.type === 'cancel') room.calls.get(message.call)?.abort(CANCELLED)
+      else if (message.type === 'seeding') room.onSeeding(message.isOn)
       else if (message.type === 'online') for (const listener of room.whenOnline) listener()
       else if ('call' in message) void answer(room, message)
     },
@@ -77,14 +84,17 @@ function tryParse(data: unknown): PageMessage | undefined {
 
 async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>): Promise<Engine> {
   const { signal } = room.life
-  const { isSecurePage, loadTrustRefresher, startHashThread } = room.around
+  const { isSecurePage, loadTrustRefresher, startHashThread, startFileThread } = room.around
   try {
     if (message.version !== BRIDGE_VERSION)
       throw new DeliveryError({ code: 'version-skew', expected: BRIDGE_VERSION, actual: message.version })
     const clock = systemClock
-    const stores = await openStoreView(clock, signal)
-    const memory = memoryOf(stores)
-    const { config, ticket } = await loadSite({ configUrl: message.configUrl, memory, clock }, signal)
+    const fileOpener = (here: OpenFileNamed): OpenFileNamed => openOnThread(startFileThread, here, clock)
+    const stores = await openStoreView({ clock, fileOpener }, signal)
+    const memory = stores.memory
+    const site = { configUrl: message.configUrl, memory, clock }
+    const config = await loadSite(site, signal)
+    const ticket = await loadTicket(site, config, signal)
     const engine = createEngine({
       config,
       stores,
@@ -104,7 +114,10 @@ async function open(room: Room, message: Extract<PageMessage, { type: 'open' }>)
       site: { repository: config.repository, gateways: config.gateways, mesh: config.mesh },
       ticket,
     })
-    void tellSeedable(room, engine)
+    // What was withdrawn while its tab hung, or died, is still kept. A page that cannot know of it now can do all else.
+    engine.recall(signal).catch(() => undefined)
+    const seeds = watchSeeds({ engine, tabs: openSeedTabs(), clock, send: room.send }, signal)
+    room.onSeeding = (isOn) => seeds.setOn(isOn)
     return engine
   } catch (error) {
     room.send({ type: 'open-failed', failure: toFailure(error) })
@@ -142,17 +155,14 @@ async function runCall({ room, engine }: OpenRoom, message: Call, signal: AbortS
         artifact: delivered.artifact,
         record: encodeAuditRecord(delivered.record),
       })
-      await tellSeedable(room, engine)
       return
     }
     case 'list':
       room.send({ type: 'listed', call, ...(await engine.list(signal)) })
-      await tellSeedable(room, engine)
       return
     case 'forget':
       await engine.forget(message.sha256, signal)
       room.send({ type: 'done', call })
-      await tellSeedable(room, engine)
       return
     case 'audit':
       room.send({ type: 'audited', call, lines: await engine.audit(signal) })
@@ -172,22 +182,13 @@ function sendSeed(room: Room, call: number, bytes: Uint8Array | undefined): void
   room.send({ type: 'seed-bytes', call, bytes }, buffer instanceof ArrayBuffer ? [buffer] : [])
 }
 
-/** Seeds are offered, never needed: that they cannot be listed must not fail what the page asked for. */
-async function tellSeedable(room: Room, engine: Engine): Promise<void> {
-  try {
-    room.send({ type: 'seedable', blobs: await engine.seedable(room.life.signal) })
-  } catch (error) {
-    if (failureOf(error) === undefined) throw error
-  }
-}
-
-/** Cut to what a message may hold: one that the page cannot read would leave its call open for ever. */
 /** A failure as a message may carry it: what a hostile file made long is cut here, or the page would refuse the whole message. */
 function toFailure(error: unknown): Failure {
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return redactFailure(failureOf(error) ?? { code: 'engine-lost', detail })
 }
 
+/** Cut to what a message may hold, or the page would refuse it, and nobody would hear of the trouble. */
 function bounded(event: DeliveryEvent): DeliveryEvent {
   return event.kind === 'trouble' ? { ...event, failure: redactFailure(event.failure) } : event
 }

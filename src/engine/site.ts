@@ -13,12 +13,6 @@ const WITH_COPY_MS = 500
 const CONFIG_KEY = 'site-config'
 const TICKET_KEY = 'ticket'
 
-export interface Site {
-  readonly config: SiteConfig
-  /** Membership of the site's mesh, kept from the last visit while the portal was up. */
-  readonly ticket: string | undefined
-}
-
 export interface SiteOptions {
   readonly configUrl: string
   readonly memory: Memory
@@ -31,9 +25,9 @@ export interface SiteOptions {
  *
  * @throws {DeliveryError} `config-unavailable` on a first visit without the origin, `config-invalid`, `policy-missing`
  */
-export async function loadSite(options: SiteOptions, signal: AbortSignal): Promise<Site> {
+export async function loadSite(options: SiteOptions, signal: AbortSignal): Promise<SiteConfig> {
   const { configUrl } = options
-  const config = await load(
+  return await load(
     options,
     {
       key: `${CONFIG_KEY}:${configUrl}`,
@@ -43,13 +37,15 @@ export async function loadSite(options: SiteOptions, signal: AbortSignal): Promi
     },
     signal,
   )
-  const { mode, ticketUrl } = config.mesh
-  if (mode === 'off' || ticketUrl === undefined) return { config, ticket: undefined }
-  return { config, ticket: await loadTicket(options, ticketUrl, signal) }
 }
 
-/** Without a ticket there is no mesh, but there is a download: nothing here may fail it. */
-async function loadTicket(options: SiteOptions, url: string, signal: AbortSignal): Promise<string | undefined> {
+/**
+ * Membership of the site's mesh: from where the configuration says, else the copy of the last visit. Undefined when there is none: without a
+ * ticket there is no mesh, but there is a download, and nothing here may fail it.
+ */
+export async function loadTicket(options: SiteOptions, { mesh }: SiteConfig, signal: AbortSignal): Promise<string | undefined> {
+  const { mode, ticketUrl: url } = mesh
+  if (mode === 'off' || url === undefined) return undefined
   try {
     return await load(options, { key: `${TICKET_KEY}:${url}`, url, limitBytes: LIMITS.signalBytes, parse: readTicket }, signal)
   } catch (error) {

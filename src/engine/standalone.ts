@@ -5,7 +5,7 @@ import type { ArtifactRequest } from '../core/wire/delivery-event.ts'
 import type { VerifiedFile } from '../stores/lookups.ts'
 import { openStoreView, type StoreView } from '../stores/store-view.ts'
 import { ALIASES_KEY } from './catalogue-desk.ts'
-import { createDeliverer, memoryOf } from './compose.ts'
+import { createDeliverer } from './compose.ts'
 import { openOtherTabs } from './other-tabs.ts'
 import type { OtherTabs } from './parts.ts'
 import { createScriptHasher } from './script-hasher.ts'
@@ -34,7 +34,7 @@ export function createStandalone(options: { readonly configUrl: string; readonly
   let opened: Promise<StoreView> | undefined
   const stores = (signal: AbortSignal): Promise<StoreView> => {
     // Shared by all requests, so no one request's signal may end it; the store has deadlines of its own.
-    opened ??= openStoreView(systemClock, SHARED).catch((error: unknown) => {
+    opened ??= openStoreView({ clock: systemClock }, SHARED).catch((error: unknown) => {
       opened = undefined
       throw error
     })
@@ -44,7 +44,7 @@ export function createStandalone(options: { readonly configUrl: string; readonly
   return {
     find: async (sha256, signal) => await (await stores(signal)).lookups.findVerified(sha256, signal),
     async aliases(signal) {
-      const { records } = memoryOf(await stores(signal))
+      const { records } = (await stores(signal)).memory
       const keys = (await records.keys(signal)).filter((key) => key.startsWith(`${ALIASES_KEY}:`))
       const lists = await Promise.all(keys.map((key) => records.get(key, signal)))
       return lists.flat().filter((url) => typeof url === 'string')
@@ -70,9 +70,9 @@ interface Alone {
 /** The engine is composed anew for each request: a service worker lives for seconds, and the configuration may have changed meanwhile. */
 async function deliverAlone(alone: Alone, request: ArtifactRequest, signal: AbortSignal): Promise<Sha256> {
   const { configUrl, isSecurePage, stores, otherTabs } = alone
-  const memory = memoryOf(stores)
+  const memory = stores.memory
   const clock = systemClock
-  const { config } = await loadSite({ configUrl, memory, clock }, signal)
+  const config = await loadSite({ configUrl, memory, clock }, signal)
   const parts = {
     config,
     stores,

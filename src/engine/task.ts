@@ -32,7 +32,7 @@ export interface TaskOptions {
 
 /** Whatever a source does in any task is held against it in all of them, and the window hears of a ban. */
 export function openTask(parts: EngineParts, { policy, artifact, troubles = new Map() }: TaskOptions): Task {
-  const { hub, reputation, roster, clock, random, hasher } = parts
+  const { hub, reputation, roster, clock, random, hasher, runPeers } = parts
   const sources = hub.openTask(artifact)
   const blame: Reputation['blame'] = (source, failure, canReread) => {
     const known = troubles.get(source) ?? []
@@ -42,7 +42,7 @@ export function openTask(parts: EngineParts, { policy, artifact, troubles = new 
     return sentence
   }
   return {
-    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher, nextTask },
+    tools: { sources, policy, reputation: { isBanned: reputation.isBanned, blame }, roster, clock, random, hasher, runPeers, nextTask },
     troubles,
     documents: new Set(),
     writes: [],

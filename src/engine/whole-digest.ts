@@ -1,13 +1,8 @@
 import { DeliveryError } from '../core/errors.ts'
-import type { Artifact } from '../core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
-import type { Hasher, StoredArtifact } from '../core/ports.ts'
-import { pieceHash } from '../core/verify/piece.ts'
+import { refuseWhole, type KeptWhole } from '../scheduler/altered-pieces.ts'
 
-export interface WholeClaim {
-  readonly artifact: Artifact
-  readonly stored: StoredArtifact
-  readonly hasher: Hasher
+export interface WholeClaim extends KeptWhole {
   /** What is to be handed over. The browser makes it unreadable when the file below it changes, so it cannot change in silence. */
   readonly blob: Blob
 }
@@ -18,17 +13,14 @@ export interface WholeClaim {
  * `artifact-digest` when every piece is right and the whole is not: the piece list was forged
  */
 export async function requireWhole(claim: WholeClaim, signal: AbortSignal): Promise<void> {
-  const { artifact, stored, hasher, blob } = claim
+  const { artifact, hasher, blob } = claim
   if (blob.size !== artifact.sizeBytes)
     throw new DeliveryError({ code: 'artifact-size', expectedBytes: artifact.sizeBytes, actualBytes: blob.size })
   const gone = new Set<PieceIndex>()
-  const actual = await hasher.digestStream({ sizeBytes: artifact.sizeBytes, chunks: () => readPieces(claim, gone, signal) })
+  const chunks = (): AsyncIterable<Uint8Array<ArrayBuffer>> => readPieces(claim, gone, signal)
+  const actual = await hasher.digestStream({ sizeBytes: artifact.sizeBytes, chunks })
   if (gone.size === 0 && actual === artifact.sha256) return
-  const altered = gone.size > 0 ? [...gone] : await findAltered(claim, signal)
-  const [first] = altered
-  if (first === undefined) throw new DeliveryError({ code: 'artifact-digest', expected: artifact.sha256, actual })
-  await stored.forget(altered, signal)
-  throw new DeliveryError({ code: 'store-tampered', sha256: artifact.sha256, piece: first })
+  await refuseWhole(claim, { actual, read: async (piece) => (gone.has(piece) ? undefined : await readPiece(claim, piece)) }, signal)
 }
 
 /** False when the file below has changed since, if only its date: some systems set that when the last handle is closed. */
@@ -61,15 +53,4 @@ async function readPiece({ artifact, blob }: WholeClaim, at: number): Promise<Ui
     // `NotReadableError`, whatever the cause: these bytes cannot be handed over.
     return undefined
   }
-}
-
-async function findAltered(claim: WholeClaim, signal: AbortSignal): Promise<readonly PieceIndex[]> {
-  const altered: PieceIndex[] = []
-  for (let at = 0; at < claim.artifact.pieces.count; at++) {
-    signal.throwIfAborted()
-    const piece = toPieceIndex(at)
-    const bytes = await readPiece(claim, at)
-    if (bytes === undefined || (await claim.hasher.digest(bytes)) !== pieceHash(claim.artifact, piece)) altered.push(piece)
-  }
-  return altered
 }

@@ -3,6 +3,7 @@ import type { AuditRecord } from '../core/audit/record.ts'
 import type { ArtifactFacts, ArtifactRequest, DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { unexpectedAnswer, type EngineClient } from './engine-client.ts'
 import { saveFile, toFile } from './hand-over.ts'
+import { orAborted } from '../core/or-aborted.ts'
 
 export interface DownloadOptions {
   /** An exact version. Default: the newest that this client may have. */
@@ -87,20 +88,4 @@ async function deliver(
   if (answer.type !== 'delivered' || !(answer.blob instanceof Blob)) throw unexpectedAnswer(answer)
   const file = toFile(answer.blob, answer.artifact)
   return { file, artifact: answer.artifact, record: parseAuditRecord(answer.record), save: () => saveFile(file) }
-}
-
-/** `work`, or the abort, whichever comes first. */
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  let leave: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    leave = () => signal.removeEventListener('abort', stop)
-  })
-  try {
-    await Promise.race([work, aborted])
-  } finally {
-    leave()
-  }
 }

@@ -20,6 +20,7 @@ export type { ListedArtifact } from '../core/wire/bridge-message.ts'
 export type { ArtifactFacts, CatalogueFacts, DeliveryEvent, PieceSpan } from '../core/wire/delivery-event.ts'
 export type { SignatureVerdict } from '../core/verify/identity-policy.ts'
 export type { Delivered, Download, DownloadOptions } from './download.ts'
+export type { Pairing, PairingOptions, PairingReply } from './mesh-pairing.ts'
 export type { MeshPort, PeerStats } from './mesh-switch.ts'
 
 export interface RegisterOptions {
@@ -184,6 +185,12 @@ async function audit(engine: EngineClient, signal: AbortSignal): Promise<readonl
 function toFile(lines: readonly string[]): File {
   const parts = lines.map((line) => `${line}\n`)
   return new File(parts, 'sealift-audit.jsonl', { type: 'application/jsonl' })
+}
+
+/** Draws a pairing code for a camera; without one, the code is copied. What draws is loaded only now. */
+export async function drawQrCode(code: string): Promise<SVGSVGElement> {
+  const { drawSquares } = await import('./qr-code.ts')
+  return drawSquares(code)
 }
 
 /** A link has nobody to reject to; the page's own error handling hears of it. */

@@ -2,7 +2,8 @@ import type { Clock } from '../core/ports.ts'
 import type { EngineClient } from './engine-client.ts'
 import type { MeshHost } from './mesh-host.ts'
 import { openConsent, type MeshConsent } from './mesh-consent.ts'
-import { createLeadership, type Leadership } from './mesh-leadership.ts'
+import type { Leadership } from './mesh-leadership.ts'
+import type { PairingDesk, PairingPort, PairingRoom } from './mesh-pairing.ts'
 import { trackMeshNeeds, type MeshNeeds } from './mesh-needs.ts'
 import type { WindowLending } from './window-sources.ts'
 
@@ -16,7 +17,7 @@ export interface PeerStats {
 }
 
 /** The page's side of the mesh. */
-export interface MeshPort {
+export interface MeshPort extends PairingPort {
   /** Remembered for this origin. Taking it back closes every connection of this tab at once. */
   setConsent(isGranted: boolean): void
   readonly hasConsent: boolean
@@ -45,6 +46,8 @@ interface Room {
   readonly consent: MeshConsent
   readonly listeners: Set<() => void>
   host: MeshHost | undefined
+  /** Loaded when people pair browsers. */
+  pairing: PairingDesk | undefined
 }
 
 export function createMeshSwitch(options: {
@@ -52,8 +55,15 @@ export function createMeshSwitch(options: {
   readonly lending: WindowLending
   readonly clock: Clock
 }): MeshSwitch {
-  const room: Room = { ...options, needs: trackMeshNeeds(options.engine), consent: openConsent(), listeners: new Set(), host: undefined }
-  const leadership = createLeadership({ lead: (signal) => lead(room, signal), mayHandOver: () => !room.needs.arePeersWanted })
+  const room: Room = {
+    ...options,
+    needs: trackMeshNeeds(options.engine),
+    consent: openConsent(),
+    listeners: new Set(),
+    host: undefined,
+    pairing: undefined,
+  }
+  const leadership = loadLeadership(room)
   const apply = (): void => {
     if (!isAllowed(room)) leadership.resign()
     else {
@@ -61,6 +71,7 @@ export function createMeshSwitch(options: {
       leadership.stand()
     }
   }
+  const pairing = (): Promise<PairingDesk> => loadPairing(room, { lead: () => leadership.ask(), onBusy: apply })
   const stopAsking = askWhileWanted(room, leadership)
   const stopConsent = room.consent.onChange(apply)
   const onHide = (): void => leadership.resign()
@@ -72,23 +83,7 @@ export function createMeshSwitch(options: {
   addEventListener('pageshow', onShow)
   apply()
   return {
-    port: {
-      setConsent(isGranted) {
-        room.consent.set(isGranted)
-        apply()
-      },
-      get hasConsent() {
-        return room.consent.isGranted
-      },
-      get isLeader() {
-        return room.host !== undefined
-      },
-      stats: async () => (await room.host?.stats()) ?? [],
-      onChange(listener) {
-        room.listeners.add(listener)
-        return () => void room.listeners.delete(listener)
-      },
-    },
+    port: portOf(room, { apply, pairing }),
     close() {
       removeEventListener('pagehide', onHide)
       removeEventListener('pageshow', onShow)
@@ -99,9 +94,48 @@ export function createMeshSwitch(options: {
   }
 }
 
-function isAllowed({ engine, consent }: Room): boolean {
-  const { mode, signaling } = engine.site.mesh
-  return mode !== 'off' && signaling.length > 0 && consent.isGranted
+function portOf(room: Room, { apply, pairing }: { readonly apply: () => void; readonly pairing: () => Promise<PairingDesk> }): MeshPort {
+  return {
+    setConsent(isGranted) {
+      room.consent.set(isGranted)
+      apply()
+    },
+    get hasConsent() {
+      return room.consent.isGranted
+    },
+    get isLeader() {
+      return room.host !== undefined
+    },
+    stats: async () => (await room.host?.stats()) ?? [],
+    onChange: (listener) => addListener(room, listener),
+    pair: async (given) => await (await pairing()).pair(given),
+    answer: async (code, given) => await (await pairing()).answer(code, given),
+  }
+}
+
+async function loadPairing(room: Room, hooks: Pick<PairingRoom, 'lead' | 'onBusy'>): Promise<PairingDesk> {
+  const { createPairingDesk } = await import('./mesh-pairing.ts')
+  return (room.pairing ??= createPairingDesk({
+    ...hooks,
+    isAllowed: () => mayShare(room),
+    host: () => room.host,
+    onChange: (listener) => addListener(room, listener),
+    clock: room.clock,
+  }))
+}
+
+function mayShare({ engine, consent }: Room): boolean {
+  return engine.site.mesh.mode !== 'off' && consent.isGranted
+}
+
+/** Somebody may be met: a server introduces peers, or people do. */
+function isAllowed(room: Room): boolean {
+  return mayShare(room) && (room.engine.site.mesh.signaling.length > 0 || room.pairing?.isBusy === true)
+}
+
+function addListener({ listeners }: Room, listener: () => void): () => void {
+  listeners.add(listener)
+  return () => void listeners.delete(listener)
 }
 
 /** The engine asks for peers and waits for an answer: a tab that leads gives it, one that may lead asks to, any other says at once that there are none. */
@@ -119,6 +153,49 @@ function askWhileWanted(room: Room, leadership: Leadership): () => void {
   return () => {
     stop()
     clearInterval(timer)
+  }
+}
+
+/** Not in the page's first script: most pages never lead. What is wished for before it is there is done then, unless it was taken back. */
+function loadLeadership(room: Room): Leadership {
+  let loaded: Leadership | undefined
+  let wish: 'stand' | 'ask' | undefined
+  let isLoading = false
+  let isClosed = false
+  const load = async (): Promise<void> => {
+    const { createLeadership, openLeaderChannel } = await import('./mesh-leadership.ts')
+    if (isClosed) return
+    loaded = createLeadership({
+      lead: (signal) => lead(room, signal),
+      // A paired peer is gone with its tab: no server would introduce it to the next one.
+      mayHandOver: () => !room.needs.arePeersWanted && room.pairing?.isBusy !== true,
+      clock: room.clock,
+      locks: navigator.locks,
+      channel: openLeaderChannel(),
+    })
+    if (wish !== undefined) loaded[wish]()
+  }
+  const want = (next: 'stand' | 'ask'): void => {
+    if (loaded !== undefined) return loaded[next]()
+    wish = next
+    if (isLoading) return
+    isLoading = true
+    // The next wish for peers tries again.
+    load()
+      .catch(reportError)
+      .finally(() => (isLoading = false))
+  }
+  return {
+    stand: () => want('stand'),
+    ask: () => want('ask'),
+    resign() {
+      wish = undefined
+      loaded?.resign()
+    },
+    close() {
+      isClosed = true
+      loaded?.close()
+    },
   }
 }
 

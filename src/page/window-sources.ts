@@ -24,7 +24,8 @@ export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
   const lent: PeerSources = {
     current: () => [...gateways, ...(peers?.current() ?? [])],
     catalogues: () => [...gateways, ...(peers?.catalogues() ?? [])],
-    isGrowing: () => peers?.isGrowing() ?? clock.monotonicMs() < expectedUntilMs,
+    // For a mesh that has only just started too: the wish for peers may be on its way here while this is said.
+    isGrowing: () => peers?.isGrowing() === true || clock.monotonicMs() < expectedUntilMs,
   }
   const server = serveSources(lent, (message, transfer) => engine.send(message, transfer))
   engine.onMessage((message) => void server.receive(message))
@@ -38,8 +39,10 @@ export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
     server,
     setPeers(next) {
       peers = next
-      expectedUntilMs = 0
-      clearTimeout(timer)
+      if (next === undefined) {
+        expectedUntilMs = 0
+        clearTimeout(timer)
+      }
       server.announce()
     },
     expectPeers(ms) {

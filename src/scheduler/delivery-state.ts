@@ -1,5 +1,5 @@
 import type { Artifact } from '../core/model/artifact.ts'
-import { toPieceIndex, type SourceId } from '../core/model/ids.ts'
+import { toPieceIndex, type PieceIndex, type SourceId } from '../core/model/ids.ts'
 import { admissionOf, firstWave, nextWave, type Admitted, type Candidate, type Mode } from '../core/plan/admission.ts'
 import type { Others } from '../core/plan/breaker.ts'
 import type { DeliveryPolicy } from '../core/plan/policy.ts'
@@ -12,6 +12,7 @@ import type { Gate } from './gate.ts'
 import type { Ledger } from './ledger.ts'
 import type { DeliveryObserver } from './observer.ts'
 import type { PieceBuffers } from './piece-buffers.ts'
+import type { PieceRoom } from './piece-room.ts'
 import type { Roster } from './roster.ts'
 import type { SourceState } from './source-state.ts'
 import type { Presence } from './traffic.ts'
@@ -26,7 +27,11 @@ export interface DeliveryTools {
   /** 0 to below 1. */
   readonly random: () => number
   readonly hasher: Hasher
+  /** Asks peers until the delivery is complete: `runPeers`, which whoever has none need not carry. */
+  readonly runPeers: ((delivery: Delivery, signal: AbortSignal) => Promise<void>) | undefined
   readonly timing?: Timing
+  /** Whole pieces in memory at once, at most. Default: 16 MiB of them, or eight. */
+  readonly mostPieces?: number
   /** Lets what has arrived on this thread be handled: storage that answers, say. Default: nothing waits there. */
   readonly nextTask?: () => Promise<void>
 }
@@ -49,11 +54,15 @@ export interface Delivery extends DeliveryJob {
   readonly states: Map<SourceId, SourceState>
   /** Only grows: a source is joined, never cancelled, by the next. */
   readonly admitted: Set<Admitted>
+  /** How often the source set has said that something changed, offers included. */
+  changes: number
+  /**
+   * Where an HTTP source may begin while others of the swarm fetch too: at what the fewest of them have, or all would have it send the same and
+   * have nothing to give each other. Undefined: in order.
+   */
+  rarestFree: (() => PieceIndex | undefined) | undefined
   readonly buffers: PieceBuffers
-  /** Pieces in memory, at most: whole ones that are being kept, and those that arrive (I07). */
-  readonly mostHeld: number
-  /** Whole pieces that are being verified and kept. */
-  held: number
+  readonly room: PieceRoom
   /** Read since other work of this thread had its turn. */
   sinceTurnBytes: number
   lastProgressMs: number

@@ -10,6 +10,7 @@ import { createGate } from './gate.ts'
 import { runLanes } from './lanes.ts'
 import { createLedger } from './ledger.ts'
 import { createPieceBuffers } from './piece-buffers.ts'
+import { createPieceRoom } from './piece-room.ts'
 import { createSourceState, type SourceState } from './source-state.ts'
 import { watchTransfers } from './watch.ts'
 
@@ -34,7 +35,7 @@ export async function deliverPieces(job: DeliveryJob, tools: DeliveryTools, sign
   try {
     if (delivery.ledger.isComplete()) return
     syncSources(delivery)
-    await Promise.race([superviseLanes(delivery, end.signal), watchTransfers(delivery, end.signal)])
+    await Promise.race([supervise(delivery, end.signal), watchTransfers(delivery, end.signal)])
   } finally {
     stopListening()
     delivery.presence.leave()
@@ -47,26 +48,23 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
   const { artifact } = job
   const states = new Map<SourceId, SourceState>()
   const gate = createGate()
-  const mostHeld = Math.max(PIECES_HELD, Math.floor(BYTES_HELD / artifact.pieces.lengthBytes))
-  const live = (): readonly SourceState[] => [...states.values()].filter((state) => isUsable(state, tools.reputation))
+  const mostHeld = tools.mostPieces ?? Math.max(PIECES_HELD, Math.floor(BYTES_HELD / artifact.pieces.lengthBytes))
+  const ledger = createLedger(artifact, job.stored, { nowMs: () => tools.clock.monotonicMs(), source: (id) => states.get(id) })
   return {
     ...job,
     tools,
     timing: timingFor(artifact.sizeBytes, tools.timing),
     mode: modeFor(artifact),
-    ledger: createLedger(artifact, job.stored, {
-      nowMs: () => tools.clock.monotonicMs(),
-      sources: live,
-      source: (id) => states.get(id),
-    }),
+    ledger,
     gate,
     budget: createRetryBudget(),
     presence: tools.roster.traffic.enter(artifact.priority, () => gate.open()),
     states,
     admitted: new Set(),
+    changes: 0,
+    rarestFree: undefined,
     buffers: createPieceBuffers(artifact, mostHeld),
-    mostHeld,
-    held: 0,
+    room: createPieceRoom(mostHeld, { gate, nowMs: () => tools.clock.monotonicMs(), running: () => ledger.running() }),
     sinceTurnBytes: 0,
     lastProgressMs: tools.clock.monotonicMs(),
   }
@@ -75,6 +73,7 @@ function createDelivery(job: DeliveryJob, tools: DeliveryTools): Delivery {
 /** Takes over what the source set holds now. Of one that came back by another way, what is known holds. */
 function syncSources(delivery: Delivery): void {
   const { tools, states } = delivery
+  delivery.changes++
   const ranked = rankSources(tools.sources.current(), tools.policy)
   const present = new Set(ranked.map(({ source }) => source.id))
   for (const [id, state] of states) if (!present.has(id)) state.isGone = true
@@ -93,10 +92,16 @@ function syncSources(delivery: Delivery): void {
   wantTiers(delivery)
 }
 
-/** Starts a set of lanes for every source, those that come later included; resolves when the last piece is kept. */
-async function superviseLanes(delivery: Delivery, signal: AbortSignal): Promise<void> {
+/** Starts lanes for each HTTP source and one loop for all peers, those that come later included; resolves when the last piece is kept. */
+async function supervise(delivery: Delivery, signal: AbortSignal): Promise<void> {
   const served = new WeakSet<SourceState>()
   const failed: { error: unknown }[] = []
+  const fail = (error: unknown): void => {
+    if (signal.aborted) return
+    failed.push({ error })
+    delivery.gate.open()
+  }
+  let arePeersServed = false
   while (!delivery.ledger.isComplete()) {
     const failure = failed[0]
     if (failure !== undefined) throw failure.error
@@ -106,11 +111,11 @@ async function superviseLanes(delivery: Delivery, signal: AbortSignal): Promise<
     for (const state of delivery.states.values()) {
       if (served.has(state)) continue
       served.add(state)
-      runLanes(delivery, state, signal).catch((error: unknown) => {
-        if (signal.aborted) return
-        failed.push({ error })
-        delivery.gate.open()
-      })
+      if (state.source.tier !== 'mesh') runLanes(delivery, state, signal).catch(fail)
+      else if (!arePeersServed) {
+        arePeersServed = true
+        delivery.tools.runPeers?.(delivery, signal).catch(fail)
+      }
     }
     await delivery.gate.wait(signal)
   }

@@ -23,7 +23,7 @@ interface Waiter {
   readonly stop: (reason: unknown) => void
 }
 
-/** All who wait under one signal, with the one listener that they share: a delivery has dozens of lanes. */
+/** All who wait under one signal, with the one listener that they share: the lanes of a delivery, and its loop over peers. */
 interface Party {
   readonly waiters: Set<Waiter>
   readonly disband: () => void

@@ -1,46 +1,55 @@
 import { pieceRange, type Artifact } from '../core/model/artifact.ts'
 import { toPieceIndex, type PieceIndex, type SourceId } from '../core/model/ids.ts'
-import type { PieceView } from '../core/pieces/picker.ts'
+import type { HeldRun, PieceView } from '../core/pieces/picker.ts'
 import type { StoredArtifact } from '../core/ports.ts'
 import type { SourceState } from './source-state.ts'
 import { transferEtaMs, type Transfer } from './transfer.ts'
 
 /** Which pieces are kept, who fetches which, and what that means for the next choice. */
 export interface Ledger extends PieceView {
+  /** Bits of the pieces that are neither kept nor fetched by anybody in good standing, most significant first. Changes as those do. */
+  readonly free: Uint8Array
   claim(transfer: Transfer): void
   /** The transfer goes on to the end of the artifact. */
   extend(transfer: Transfer): void
   /** The transfer is through with its next piece. */
   advance(transfer: Transfer): void
   unclaim(transfer: Transfer): void
+  /** Its pieces may be taken by others. */
+  release(transfer: Transfer): void
+  /** Transfers on this piece. */
+  holdersOf(piece: PieceIndex): readonly Transfer[]
   /** This piece is verified and on its way into the store: nobody else need fetch it. False when it is there, or on its way, already. */
   beginKeeping(piece: PieceIndex): boolean
   endKeeping(piece: PieceIndex): void
   /** True when some piece of the transfer is still wanted. */
   isNeeded(transfer: Transfer): boolean
   isComplete(): boolean
-  missing(): number
   running(): ReadonlySet<Transfer>
 }
 
 export interface LedgerQuestions {
   readonly nowMs: () => number
-  /** Those that may still be asked. */
-  readonly sources: () => readonly SourceState[]
   readonly source: (id: SourceId) => SourceState | undefined
 }
 
 const NOBODY: readonly Transfer[] = []
 
-/** Who holds which piece. By piece: choosing is asked for at every chunk border of every lane, and an artifact may have 65,536 pieces. */
-function createHolders() {
+/**
+ * Who holds which piece. By piece: every lane asks for one each time that it wakes, and an artifact may have 65,536 of them.
+ * @param onChange called for each piece whose holders changed
+ */
+function createHolders(onChange: (piece: PieceIndex) => void) {
   const holding = new Map<PieceIndex, readonly Transfer[]>()
   const of = (piece: PieceIndex): readonly Transfer[] => holding.get(piece) ?? NOBODY
   return {
     of,
-    pieces: () => holding.keys(),
     hold(transfer: Transfer, from: number, end: number): void {
-      for (let at = from; at < end; at++) holding.set(toPieceIndex(at), [...of(toPieceIndex(at)), transfer])
+      for (let at = from; at < end; at++) {
+        const piece = toPieceIndex(at)
+        holding.set(piece, [...of(piece), transfer])
+        onChange(piece)
+      }
     },
     letGo(transfer: Transfer, from: number, end: number): void {
       for (let at = from; at < end; at++) {
@@ -48,32 +57,93 @@ function createHolders() {
         const rest = of(piece).filter((one) => one !== transfer)
         if (rest.length === 0) holding.delete(piece)
         else holding.set(piece, rest)
+        onChange(piece)
       }
     },
   }
 }
 
+/** Pieces for which `isFree` was true when they were last looked at. */
+function createFreeSet(pieceCount: number, isFree: (piece: PieceIndex) => boolean) {
+  const bits = new Uint8Array(Math.ceil(pieceCount / 8))
+  let count = 0
+  return {
+    bits,
+    count: () => count,
+    look(piece: PieceIndex): void {
+      const byte = piece >> 3
+      const bit = 0x80 >> (piece & 7)
+      const before = bits[byte] ?? 0
+      if (((before & bit) !== 0) === isFree(piece)) return
+      bits[byte] = before ^ bit
+      count += (before & bit) === 0 ? 1 : -1
+    },
+  }
+}
+
 export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: LedgerQuestions): Ledger {
-  const transfers = new Set<Transfer>()
-  const holders = createHolders()
   const keeping = new Set<PieceIndex>()
+  const isStored = (piece: PieceIndex): boolean => keeping.has(piece) || stored.stored.has(piece)
+  const isInFlight = (piece: PieceIndex): boolean => holders.of(piece).some((transfer) => !transfer.isReleased)
+  const free = createFreeSet(artifact.pieces.count, (piece) => !isStored(piece) && !isInFlight(piece))
+  const holders = createHolders(free.look)
+  const transfers = new Set<Transfer>()
+  for (let at = 0; at < artifact.pieces.count; at++) free.look(toPieceIndex(at))
   let firstMissing = 0
   return {
+    ...createClaims(artifact, { transfers, holders, look: free.look }),
     pieceCount: artifact.pieces.count,
     get firstMissing() {
       while (firstMissing < artifact.pieces.count && stored.stored.has(toPieceIndex(firstMissing))) firstMissing++
       return firstMissing
     },
-    isStored: (piece) => keeping.has(piece) || stored.stored.has(piece),
-    isInFlight: (piece) => holders.of(piece).some((transfer) => !transfer.isReleased),
+    free: free.bits,
+    get freeCount() {
+      return free.count()
+    },
+    isStored,
+    isInFlight,
     isOffered: (piece, by) => ask.source(by)?.source.isOffered(artifact, piece) ?? false,
-    replicas: (piece) => ask.sources().filter((state) => state.source.isOffered(artifact, piece)).length,
-    held: () => holders.pieces(),
+    holdersOf: (piece) => holders.of(piece),
     holders: (piece) => holders.of(piece).length,
     isHeldBy: (piece, by) => holders.of(piece).some((transfer) => transfer.by.source.id === by),
     etaMs(piece) {
       const pieceBytes = artifact.pieces.lengthBytes
       return Math.min(...holders.of(piece).map((transfer) => transferEtaMs(transfer, piece, pieceBytes, ask.nowMs())))
+    },
+    beginKeeping(piece) {
+      if (isStored(piece)) return false
+      keeping.add(piece)
+      free.look(piece)
+      return true
+    },
+    endKeeping(piece) {
+      keeping.delete(piece)
+      free.look(piece)
+    },
+    isNeeded(transfer) {
+      for (let at = transfer.nextPiece; at < transfer.run.end; at++) if (!stored.stored.has(toPieceIndex(at))) return true
+      return false
+    },
+    isComplete: () => stored.stored.isFull(),
+    missing: () => artifact.pieces.count - stored.stored.size,
+  }
+}
+
+interface ClaimTools {
+  readonly transfers: Set<Transfer>
+  readonly holders: ReturnType<typeof createHolders>
+  readonly look: (piece: PieceIndex) => void
+}
+
+type Claims = Pick<Ledger, 'claim' | 'extend' | 'advance' | 'unclaim' | 'release' | 'running' | 'runs'>
+
+function createClaims(artifact: Artifact, { transfers, holders, look }: ClaimTools): Claims {
+  return {
+    running: () => transfers,
+    *runs() {
+      for (const { by, nextPiece, run } of transfers)
+        yield { by: by.source.id, start: toPieceIndex(nextPiece), end: run.end } satisfies HeldRun
     },
     claim(transfer) {
       transfers.add(transfer)
@@ -92,19 +162,10 @@ export function createLedger(artifact: Artifact, stored: StoredArtifact, ask: Le
       transfers.delete(transfer)
       holders.letGo(transfer, transfer.nextPiece, transfer.run.end)
     },
-    beginKeeping(piece) {
-      if (keeping.has(piece) || stored.stored.has(piece)) return false
-      keeping.add(piece)
-      return true
+    release(transfer) {
+      transfer.isReleased = true
+      for (let at = transfer.nextPiece; at < transfer.run.end; at++) look(toPieceIndex(at))
     },
-    endKeeping: (piece) => void keeping.delete(piece),
-    isNeeded(transfer) {
-      for (let at = transfer.nextPiece; at < transfer.run.end; at++) if (!stored.stored.has(toPieceIndex(at))) return true
-      return false
-    },
-    isComplete: () => stored.stored.isFull(),
-    missing: () => artifact.pieces.count - stored.stored.size,
-    running: () => transfers,
   }
 }
 

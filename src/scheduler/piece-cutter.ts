@@ -8,10 +8,22 @@ export interface CutPiece {
   readonly bytes: Uint8Array
 }
 
+/** What became of a chunk. */
+export interface Cut {
+  /** Whole now. */
+  readonly piece: CutPiece | undefined
+  /** Of the chunk, behind the border of that piece. */
+  readonly rest: Uint8Array
+}
+
 /** Cuts a stream of chunks at piece borders. Takes memory for one piece at a time, of the size the manifest says. */
 export interface PieceCutter {
-  /** Pieces that this chunk completes, in order. Bytes past the run are an error of the source and are dropped here; it is held to its length by the caller. */
-  push(chunk: Uint8Array): readonly CutPiece[]
+  /** All of the run was cut. What comes yet is an error of the source. */
+  isDone(): boolean
+  /** Takes what belongs to the piece that comes next, and memory for it where it is the first of it. */
+  push(chunk: Uint8Array): Cut
+  /** Gives back memory that is not full. */
+  drop(): void
 }
 
 /** @param run asked anew each time, since it may be extended */
@@ -20,22 +32,23 @@ export function createPieceCutter(buffers: PieceBuffers, run: () => PieceRun): P
   let buffer: Uint8Array | undefined
   let filled = 0
   return {
+    isDone: () => index >= run().end,
     push(chunk) {
-      const cut: CutPiece[] = []
-      let rest = chunk
-      while (rest.length > 0 && index < run().end) {
-        buffer ??= buffers.take(index)
-        const taken = rest.subarray(0, buffer.length - filled)
-        buffer.set(taken, filled)
-        filled += taken.length
-        rest = rest.subarray(taken.length)
-        if (filled < buffer.length) break
-        cut.push({ index, bytes: buffer })
-        index = toPieceIndex(index + 1)
-        buffer = undefined
-        filled = 0
-      }
-      return cut
+      const bytes = (buffer ??= buffers.take(index))
+      const taken = chunk.subarray(0, bytes.length - filled)
+      bytes.set(taken, filled)
+      filled += taken.length
+      const rest = chunk.subarray(taken.length)
+      if (filled < bytes.length) return { piece: undefined, rest }
+      const piece = { index, bytes }
+      index = toPieceIndex(index + 1)
+      buffer = undefined
+      filled = 0
+      return { piece, rest }
+    },
+    drop() {
+      if (buffer !== undefined) buffers.giveBack(buffer)
+      buffer = undefined
     },
   }
 }

@@ -1,8 +1,5 @@
-import { DeliveryError } from '../core/errors.ts'
-import type { Artifact } from '../core/model/artifact.ts'
-import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
-import type { Hasher, StoredArtifact } from '../core/ports.ts'
-import { pieceHash } from '../core/verify/piece.ts'
+import { toPieceIndex } from '../core/model/ids.ts'
+import { refuseWhole, type KeptWhole } from './altered-pieces.ts'
 import { createGate } from './gate.ts'
 
 /** Hashes the whole artifact behind the download: over the bytes that are kept, not those that came by. */
@@ -18,10 +15,7 @@ export interface PrefixHash {
 }
 
 /** Starts at once. `signal` ends it. */
-export function createPrefixHash(
-  job: { readonly artifact: Artifact; readonly stored: StoredArtifact; readonly hasher: Hasher },
-  signal: AbortSignal,
-): PrefixHash {
+export function createPrefixHash(job: KeptWhole, signal: AbortSignal): PrefixHash {
   const gate = createGate()
   const done = follow({ ...job, waitForMore: () => gate.wait(signal) }, signal)
   // Looked at in finish(); a failure before that must not count as unhandled.
@@ -29,10 +23,7 @@ export function createPrefixHash(
   return { advance: () => gate.open(), finish: () => done }
 }
 
-interface Following {
-  readonly artifact: Artifact
-  readonly stored: StoredArtifact
-  readonly hasher: Hasher
+interface Following extends KeptWhole {
   readonly waitForMore: () => Promise<void>
 }
 
@@ -40,11 +31,7 @@ async function follow(job: Following, signal: AbortSignal): Promise<void> {
   const { artifact, stored, hasher } = job
   const actual = await hasher.digestStream({ sizeBytes: artifact.sizeBytes, chunks: (spare) => keptPieces(job, spare, signal) })
   if (actual === artifact.sha256) return
-  const altered = await findAltered(job, signal)
-  const [first] = altered
-  if (first === undefined) throw new DeliveryError({ code: 'artifact-digest', expected: artifact.sha256, actual })
-  await stored.forget(altered, signal)
-  throw new DeliveryError({ code: 'store-tampered', sha256: artifact.sha256, piece: first })
+  await refuseWhole(job, { actual, read: (piece) => stored.read(piece, signal) }, signal)
 }
 
 /** In order, each as soon as it is kept. */
@@ -58,13 +45,4 @@ async function* keptPieces(
     while (!stored.stored.has(piece)) await waitForMore()
     yield await stored.read(piece, signal, spare())
   }
-}
-
-async function findAltered({ artifact, stored, hasher }: Following, signal: AbortSignal): Promise<PieceIndex[]> {
-  const altered: PieceIndex[] = []
-  for (let at = 0; at < artifact.pieces.count; at++) {
-    const piece = toPieceIndex(at)
-    if ((await hasher.digest(await stored.read(piece, signal))) !== pieceHash(artifact, piece)) altered.push(piece)
-  }
-  return altered
 }

@@ -7,14 +7,16 @@ import { readingMs } from '../core/plan/timers.ts'
 import { verifyPiece } from '../core/verify/piece.ts'
 import { NOT_NEEDED } from './abort.ts'
 import type { Delivery } from './delivery-state.ts'
-import { runBytes, type Ledger } from './ledger.ts'
+import { runBytes } from './ledger.ts'
 import { createPieceCutter, type CutPiece } from './piece-cutter.ts'
 import type { SourceState } from './source-state.ts'
-import { createTransfer, noteBytes, pause, resume, type Transfer } from './transfer.ts'
+import { createTransfer, noteBytes, pause, resume, isTrickling, type Transfer } from './transfer.ts'
 import { noteTrouble } from './trouble.ts'
 
 /** So much is read, over all transfers, before other work of this thread has its turn. */
 const TURN_BYTES = 256 * 1024
+/** What a connection costs, with all that is asked before anything comes. */
+const LET_END_MS = 1000
 /** How often one that gave way looks whether it may go on. */
 const YIELD_MS = 40
 
@@ -27,9 +29,22 @@ export interface RunUnderWay {
 }
 
 export function startRun(delivery: Delivery, transfer: Transfer, signal: AbortSignal): RunUnderWay {
-  let onRead = (): void => undefined
-  const read = new Promise<void>((resolve) => (onRead = resolve))
-  return { read, done: transferRun(delivery, { transfer, onRead }, signal).finally(onRead) }
+  const { by } = transfer
+  let resolveRead = (): void => undefined
+  const read = new Promise<void>((resolve) => (resolveRead = resolve))
+  let isReading = true
+  const onRead = (): void => {
+    if (isReading) by.reading--
+    isReading = false
+    resolveRead()
+  }
+  by.reading++
+  by.running++
+  const done = transferRun(delivery, { transfer, onRead }, signal).finally(() => {
+    by.running--
+    onRead()
+  })
+  return { read, done }
 }
 
 interface Reading {
@@ -50,8 +65,9 @@ async function transferRun(delivery: Delivery, reading: Reading, signal: AbortSi
     if (error !== NOT_NEEDED) wrongPiece = noteTrouble(delivery, transfer, sourceFailureOf(error))
   } finally {
     ledger.unclaim(transfer)
-    if (transfer.firstByteAtMs !== undefined)
-      noteRate(transfer.by.health, transfer.receivedBytes, readingMs(transfer, tools.clock.monotonicMs()))
+    delivery.room.leave(transfer)
+    const nowMs = tools.clock.monotonicMs()
+    if (transfer.firstByteAtMs !== undefined) noteRate(transfer.by.health, transfer.receivedBytes, readingMs(transfer, nowMs), nowMs)
     gate.open()
   }
   // At once: had it to wait for a lane, others would fetch the piece, and the cache would go on lying to everybody.
@@ -78,9 +94,13 @@ async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal
   try {
     for await (const chunk of chunksOf(delivery, transfer)) {
       noteChunk(delivery, transfer, chunk.length)
-      for (const cut of cutter.push(chunk)) {
-        await roomToHold(delivery, transfer)
-        keeping = keepPiece(delivery, transfer, { cut, before: keeping }, signal)
+      for (let rest = chunk; rest.length > 0 && !cutter.isDone();) {
+        await delivery.room.take(transfer)
+        const cut = cutter.push(rest)
+        rest = cut.rest
+        if (cut.piece === undefined) continue
+        delivery.room.handOver(transfer)
+        keeping = keepPiece(delivery, transfer, { cut: cut.piece, before: keeping }, signal)
         // A lie ends the transfer at once: the next chunk may never come.
         keeping.catch((error: unknown) => transfer.abort.cut(error))
       }
@@ -93,6 +113,8 @@ async function readRun(delivery: Delivery, { transfer, onRead }: Reading, signal
       onRead()
     }
   } finally {
+    cutter.drop()
+    delivery.room.leave(transfer)
     await holdUp(delivery, transfer, keeping)
   }
   stop.throwIfAborted()
@@ -154,26 +176,6 @@ async function holdUp({ tools }: Delivery, transfer: Transfer, keeping: Promise<
   }
 }
 
-/** Waits while too much is held: nothing is read meanwhile, and the source stops too. */
-async function roomToHold(delivery: Delivery, transfer: Transfer): Promise<void> {
-  const { ledger, gate, tools, mostHeld } = delivery
-  // Every transfer that still reads has one more piece that is not whole yet.
-  const isRoom = (): boolean => delivery.held === 0 || delivery.held + countReading(ledger) <= mostHeld
-  if (isRoom()) return
-  pause(transfer, tools.clock.monotonicMs())
-  try {
-    while (!isRoom()) await gate.wait(transfer.abort.signal)
-  } finally {
-    resume(transfer, tools.clock.monotonicMs())
-  }
-}
-
-function countReading(ledger: Ledger): number {
-  let reading = 0
-  for (const { isRead } of ledger.running()) if (!isRead) reading++
-  return reading
-}
-
 interface Keeping {
   readonly cut: CutPiece
   /** The pieces before it in this run. */
@@ -181,20 +183,31 @@ interface Keeping {
 }
 
 async function keepPiece(delivery: Delivery, transfer: Transfer, { cut, before }: Keeping, signal: AbortSignal): Promise<void> {
-  delivery.held++
   try {
     await storePiece(delivery, transfer, cut, signal)
     // Not where it failed: a store that has given up on it may be writing still.
     delivery.buffers.giveBack(cut.bytes)
   } finally {
-    delivery.held--
-    delivery.gate.open()
+    delivery.room.free(transfer.by)
   }
-  await before
   const { ledger, gate } = delivery
+  cutOthers(delivery, transfer, cut.index)
+  await before
   ledger.advance(transfer)
   gate.open()
   if (transfer.nextPiece < transfer.run.end && !ledger.isNeeded(transfer)) transfer.abort.cut(NOT_NEEDED)
+}
+
+/**
+ * It is here now: whoever was to bring it too is told to stop. An HTTP source that is nearly through is let end, for cutting it costs a connection;
+ * and one that is silent, for that shows what it is worth.
+ */
+function cutOthers({ artifact, ledger, tools }: Delivery, transfer: Transfer, piece: PieceIndex): void {
+  for (const other of ledger.holdersOf(piece)) {
+    if (other === transfer || other.isRead || ledger.isNeeded(other)) continue
+    const limit = { ms: LET_END_MS, nowMs: tools.clock.monotonicMs() }
+    if (other.by.source.tier === 'mesh' || isTrickling(other, artifact.pieces.lengthBytes, limit)) other.abort.cut(NOT_NEEDED)
+  }
 }
 
 async function storePiece(delivery: Delivery, transfer: Transfer, cut: CutPiece, signal: AbortSignal): Promise<void> {

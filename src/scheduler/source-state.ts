@@ -18,6 +18,14 @@ export interface SourceState {
   /** It sent this piece wrong, and may put that right by reading past its cache. */
   parole: PieceIndex | undefined
   verifiedPieces: number
+  /** Reads that it has not sent all of. */
+  reading: number
+  /** Reads whose pieces are not all kept, those included. */
+  running: number
+  /** Memory for whole pieces that its reads hold. */
+  roomHeld: number
+  /** When anything last came from it. */
+  heardAtMs: number
   /** The newest thing that went wrong. */
   lastFailure: Failure | undefined
 }
@@ -32,6 +40,10 @@ export function createSourceState(source: Source, rank: number, health: SourceHe
     isLeftBehind: false,
     parole: undefined,
     verifiedPieces: 0,
+    reading: 0,
+    running: 0,
+    roomHeld: 0,
+    heardAtMs: 0,
     lastFailure: undefined,
   }
 }

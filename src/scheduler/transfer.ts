@@ -1,4 +1,4 @@
-import type { PieceIndex } from '../core/model/ids.ts'
+import { toPieceIndex, type PieceIndex } from '../core/model/ids.ts'
 import type { PieceRun } from '../core/pieces/picker.ts'
 import { readingMs, type TransferView } from '../core/plan/timers.ts'
 import { createAbort, type Abort } from './abort.ts'
@@ -20,6 +20,8 @@ export interface Transfer extends TransferView {
   nextPiece: number
   /** True once the source has sent all of it. Its last pieces may still be on their way into the store. */
   isRead: boolean
+  /** It has memory for the piece that it brings. */
+  hasRoom: boolean
   /** True once its pieces may be taken by others; it goes on reading, for a late byte still counts. */
   isReleased: boolean
 }
@@ -37,6 +39,7 @@ export function createTransfer(by: SourceState, job: { readonly run: PieceRun; r
     pausedMs: 0,
     nextPiece: job.run.start,
     isRead: false,
+    hasRoom: false,
     isReleased: false,
   }
 }
@@ -45,6 +48,7 @@ export function noteBytes(transfer: Transfer, byteCount: number, nowMs: number):
   transfer.firstByteAtMs ??= nowMs
   transfer.lastByteAtMs = nowMs
   transfer.receivedBytes += byteCount
+  transfer.by.heardAtMs = nowMs
 }
 
 /** Nobody reads from it until `resume`. */
@@ -67,6 +71,9 @@ export function forgive(transfer: Transfer, ms: number, nowMs: number): void {
   if (transfer.firstByteAtMs !== undefined) transfer.pausedMs += unreadMs
 }
 
+/** A gap of so long is more than the way chunks come. */
+const SILENT_MS = 300
+
 /** Bytes per second of this transfer since its first byte; the source's known rate until that says something. */
 export function transferRate(transfer: Transfer, nowMs: number): number {
   const runMs = readingMs(transfer, nowMs)
@@ -76,9 +83,24 @@ export function transferRate(transfer: Transfer, nowMs: number): number {
 /** When this transfer will be through with `piece`, from now. Infinite when it was released or stands still. */
 export function transferEtaMs(transfer: Transfer, piece: PieceIndex, pieceBytes: number, nowMs: number): number {
   if (transfer.isReleased) return Infinity
-  const rate = transferRate(transfer, nowMs)
-  if (rate <= 0) return Infinity
-  const bytesToGo = (piece + 1 - transfer.run.start) * pieceBytes - transfer.receivedBytes
   const silentMs = transfer.pausedSinceMs === undefined ? nowMs - transfer.lastByteAtMs : 0
-  return Math.max(0, (bytesToGo * 1000) / rate) + (silentMs > 300 ? silentMs : 0)
+  return untilMs(transfer, piece, pieceBytes, nowMs) + (silentMs > SILENT_MS ? silentMs : 0)
+}
+
+/** True when it sends, but so slowly that its last piece is further away than this. */
+export function isTrickling(
+  transfer: Transfer,
+  pieceBytes: number,
+  { ms, nowMs }: { readonly ms: number; readonly nowMs: number },
+): boolean {
+  const last = toPieceIndex(transfer.run.end - 1)
+  if (transfer.firstByteAtMs === undefined || nowMs - transfer.lastByteAtMs > SILENT_MS) return false
+  return untilMs(transfer, last, pieceBytes, nowMs) > ms
+}
+
+/** At its present rate. */
+function untilMs(transfer: Transfer, piece: PieceIndex, pieceBytes: number, nowMs: number): number {
+  const rate = transferRate(transfer, nowMs)
+  const bytesToGo = (piece + 1 - transfer.run.start) * pieceBytes - transfer.receivedBytes
+  return rate <= 0 ? Infinity : Math.max(0, (bytesToGo * 1000) / rate)
 }

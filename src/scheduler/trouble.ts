@@ -1,6 +1,6 @@
 import type { Failure } from '../core/errors.ts'
 import type { PieceIndex } from '../core/model/ids.ts'
-import { noteFailure } from '../core/plan/source-health.ts'
+import { noteBusy, noteFailure } from '../core/plan/source-health.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
 import type { Transfer } from './transfer.ts'
 
@@ -15,8 +15,11 @@ export function noteTrouble(delivery: Delivery, transfer: Transfer, failure: Fai
   state.lastFailure = failure
   const sentence = tools.reputation.blame(source.id, failure, source.reread !== undefined && !transfer.isReread)
   state.parole = sentence === 'paroled' && failure.code === 'digest-mismatch' ? failure.piece : undefined
-  if (failure.code === 'source-missing') state.isMissing = true
-  else if (sentence === 'noted') {
+  // A peer speaks of one piece, which it offers no more by then; an HTTP source of all.
+  if (failure.code === 'source-missing' && source.tier !== 'mesh') state.isMissing = true
+  else if (failure.code === 'source-refused' && failure.retryMs !== undefined) {
+    noteBusy(health, failure.retryMs, tools.clock.monotonicMs())
+  } else if (sentence === 'noted') {
     const request = { failure, hadProgress: transfer.nextPiece > transfer.run.start }
     noteFailure(health, request, tools.random, tools.clock.monotonicMs())
   }

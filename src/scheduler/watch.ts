@@ -1,6 +1,6 @@
 import { DeliveryError } from '../core/errors.ts'
 import { hedgeMs, noteSilence } from '../core/plan/source-health.ts'
-import { judgeTransfer } from '../core/plan/timers.ts'
+import { judgeTransfer, readingMs, type TransferView } from '../core/plan/timers.ts'
 import { escalate, type Delivery } from './delivery-state.ts'
 import { forgive, transferRate, type Transfer } from './transfer.ts'
 import { noteLate } from './trouble.ts'
@@ -21,25 +21,38 @@ export async function watchTransfers(delivery: Delivery, signal: AbortSignal): P
     for (const transfer of delivery.ledger.running()) watchOne(delivery, transfer)
     // Time given to something more urgent is no time without success.
     if (roster.traffic.mustYield(delivery.artifact.priority)) delivery.lastProgressMs = nowMs
-    // Rests end and estimates change with time alone, so idle lanes look again at each tick.
+    // Rests end and estimates change with time alone, so idle lanes, and the loop over peers, look again at each tick.
     delivery.gate.open()
   }
 }
 
 function watchOne(delivery: Delivery, transfer: Transfer): void {
   const nowMs = delivery.tools.clock.monotonicMs()
-  const yardstick = { nowMs, hedgeMs: hedgeMs(transfer.by.health), bestOtherRate: bestOtherRate(delivery, transfer, nowMs) }
-  const judgement = judgeTransfer(transfer, yardstick, delivery.timing)
+  // Both cost a look at all there is, so only where the answer can hang on them.
+  const isJudgedByRate = readingMs(transfer, nowMs) >= delivery.timing.slowAfterMs
+  const yardstick = {
+    nowMs,
+    hedgeMs: hedgeMs(transfer.by.health),
+    bestOtherRate: isJudgedByRate ? bestOtherRate(delivery, transfer, nowMs) : 0,
+  }
+  const judgement = judgeTransfer(asHeard(transfer), yardstick, delivery.timing)
   if (judgement.kind === 'fine') return
   release(delivery, transfer, judgement.phase)
   if (judgement.kind === 'abort') transfer.abort.cut(timeoutOf(transfer, judgement.phase, nowMs))
+}
+
+/** A peer answers one request after the other over its one channel: while it sends for an earlier one, a later one is in its queue, not in trouble. */
+function asHeard(transfer: Transfer): TransferView {
+  const { by, lastByteAtMs, firstByteAtMs } = transfer
+  if (by.source.tier !== 'mesh' || firstByteAtMs !== undefined || by.heardAtMs <= lastByteAtMs) return transfer
+  return { ...transfer, lastByteAtMs: by.heardAtMs }
 }
 
 type Phase = 'headers' | 'stall' | 'slow'
 
 function release(delivery: Delivery, transfer: Transfer, phase: Phase): void {
   if (transfer.isReleased) return
-  transfer.isReleased = true
+  delivery.ledger.release(transfer)
   noteLate(delivery, transfer, timeoutOf(transfer, phase, delivery.tools.clock.monotonicMs()).failure)
   // One that is slow says so by its rate.
   if (phase !== 'slow') noteSilence(transfer.by.health, delivery.tools.clock.monotonicMs())

@@ -48,8 +48,9 @@ export function createLayeredStore(backings: readonly Backing[], book: ArtifactB
     },
     remove: async (sha256, signal) => {
       signal.throwIfAborted()
-      await book?.remove(sha256, signal)
+      // What is kept of it is found by its row: were that gone first, a page that is closed in between would leave the bytes for ever.
       for (const backing of backings) await backing.remove(sha256, signal)
+      await book?.remove(sha256, signal)
     },
   }
 }

@@ -21,19 +21,24 @@ export interface StoreLookups {
   /** Undefined unless every piece is kept and the whole was verified. */
   findVerified(sha256: Sha256, signal: AbortSignal): Promise<VerifiedFile | undefined>
   listVerified(signal: AbortSignal): Promise<readonly ArtifactRow[]>
+  /** Whatever is kept, wholly or in part. */
+  listAll(signal: AbortSignal): Promise<readonly ArtifactRow[]>
   /** Pieces that are flagged as kept at this moment, by whoever is fetching the artifact, and who served each. Their bytes are not looked at. */
   listKept(artifact: PieceSpace, signal: AbortSignal): Promise<ReadonlyMap<PieceIndex, SourceId>>
+  /** Of these pieces, those that are flagged as kept at this moment. */
+  keptAmong(sha256: Sha256, pieces: readonly PieceIndex[], signal: AbortSignal): Promise<readonly PieceIndex[]>
   /**
-   * One piece of an artifact that is verified at this moment. Not re-hashed: do that before anybody gets it.
-   * @throws {DeliveryError} `store-failed` when the piece is not kept, or the artifact is not verified now
+   * One piece that is flagged as kept at this moment, also while another tab fetches the rest. Not re-hashed: do that before anybody gets it.
+   * @throws {DeliveryError} `store-failed` when the piece is not kept
    */
   readPiece(sha256: Sha256, piece: PieceIndex, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
 }
 
 export function createLookups(index: SealiftIndex | undefined, backings: readonly Backing[], clock: Clock): StoreLookups {
   if (index === undefined) return NOTHING
+  const listAll = (signal: AbortSignal): Promise<readonly ArtifactRow[]> => index.artifacts.list(signal)
   const listVerified = async (signal: AbortSignal): Promise<readonly ArtifactRow[]> =>
-    (await index.artifacts.list(signal)).filter((row) => row.state === 'verified')
+    (await listAll(signal)).filter((row) => row.state === 'verified')
 
   const findVerified = async (sha256: Sha256, signal: AbortSignal): Promise<VerifiedFile | undefined> => {
     const row = await index.artifacts.get(sha256, signal)
@@ -53,21 +58,30 @@ export function createLookups(index: SealiftIndex | undefined, backings: readonl
     const flags = await Promise.all((['opfs', 'blobs'] as const).map((backing) => index.pieces.list(sha256, backing, signal)))
     return new Map(flags.flat().map((flag) => [flag.index, flag.source]))
   }
-  return { findVerified, listVerified, listKept, readPiece: createPieceReader(index, backings) }
+  const keptAmong: StoreLookups['keptAmong'] = async (sha256, pieces, signal) => {
+    const flags = await Promise.all(pieces.map((piece) => index.pieces.get(sha256, piece, signal)))
+    return pieces.filter((_, at) => flags[at] !== undefined)
+  }
+  return { findVerified, listVerified, listAll, listKept, keptAmong, readPiece: createPieceReader(index, backings) }
 }
+
+/** A file that another tab writes to between opening and reading cannot be read in Chromium; opened anew, it can. */
+const READS = 4
 
 /** Looks at row and flag anew each time: another tab may have forgotten the artifact since, or be fetching it again. */
 function createPieceReader(index: SealiftIndex, backings: readonly Backing[]): StoreLookups['readPiece'] {
   return async (sha256, piece, signal) => {
     const [row, flag] = await Promise.all([index.artifacts.get(sha256, signal), index.pieces.get(sha256, piece, signal)])
-    if (row?.state !== 'verified') throw storeFailed('the artifact is not kept')
+    if (row === undefined) throw storeFailed('the artifact is not kept')
     const backing = backings.find(({ kind }) => kind === flag?.backing)
     if (backing === undefined || piece >= row.count) throw storeFailed(`piece ${piece} is not kept`)
-    try {
-      return await backing.readPiece(spaceOf(row), piece, signal)
-    } catch (error) {
-      signal.throwIfAborted()
-      throw toStoreError(error, { doing: 'reading a piece', neededBytes: 0 })
+    for (let readsLeft = READS - 1; ; readsLeft--) {
+      try {
+        return await backing.readPiece(spaceOf(row), piece, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (readsLeft === 0 || row.state === 'verified') throw toStoreError(error, { doing: 'reading a piece', neededBytes: 0 })
+      }
     }
   }
 }
@@ -99,6 +113,8 @@ function ignoreTrouble(error: unknown): void {
 const NOTHING: StoreLookups = {
   findVerified: async () => undefined,
   listVerified: async () => [],
+  listAll: async () => [],
+  keptAmong: async () => [],
   listKept: async () => new Map(),
   readPiece: async () => {
     throw storeFailed('this browser keeps nothing')

@@ -5,13 +5,16 @@ import type { VerifiedPiece } from '../core/verify/piece.ts'
 import type { Backing, OpenBacking } from './backing.ts'
 import { withDeadline } from './deadline.ts'
 import type { PieceFlags } from './index-pieces.ts'
-import type { PieceFiles, PieceWriter } from './piece-files.ts'
+import { FileHolderLost, openHere, type OpenFile, type OpenFileNamed } from './open-file.ts'
+import type { PieceFiles } from './piece-files.ts'
 import { storeFailed } from './store-failure.ts'
 
 export interface OpfsBackingParts {
   readonly files: PieceFiles
   readonly flags: PieceFlags
   readonly clock: Clock
+  /** Default: on this thread. */
+  readonly openFile?: OpenFileNamed | undefined
 }
 
 /**
@@ -64,9 +67,10 @@ class OpfsPieces implements OpenBacking {
   readonly kept: OpenBacking['kept']
   readonly #artifact: PieceSpace
   readonly #parts: OpfsBackingParts
-  #writer: PieceWriter | undefined
+  #file: OpenFile | undefined
   /** When the file was last known to be there, by the monotonic clock. */
   #seenAtMs = 0
+  #isCleared = false
 
   constructor(artifact: PieceSpace, kept: OpenBacking['kept'], parts: OpfsBackingParts) {
     this.kept = kept
@@ -76,32 +80,21 @@ class OpfsPieces implements OpenBacking {
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    if (this.#writer !== undefined) return
-    const writer = await this.#openWriter(signal)
-    try {
-      if (writer.getSize() !== this.#artifact.sizeBytes) writer.truncate(this.#artifact.sizeBytes)
-      this.#writer = writer
-      this.#seenAtMs = this.#parts.clock.monotonicMs()
-    } catch (error) {
-      writer.close()
-      throw error
-    }
+    await this.#opened(signal)
   }
 
   async isGone(signal: AbortSignal): Promise<boolean> {
     const nowMs = this.#parts.clock.monotonicMs()
-    if (this.#writer === undefined || nowMs - this.#seenAtMs < LOOK_EVERY_MS) return false
+    if (this.#file === undefined || nowMs - this.#seenAtMs < LOOK_EVERY_MS) return false
     this.#seenAtMs = nowMs
     // Through an open handle a file that has no name any more looks as it always did.
-    return (await snapshotOf(this.#parts.files, this.#artifact, signal)) === undefined
+    this.#isCleared = (await snapshotOf(this.#parts.files, this.#artifact, signal)) === undefined
+    return this.#isCleared
   }
 
   async keep(pieces: readonly VerifiedPiece[], signal: AbortSignal): Promise<void> {
-    await this.prepare(signal)
-    const writer = this.#writer
-    if (writer === undefined) throw storeFailed('the file is not open for writing')
-    for (const piece of pieces) writeWhole(writer, piece.bytes, pieceRange(this.#artifact, piece.index).start)
-    writer.flush()
+    const spans = pieces.map(({ index, bytes }) => ({ bytes, at: pieceRange(this.#artifact, index).start }))
+    while (!(await this.#keptBy(spans, signal))) signal.throwIfAborted()
     const atMs = this.#parts.clock.nowMs()
     const flags = pieces.map(({ index, source }) => ({
       index,
@@ -114,11 +107,14 @@ class OpfsPieces implements OpenBacking {
 
   async read(piece: PieceIndex, signal: AbortSignal, room?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
     const { start, end } = pieceRange(this.#artifact, piece)
-    if (this.#writer !== undefined) {
-      const bytes =
-        room !== undefined && room.byteLength >= end - start ? new Uint8Array(room, 0, end - start) : new Uint8Array(end - start)
-      if (this.#writer.read(bytes, { at: start }) !== bytes.length) throw storeFailed(`piece ${piece} is cut short`)
-      return bytes
+    const file = this.#file
+    if (file !== undefined) {
+      const own = room !== undefined && room.byteLength >= end - start ? new Uint8Array(room, 0, end - start) : new Uint8Array(end - start)
+      const bytes = await withDeadline(this.#unlessLost(file, file.read(own, start)), 'reading a piece', signal)
+      if (bytes !== undefined) {
+        if (bytes.length !== end - start) throw storeFailed(`piece ${piece} is cut short`)
+        return bytes
+      }
     }
     const blob = (await this.#snapshot(signal)).slice(start, end)
     const bytes = await withDeadline(blob.arrayBuffer(), 'reading a piece', signal)
@@ -137,26 +133,55 @@ class OpfsPieces implements OpenBacking {
   }
 
   async close(): Promise<void> {
-    const writer = this.#writer
-    this.#writer = undefined
-    if (writer === undefined) return
-    const closing = this.#parts.files.closeWriter(fileNameOf(this.#artifact.sha256), writer)
-    // What was flushed is safe. A handle that cannot be closed goes with its worker.
-    await withDeadline(closing, 'closing a file', NEVER).catch(() => undefined)
+    const file = this.#file
+    this.#file = undefined
+    if (file !== undefined) await quietly(this.#isCleared ? file.abandon() : file.close())
+    this.#isCleared = false
   }
 
   release(): void {
     // The file's handle was all there was.
   }
 
-  async #openWriter(signal: AbortSignal): Promise<PieceWriter> {
-    const opening = this.#parts.files.openWriter(fileNameOf(this.#artifact.sha256))
+  /** False when whoever had the file open was lost: the next call opens it anew, and writing twice does no harm. */
+  async #keptBy(spans: Parameters<OpenFile['keep']>[0], signal: AbortSignal): Promise<boolean> {
+    const file = await this.#opened(signal)
+    return (
+      (await this.#unlessLost(
+        file,
+        file.keep(spans).then(() => true),
+      )) ?? false
+    )
+  }
+
+  /** What `work` gives; undefined when the file has to be opened anew, or read without. */
+  async #unlessLost<T>(file: OpenFile, work: Promise<T>): Promise<T | undefined> {
+    try {
+      return await work
+    } catch (error) {
+      if (!(error instanceof FileHolderLost)) throw error
+      if (this.#file === file) this.#file = undefined
+      return undefined
+    }
+  }
+
+  async #opened(signal: AbortSignal): Promise<OpenFile> {
+    if (this.#file === undefined) {
+      this.#file = await this.#openFile(signal)
+      this.#seenAtMs = this.#parts.clock.monotonicMs()
+    }
+    return this.#file
+  }
+
+  async #openFile(signal: AbortSignal): Promise<OpenFile> {
+    const open = this.#parts.openFile ?? openHere(this.#parts.files)
+    const opening = open(fileNameOf(this.#artifact.sha256), this.#artifact.sizeBytes)
     try {
       return await withDeadline(opening, 'opening a file', signal)
     } catch (error) {
       // The handle may still come: nobody would ever close it, and it locks the file.
       opening.then(
-        (late) => late.close(),
+        (late) => quietly(late.close()),
         () => undefined,
       )
       throw error
@@ -175,11 +200,7 @@ async function snapshotOf(files: PieceFiles, artifact: PieceSpace, signal: Abort
   return file?.size === artifact.sizeBytes ? file : undefined
 }
 
-function writeWhole(writer: PieceWriter, bytes: Uint8Array, at: number): void {
-  let done = 0
-  while (done < bytes.length) {
-    const written = writer.write(bytes.subarray(done), { at: at + done })
-    if (written === 0) throw storeFailed('the browser wrote no more bytes')
-    done += written
-  }
+/** What was flushed is safe. A handle that cannot be closed goes with its worker. */
+async function quietly(closing: Promise<void>): Promise<void> {
+  await withDeadline(closing, 'closing a file', NEVER).catch(() => undefined)
 }

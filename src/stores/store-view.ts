@@ -11,6 +11,7 @@ import { openIndex, type SealiftIndex } from './index-db.ts'
 import { createLayeredStore } from './layered-store.ts'
 import { createLookups, type StoreLookups } from './lookups.ts'
 import { createMemoryBacking } from './memory-backing.ts'
+import { openHere, type OpenFileNamed } from './open-file.ts'
 import { createOpfsBacking } from './opfs-backing.ts'
 import { openPieceFiles, type PieceFiles } from './piece-files.ts'
 import { createTwinRecords } from './twin-records.ts'
@@ -39,11 +40,18 @@ export interface StoreView {
  * Opens whatever storage works here. New pieces go to OPFS, else to the index, else to bounded memory.
  * @throws {DeliveryError} `version-skew`: a newer version of this code owns the index, and a second store beside it would fetch everything twice
  */
-export async function openStoreView(clock: Clock, signal: AbortSignal): Promise<StoreView> {
+export async function openStoreView(options: StoreViewOptions, signal: AbortSignal): Promise<StoreView> {
   const index = await orUndefined(openIndex(signal), signal)
   const files =
     index === undefined ? undefined : await orUndefined(withDeadline(openPieceFiles(), 'opening the file system', signal), signal)
-  return composeStoreView({ index, files, clock })
+  const { clock, fileOpener } = options
+  return composeStoreView({ index, files, clock, openFile: files === undefined ? undefined : fileOpener?.(openHere(files)) })
+}
+
+export interface StoreViewOptions {
+  readonly clock: Clock
+  /** Where files are opened to write, given how this thread would. Default: on this thread. */
+  readonly fileOpener?: (here: OpenFileNamed) => OpenFileNamed
 }
 
 /** The view over given parts. Files without an index hold nothing: the index says which bytes are safe. */
@@ -51,9 +59,10 @@ export function composeStoreView(parts: {
   readonly index: SealiftIndex | undefined
   readonly files: PieceFiles | undefined
   readonly clock: Clock
+  readonly openFile?: OpenFileNamed | undefined
 }): StoreView {
   const { index, files, clock } = parts
-  const lasting = index === undefined ? [] : lastingBackings(index, files, clock)
+  const lasting = index === undefined ? [] : lastingBackings(index, parts)
   const book = index === undefined ? undefined : createIndexBook(index.artifacts, clock)
   const opfs = index === undefined || files === undefined ? 'none' : files.canWrite ? 'write' : 'read'
   return {
@@ -70,9 +79,12 @@ function withTwins(index: SealiftIndex, files: PieceFiles | undefined): Memory {
   return files === undefined ? index : { ...index, records: createTwinRecords(index.records, files) }
 }
 
-function lastingBackings(index: SealiftIndex, files: PieceFiles | undefined, clock: Clock): readonly Backing[] {
+function lastingBackings(
+  index: SealiftIndex,
+  { files, clock, openFile }: Omit<Parameters<typeof composeStoreView>[0], 'index'>,
+): readonly Backing[] {
   const blobs = createBlobBacking({ flags: index.pieces, blobs: index.blobs, clock })
-  return files === undefined ? [blobs] : [createOpfsBacking({ files, flags: index.pieces, clock }), blobs]
+  return files === undefined ? [blobs] : [createOpfsBacking({ files, flags: index.pieces, clock, openFile }), blobs]
 }
 
 /** What works, or undefined: each kind of storage may be missing, and the next one is used. */

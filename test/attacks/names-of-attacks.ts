@@ -1,4 +1,4 @@
-/** Attacks on trust and on content, by the names of the tests that have to show each of them stopped. */
+/** Attacks on trust and on content, and of peers and signaling, by the names of the tests that have to show each of them stopped. */
 export const ATTACKS = [
   'tr01.arbitrary',
   'tr02.swap-two-good-artifacts',
@@ -36,4 +36,21 @@ export const ATTACKS = [
   'co10.headers',
   'co11.names',
   'co12.tamper-after-verify',
+  'pe01.pollute',
+  'pe02.rejoin',
+  'pe03.no-hearsay',
+  'pe04.stall',
+  'pe05.bitfield',
+  'pe06.unsolicited',
+  'pe07.frames',
+  'pe09.eclipse',
+  'pe10.onward',
+  'pe11.flag',
+  'pe12.endgame',
+  'pe13.slow-reader',
+  'pe14.replay',
+  'sg02.fingerprint',
+  'sg03.sdp',
+  'sg04.candidates',
+  'sg05.late',
 ] as const

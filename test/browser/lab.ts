@@ -18,6 +18,7 @@ export async function serveLab(): Promise<StaticSite> {
       '/worker.js': worker,
       '/strict-worker.js': worker,
       '/hasher.js': hasher,
+      '/files.js': await bundleScript('../../src/engine/file-worker.ts'),
       '/strict-hasher.js': hasher,
     },
     { '/strict-worker.js': STRICT, '/strict-hasher.js': STRICT },

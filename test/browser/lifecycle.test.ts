@@ -183,6 +183,18 @@ describe('the kill switch', () => {
     }
   })
 
+  test('frees the pages though one speaks to it before it is in charge', async () => {
+    const page = await openPortal(room.chromium.browser, room.site.url)
+    const noop = room.site.files.get('/noop-sw.js')
+    room.site.files.set('/sw.js', javascript(noop?.body ?? ''))
+    await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration('/')
+      registration?.addEventListener('updatefound', () => registration.installing?.postMessage({ kind: 'anything' }), { once: true })
+    })
+    expect(await update(page)).toBe('installed')
+    await freed(page)
+  })
+
   test('leaves nothing behind that a reload would load again and again', async () => {
     const page = await openPortal(room.chromium.browser, room.site.url)
     const noop = room.site.files.get('/noop-sw.js')

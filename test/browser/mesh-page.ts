@@ -154,6 +154,32 @@ function closeAll(links: readonly PeerLink[]): void {
   for (const link of links) link.close()
 }
 
+/** Negotiates with somebody who names these places, in the description and beside it, and lets the stack knock at them. */
+async function knockAt(candidates: readonly string[], isFiltered: boolean): Promise<void> {
+  const stranger = new RTCPeerConnection()
+  stranger.createDataChannel('x')
+  const offer = await stranger.createOffer()
+  const named = candidates.map((candidate) => `a=${candidate}\r\n`).join('')
+  const sdp = `${offer.sdp ?? ''}${named}`
+  if (isFiltered) {
+    const link = simplePeerLinks({ mode: 'full', iceServers: [], clock: systemClock, connectTimeoutMs: 4000 })(
+      { isInitiator: false, offeredIceServers: [], send: () => undefined },
+      stop.signal,
+    )
+    link.accept({ kind: 'offer', sdp: { type: 'offer', sdp: sdp.slice(0, 12_000) } })
+    for (const candidate of candidates) link.accept({ kind: 'candidate', candidate: { candidate, sdpMid: '0', sdpMLineIndex: 0 } })
+    await link.connected.catch(() => undefined)
+  } else {
+    const own = new RTCPeerConnection()
+    await own.setRemoteDescription({ type: 'offer', sdp: offer.sdp ?? '' })
+    await own.setLocalDescription(await own.createAnswer())
+    for (const candidate of candidates) await own.addIceCandidate({ candidate, sdpMid: '0', sdpMLineIndex: 0 })
+    // It knocks as long as the page is there.
+    return
+  }
+  stranger.close()
+}
+
 /** What becomes of a link whose other side never answers, or offers more than a data channel. */
 async function refusals(): Promise<unknown> {
   const createLink = simplePeerLinks({ mode: 'lan', iceServers: [], clock: systemClock, connectTimeoutMs: 300 })
@@ -174,6 +200,7 @@ Object.assign(globalThis, {
     start,
     lateSignals,
     refusals,
+    knockAt,
     fetchAll,
     waitForPeers,
     stats: () => mesh?.stats(),

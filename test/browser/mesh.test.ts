@@ -1,5 +1,6 @@
+import { createSocket, type Socket } from 'node:dgram'
 import type { Page } from 'puppeteer-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { mintTicket } from '../../src/core/wire/ticket.ts'
 import { startSignaling, type SignalingServer } from '../../signaling/server.ts'
 import { bundleMesh } from './bundle-mesh.ts'
@@ -77,10 +78,34 @@ test('two browser profiles exchange an artifact, every piece right, and WebRTC c
   await seed.close()
 })
 
-test('a link that stands is deaf to a thousand late signals, and knows both certificates', async () => {
+test('sg05.late: a link that stands is deaf to a thousand late signals, and knows both certificates', async () => {
   const page = await open(0)
   expect(await call(page, 'lateSignals')).toEqual({ heard: 65_536, isBound: true })
   await page.close()
+})
+
+test('sg04.candidates: two hundred ports of this machine that a stranger names hear nothing', async () => {
+  const ports: Socket[] = []
+  const heard = new Set<number>()
+  try {
+    for (let i = 0; i < 200; i++) {
+      const socket = createSocket('udp4')
+      ports.push(socket)
+      await new Promise<void>((resolve) => socket.bind(0, resolve))
+      const { port } = socket.address()
+      socket.on('message', () => heard.add(port))
+    }
+    const candidates = ports.map((socket, i) => `candidate:${i} 1 udp 2113937151 127.0.0.1 ${socket.address().port} typ host`)
+    const page = await open(0)
+    await call(page, 'knockAt', candidates, true)
+    expect(heard.size).toBe(0)
+    // The same without the filter: the stack does knock.
+    await call(page, 'knockAt', candidates, false)
+    await vi.waitFor(() => expect(heard.size).toBeGreaterThan(20), 20_000)
+    await page.close()
+  } finally {
+    for (const socket of ports) socket.close()
+  }
 })
 
 test('a silent peer is given up in time, and one that offers audio is refused', async () => {

@@ -121,7 +121,7 @@ export function manyBytes(seed: number, sizeBytes: number): Uint8Array {
 
 /** What the portal answers for one path. */
 export interface PortalFile {
-  readonly type: 'text/html' | 'text/javascript' | 'application/json'
+  readonly type: 'text/html' | 'text/javascript' | 'application/json' | 'text/plain'
   readonly body: string
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -156,6 +156,12 @@ export interface SiteChoices {
   readonly gateways?: readonly { readonly id: string; readonly url: string; readonly addressSpace?: 'local' | 'loopback' }[]
   /** Default: that of the product. */
   readonly preset?: 'cdn-first' | 'lan-first'
+  /** The `mesh` section. Default: off. */
+  readonly mesh?: object
+  /** Default: any free one. */
+  readonly port?: number
+  /** The name that pages know the CDN by; whoever cannot resolve it has no CDN. Default: its address. */
+  readonly cdnHost?: string
 }
 
 export async function startSite(publication: Publication, choices: SiteChoices = {}): Promise<Site> {
@@ -183,14 +189,17 @@ export async function startSite(publication: Publication, choices: SiteChoices =
     ...(artifactSigner === undefined ? {} : { artifactSigners: [{ publicKey: artifactSigner }] }),
     minimumVersion,
   }
+  const cdnUrl = new URL(cdn.url)
+  if (choices.cdnHost !== undefined) cdnUrl.hostname = choices.cdnHost
   files.set('/sealift.json', {
     type: 'application/json',
     body: JSON.stringify({
       schema: 1,
       repository: REPOSITORY,
-      origins: choices.origins ?? [{ id: 'cdn', url: cdn.url }],
+      origins: choices.origins ?? [{ id: 'cdn', url: cdnUrl.href }],
       gateways: choices.gateways,
       preset: choices.preset,
+      mesh: choices.mesh,
       trust,
     }),
   })
@@ -201,7 +210,7 @@ export async function startSite(publication: Publication, choices: SiteChoices =
     requests.push({ path, status: file === undefined ? 404 : (file.status ?? 200) })
     if (file === undefined) response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n')
     else sendPortalFile(file, response)
-  }, 0)
+  }, choices.port ?? 0)
   return {
     url: portal.url,
     files,

@@ -17,6 +17,8 @@ export interface LaunchChoices {
   readonly profileDir?: string
   /** More command-line arguments. */
   readonly args?: readonly string[]
+  /** Driven over a pipe: for a browser whose network is not that of the tests. Chromium only. Default: over a socket. */
+  readonly usesPipe?: boolean
   /** Firefox only: preferences by name. */
   readonly preferences?: Readonly<Record<string, unknown>>
 }
@@ -46,6 +48,7 @@ export async function startChromium(found: FoundChromium, choices: LaunchChoices
     executablePath: found.path,
     args: [...CHROMIUM_ARGS, ...found.args, ...(choices.args ?? [])],
     env: { ...process.env, ...found.env },
+    pipe: choices.usesPipe === true,
   })
 }
 

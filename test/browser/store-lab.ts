@@ -1,7 +1,7 @@
 import { failureOf, type Failure } from '../../src/core/errors.ts'
 import { toPieceIndex, toSha256 } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
-import { startHashThread } from '../../src/engine/hash-thread.ts'
+import { startThread } from '../../src/engine/thread-line.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import type { FileStore } from '../../src/stores/artifact-file.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
@@ -74,7 +74,7 @@ export async function answerLab(request: LabRequest, report: (kept: number) => v
 }
 
 async function openView(): Promise<StoreView> {
-  return await openStoreView(systemClock, never)
+  return await openStoreView({ clock: systemClock }, never)
 }
 
 async function keep(): Promise<string> {
@@ -166,7 +166,7 @@ async function checkFill(into: 'view' | 'blobs'): Promise<LabAnswers['check-fill
 async function hash(seed: number, sizeBytes: number): Promise<LabAnswers['hash']> {
   // Under the policy that this worker's own script was served with.
   const script = location.pathname.replace('worker.js', 'hasher.js')
-  const hasher = createHasher(() => startHashThread(script), systemClock)
+  const hasher = createHasher(() => startThread(script), systemClock)
   const digest = await hasher.digestStream({ sizeBytes, chunks: () => slices(seededBytes(seed, sizeBytes)) })
   // The smallest module there is: its magic number and version.
   const canCompile = await WebAssembly.compile(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])).then(

@@ -2,6 +2,8 @@ import { deleteDB } from 'idb'
 import { STORE_CASES } from '../contracts/store-cases.ts'
 import { systemClock } from '../fakes/system-clock.ts'
 import type { FileStore } from '../../src/stores/artifact-file.ts'
+import { openFileThread } from '../../src/engine/file-thread.ts'
+import { startThread } from '../../src/engine/thread-line.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
 import { openIndex, type SealiftIndex } from '../../src/stores/index-db.ts'
 import { createOpfsStore } from '../../src/stores/opfs-store.ts'
@@ -19,7 +21,7 @@ export interface CaseResult {
 }
 
 const never = new AbortController().signal
-const STORES = ['opfs store', 'blob store', 'store view'] as const
+const STORES = ['opfs store', 'opfs store over a thread', 'blob store', 'store view'] as const
 type StoreName = (typeof STORES)[number]
 
 /** Every claim there is, by suite: known to the test runner before a browser starts. */
@@ -49,7 +51,7 @@ async function runCase(suite: string, name: string): Promise<void> {
     const store = STORES.find((one) => one === suite)
     if (store !== undefined) await runStoreCase(store, name, track)
     else if (suite === 'index') await find(INDEX_CASES, name).run({ openIndex: async () => track(await openIndex(never)) })
-    else await find(VIEW_CASES, name).run({ openView: async () => track(await openStoreView(systemClock, never)) })
+    else await find(VIEW_CASES, name).run({ openView: async () => track(await openStoreView({ clock: systemClock }, never)) })
   } finally {
     for (const one of opened) one.close()
   }
@@ -61,10 +63,14 @@ async function runStoreCase(kind: StoreName, name: string, track: <T extends { c
 }
 
 async function openStore(kind: StoreName, track: <T extends { close(): void }>(one: T) => T): Promise<FileStore> {
-  if (kind === 'store view') return track(await openStoreView(systemClock, never)).store
+  if (kind === 'store view') return track(await openStoreView({ clock: systemClock }, never)).store
   const index: SealiftIndex = track(await openIndex(never))
   if (kind === 'blob store') return createBlobStore(index, systemClock)
-  return createOpfsStore({ index, files: await openPieceFiles(), clock: systemClock })
+  const files = await openPieceFiles()
+  if (kind === 'opfs store') return createOpfsStore({ index, files, clock: systemClock })
+  const thread = openFileThread(() => startThread('/files.js'), systemClock)
+  if (!(await thread.isReady())) throw new Error('the thread did not come')
+  return createOpfsStore({ index, files, clock: systemClock, openFile: thread.open })
 }
 
 /** The same store, which closes what a failing claim leaves open: an open file would spoil the next claim. */

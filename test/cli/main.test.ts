@@ -410,7 +410,7 @@ const ENDS: Readonly<Record<number, readonly Failure['code'][]>> = {
   [EXIT.conflict]: ['publish-conflict'],
 }
 const ONLY_IN_BROWSERS =
-  /^(?:peer-.*|signal-.*|store-.*|gateway-permission|quota-exceeded|insecure-context|engine-lost|still-fetching|no-page|version-skew)$/
+  /^(?:peer-.*|pairing-.*|signal-.*|store-.*|gateway-permission|quota-exceeded|insecure-context|engine-lost|still-fetching|no-page|version-skew)$/
 
 test('every code of a failure has its exit code, and what refuses the bytes ends with 3', () => {
   for (const [code, { isRefusal }] of Object.entries(HANDLING)) {

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startCdnOrigin, type CdnOrigin } from '../../demo/stack/cdn-origin.ts'
+import { createPace, sendFile, type Pace } from '../../demo/stack/send-blob.ts'
+import { startSwitchableServer } from '../../demo/stack/switchable-server.ts'
 
 const DIGEST = 'd'.repeat(64)
 const PATH = `by-hash/sha256/${DIGEST}`
@@ -85,4 +88,31 @@ test('a rate holds over all requests together', async () => {
   const startedMs = performance.now()
   await Promise.all([get(PATH), get(PATH)].map(async (response) => (await response).arrayBuffer()))
   expect(performance.now() - startedMs).toBeGreaterThan(350)
+})
+
+// Neither a timer of hours nor an open file may outlive the visitor: it would hold a drill that is over.
+test.each<readonly [when: string, pace: Pace]>([
+  ['while it is kept waiting', createPace(1)],
+  ['just before a chunk is sent', async (_, gone) => void (await once(gone, 'abort'))],
+])('a visitor that leaves %s takes its answer with it', async (_, pace) => {
+  const path = join(dir, PATH)
+  await writeFile(path, Buffer.alloc(32 * 1024 * 1024, 7))
+  const sendings: Promise<unknown>[] = []
+  let onAsked = (): void => {}
+  const asked = new Promise<void>((resolve) => (onAsked = resolve))
+  const server = await startSwitchableServer((request, response) => {
+    const beforeChunk = async (bytes: number, gone: AbortSignal): Promise<boolean> => {
+      onAsked()
+      await pace(bytes, gone)
+      return true
+    }
+    sendings.push(sendFile(path, request, response, { headers: {}, alter: undefined, onRange: () => {}, beforeChunk }))
+  }, 0)
+  const leaving = new AbortController()
+  const answer = fetch(server.url, { signal: leaving.signal })
+  await asked
+  leaving.abort()
+  await answer.catch(() => undefined) // it never came, or it is not read to its end
+  await Promise.allSettled(sendings) // that it ends is the point, not how
+  await server.stop()
 })

@@ -56,7 +56,12 @@ export async function goOn(room: DrillRoom, page: Page, { before, backMs }: Inte
 }
 
 /** The right bytes at the page, and a record that names a source for each piece. */
-export async function requireDelivered(room: DrillRoom, page: Page, { ending }: Finished, entry = room.agent) {
+export async function requireDelivered(
+  room: DrillRoom,
+  page: Page,
+  { ending }: Finished,
+  entry: { readonly artifact: { readonly sha256: string } } = room.agent,
+) {
   if (ending.kind !== 'delivered') throw new Error(`not so: it is delivered; it ended ${endingWords(ending)}`)
   const received = await hashAtPage(page, room.receiver.url)
   demand(received.sha256 === entry.artifact.sha256, `the page has the right SHA-256, not ${received.sha256}`)

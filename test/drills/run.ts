@@ -9,10 +9,12 @@ import { clientScenarios } from './client.ts'
 import { longScenarios } from './long.ts'
 import { writeOutages } from './matrix/outages-page.ts'
 import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
+import { peersScenarios } from './peers.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
 import { resumeScenarios } from './resume.ts'
 import { NO_SOURCES, type DrillRoom, type Scenario, type SourceCounts } from './scenario.ts'
+import { orAborted } from '../../src/core/or-aborted.ts'
 
 export interface DrillRow {
   readonly group: string
@@ -38,6 +40,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...refusalScenarios,
   ...bypassScenarios,
   ...clientScenarios,
+  ...peersScenarios,
   ...longScenarios,
 ]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */
@@ -206,21 +209,6 @@ async function runScenario(scenario: Scenario, { stack, receiver, found, firefox
     return { group, name, browser, passed: false, recoveryMs: null, sources: NO_SOURCES, error: message }
   } finally {
     for (const one of launched) await one.close()
-  }
-}
-
-/** `work`, or the abort, whichever comes first; what is left of the work ends with its browsers. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stopListening = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    stopListening = () => signal.removeEventListener('abort', onAbort)
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    stopListening()
   }
 }
 

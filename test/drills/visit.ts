@@ -42,11 +42,12 @@ const PAGE_MS = 30_000
 const DELIVERY_MS = 150_000
 const POLL_MS = 50
 
-/** Opens the portal and waits until its page has Sealift, and the service worker has the page. */
-export async function openPortal(browser: Browser, url: string): Promise<Page> {
+/** Opens the portal and waits until its page has Sealift, and the service worker has the page. @param prepare the page, before it loads */
+export async function openPortal(browser: Browser, url: string, prepare?: (page: Page) => Promise<void>): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PAGE_MS)
   await page.evaluateOnNewDocument(watchConnections)
+  await prepare?.(page)
   await page.goto(url, { waitUntil: 'domcontentloaded' })
   await waitForSealift(page)
   return page
@@ -136,7 +137,7 @@ export async function hashAtPage(page: Page, receiverUrl: string): Promise<Recei
   }, receiverUrl)
 }
 
-/** Bytes that came over data channels, as the browser's own WebRTC statistics say. */
+/** Bytes that came over data channels, as the browser's own WebRTC statistics say, or the events of a channel that has closed. */
 export async function dataChannelBytes(page: Page): Promise<number> {
   return page.evaluate(() => [...(window.drillReceivedBytes?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0))
 }
@@ -151,7 +152,7 @@ export async function crash(page: Page): Promise<void> {
 }
 
 /** Runs in the page before anything else does. */
-function watchConnections(): void {
+export function watchConnections(): void {
   const Original = window.RTCPeerConnection
   const connections: RTCPeerConnection[] = []
   const received = new Map<RTCPeerConnection, number>()
@@ -161,18 +162,35 @@ function watchConnections(): void {
     constructor(configuration?: RTCConfiguration) {
       super(configuration)
       connections.push(this)
+      this.addEventListener('datachannel', ({ channel }) => countUntilClosed(this, channel))
+    }
+
+    override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
+      const channel = super.createDataChannel(label, init)
+      countUntilClosed(this, channel)
+      return channel
     }
   }
+  /** Statistics forget a channel that has closed, and with it what came since the last look: then what it delivered counts. */
+  const countUntilClosed = (connection: RTCPeerConnection, channel: RTCDataChannel): void => {
+    let bytes = 0
+    channel.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+      if (data instanceof ArrayBuffer) bytes += data.byteLength
+    })
+    channel.addEventListener('close', () => note(connection, bytes))
+  }
+  const note = (connection: RTCPeerConnection, bytes: number): void =>
+    void received.set(connection, Math.max(received.get(connection) ?? 0, bytes))
+  const count = async (connection: RTCPeerConnection): Promise<void> => {
+    const report = await connection.getStats()
+    let bytes = 0
+    report.forEach((entry: { readonly type: string; readonly bytesReceived?: number }) => {
+      if (entry.type === 'data-channel') bytes += entry.bytesReceived ?? 0
+    })
+    note(connection, bytes)
+  }
   const look = async (): Promise<void> => {
-    for (const connection of connections) {
-      const report = await connection.getStats()
-      let bytes = 0
-      report.forEach((entry: { readonly type: string; readonly bytesReceived?: number }) => {
-        if (entry.type === 'data-channel') bytes += entry.bytesReceived ?? 0
-      })
-      // A closed connection may forget; what it has once counted stays.
-      received.set(connection, Math.max(received.get(connection) ?? 0, bytes))
-    }
+    for (const connection of connections) await count(connection)
   }
   setInterval(() => void look(), 100)
 }

@@ -338,7 +338,7 @@ test('an artifact of zero bytes is delivered, with a record that is whole', asyn
   expectWhole(record)
 })
 
-test('peers are asked for nothing that the publisher did not mark for them', async () => {
+test('pe11.flag: peers are asked for nothing that the publisher did not mark for them', async () => {
   const made = await publisher.release(BYTES, { mesh: false })
   const machine = createMachine(publisher)
   const catalogue = await publisher.catalogue([made])

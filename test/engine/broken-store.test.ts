@@ -2,7 +2,7 @@ import { beforeAll, expect, test, vi } from 'vitest'
 import { DeliveryError } from '../../src/core/errors.ts'
 import { toSourceId } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
-import { createEngine, memoryOf, type Engine } from '../../src/engine/compose.ts'
+import { createEngine, type Engine } from '../../src/engine/compose.ts'
 import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { SealiftIndex } from '../../src/stores/index-db.ts'
 import type { CatalogueSource } from '../../src/core/ports.ts'
@@ -64,7 +64,7 @@ function engineOn(stores: StoreView, mirror: Mirror & CatalogueSource): Engine {
   return createEngine({
     config: configOf(publisher),
     stores,
-    memory: memoryOf(stores),
+    memory: stores.memory,
     clock: createMachine(publisher).clock,
     withLock: createProcessLocks(),
     otherTabs: { postMessage: () => undefined, addEventListener: () => undefined },

@@ -6,6 +6,7 @@ import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { SignatureVerifier } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 import { createCatalogueDesk, type CatalogueDesk } from '../../src/engine/catalogue-desk.ts'
+import { createLiveArtifacts } from '../../src/engine/live-artifacts.ts'
 import { createScriptHasher } from '../../src/engine/script-hasher.ts'
 import type { EngineParts } from '../../src/engine/parts.ts'
 import { createTrustDesk } from '../../src/engine/trust-desk.ts'
@@ -161,6 +162,8 @@ class Browser {
       roster: createRoster(clock),
       clock,
       random: () => 0,
+      runPeers: undefined,
+      live: createLiveArtifacts(),
     }
     return {
       desk: createCatalogueDesk(parts, () => undefined),

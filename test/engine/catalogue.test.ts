@@ -265,6 +265,8 @@ describe('an artifact that a new catalogue denies', () => {
     const denying = machine.start([mirrorOf('cdn-1', await later(60, { denied: [sha256] }))])
     machine.clock.nowSeconds += 7200
     expect(await failureOfDelivery(deliver(denying, digest(sha256)))).toEqual({ code: 'artifact-denied', sha256 })
+    // Nobody waits for the deletion.
+    await machine.idle()
     expect(await isForgotten(machine, sha256)).toBe(true)
     expect(await failureOfDelivery(deliver(denying, LATEST))).toMatchObject({ code: 'artifact-denied' })
     // Off line, and after a restart.

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock, HashedContent, Hasher } from '../../src/core/ports.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
-import type { EngineEnd } from '../../src/engine/hash-message.ts'
+import type { HashEngineEnd, HashThreadEnd } from '../../src/engine/hash-message.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import { createScriptStream } from '../../src/engine/script-hasher.ts'
 import { systemClock } from '../../src/engine/system-clock.ts'
 import { createWasmStream } from '../../src/engine/wasm-hasher.ts'
-import { holdThread, openHashPort } from '../fakes/hash-port.ts'
+import { serveHashing } from '../../src/engine/hash-server.ts'
+import { holdThread, openThreadPort } from '../fakes/thread-port.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { createVirtualClock, settle } from '../fakes/virtual-clock.ts'
 
@@ -21,7 +22,12 @@ const MIB = 1024 * 1024
 /** More than is digested in one go. */
 const LARGE = seededBytes(1, 3 * MIB + 12_345)
 
-const hasherWith = (start: () => EngineEnd = () => openHashPort(), clock: Clock = systemClock): Hasher => createHasher(start, clock)
+const hashing =
+  (createStream = createWasmStream) =>
+  (end: HashThreadEnd) =>
+    serveHashing(end, createStream)
+const hasherWith = (start: () => HashEngineEnd = () => openThreadPort(hashing()), clock: Clock = systemClock): Hasher =>
+  createHasher(start, clock)
 
 /** In chunks of `stepBytes`; each time that it is read, it is counted. */
 function contentOf(bytes: Uint8Array, stepBytes = 77_777): HashedContent & { readonly readings: () => number } {
@@ -72,7 +78,7 @@ test('digests bytes that threads share', async () => {
 })
 
 test('at most 4 MiB, and the chunk after, are on their way to a thread that is behind', async () => {
-  const thread = holdThread()
+  const thread = holdThread(hashing())
   let yieldedBytes = 0
   const chunks = async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (let at = 0; at < 32; at++) {
@@ -82,7 +88,7 @@ test('at most 4 MiB, and the chunk after, are on their way to a thread that is b
   }
   const digest = hasherWith(() => thread.port).digestStream({ sizeBytes: 32 * MIB, chunks })
   thread.arrive()
-  await thread.fed(5)
+  await thread.asked(5)
   expect(yieldedBytes).toBe(5 * MIB)
   thread.release()
   expect(await digest).toBe(sha256Of(new Uint8Array(32 * MIB)))
@@ -105,21 +111,21 @@ describe('where the thread or WebAssembly is not to be had', () => {
       tries++
       return Promise.reject(new Error('blocked by Content Security Policy'))
     }
-    const hasher = hasherWith(() => openHashPort(forbidden))
+    const hasher = hasherWith(() => openThreadPort(hashing(forbidden)))
     expect(await hasher.digestStream(contentOf(LARGE, MIB))).toBe(sha256Of(LARGE))
     const before = tries
     expect([await hasher.digestStream(contentOf(LARGE)), tries]).toEqual([sha256Of(LARGE), before])
   })
 
   test('the thread cannot be started: script hashes', async () => {
-    const refuse = (): EngineEnd => {
+    const refuse = (): HashEngineEnd => {
       throw new DOMException('refused by policy', 'SecurityError')
     }
     expect(await hasherWith(refuse).digestStream(contentOf(LARGE))).toBe(sha256Of(LARGE))
   })
 
   test('its script cannot be fetched: script hashes', async () => {
-    const thread = holdThread()
+    const thread = holdThread(hashing())
     const digest = hasherWith(() => thread.port).digestStream(contentOf(LARGE))
     thread.die()
     expect(await digest).toBe(sha256Of(LARGE))
@@ -127,7 +133,7 @@ describe('where the thread or WebAssembly is not to be had', () => {
 
   test('its script never comes, as in a silent outage: script hashes after a second, and what came late is used from then on', async () => {
     const clock = createVirtualClock()
-    const thread = holdThread()
+    const thread = holdThread(hashing())
     const hasher = hasherWith(() => thread.port, clock)
     const first = hasher.digestStream(contentOf(LARGE))
     await clock.advance(1000)
@@ -135,27 +141,27 @@ describe('where the thread or WebAssembly is not to be had', () => {
     thread.arrive()
     thread.release()
     await settle()
-    const [second] = await Promise.all([hasher.digestStream(contentOf(LARGE, MIB)), thread.fed(4)])
+    const [second] = await Promise.all([hasher.digestStream(contentOf(LARGE, MIB)), thread.asked(4)])
     expect(second).toBe(sha256Of(LARGE))
   })
 
   test('it dies in the middle: the content is read once more, and script hashes', async () => {
-    const thread = holdThread()
+    const thread = holdThread(hashing())
     const content = contentOf(LARGE, MIB)
     const digest = hasherWith(() => thread.port).digestStream(content)
     thread.arrive()
-    await thread.fed(1)
+    await thread.asked(1)
     thread.die()
     expect([await digest, content.readings()]).toEqual([sha256Of(LARGE), 2])
   })
 
   test('it falls silent in the middle: after 20 seconds the content is read once more', async () => {
     const clock = createVirtualClock()
-    const thread = holdThread()
+    const thread = holdThread(hashing())
     const content = contentOf(LARGE, MIB)
     const digest = hasherWith(() => thread.port, clock).digestStream(content)
     thread.arrive()
-    await thread.fed(4)
+    await thread.asked(4)
     await clock.advance(20_000)
     expect([await digest, content.readings()]).toEqual([sha256Of(LARGE), 2])
   })

@@ -17,7 +17,7 @@ import { createTwinRecords } from '../../src/stores/twin-records.ts'
 import { createArraySource, type ArraySource, type ArraySourceOptions } from '../fakes/array-source.ts'
 import { createMemoryFiles, type MemoryFiles } from '../fakes/memory-files.ts'
 import { createMemoryIndex, type MemoryIndex } from '../fakes/memory-index.ts'
-import { createProcessLocks } from '../fakes/process-lock.ts'
+import { createProcessLocks, watchLocks } from '../fakes/process-lock.ts'
 import { systemClock } from '../fakes/system-clock.ts'
 import { REPOSITORY_NAME, type Publisher } from './publisher.ts'
 
@@ -78,6 +78,8 @@ export interface Machine {
   readonly clock: Clock & { nowSeconds: number }
   /** The locks that its tabs share. */
   readonly withLock: WithLock
+  /** Resolves when its tabs have read, kept and deleted what they were told to. */
+  idle(): Promise<void>
   /** A tab: an engine of its own over what the machine keeps. */
   start(mirrors: readonly (Mirror & CatalogueSource)[], over?: Partial<SiteConfig>, load?: LoadTrustRefresher, locks?: WithLock): Engine
 }
@@ -94,7 +96,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
   const files = createMemoryFiles()
   const stores = composeStoreView({ index, files: undefined, clock })
   const memory = { ...index, records: createTwinRecords(asItIs(index), files) }
-  const withLock = createProcessLocks()
+  const { withLock, idle } = watchLocks(createProcessLocks())
   const tabs = createTabs()
   return {
     index,
@@ -102,6 +104,7 @@ export function createMachine(publisher: Pick<Publisher, 'nowSeconds' | 'trust'>
     stores,
     clock,
     withLock,
+    idle,
     start: (mirrors, over = {}, load, locks = withLock) => {
       const config = { ...configOf(publisher), ...over }
       return createEngine({

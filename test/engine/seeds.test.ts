@@ -58,7 +58,7 @@ describe.each([
   test('gives every piece and every document, each as its digest says', async () => {
     const { engine } = await seeding(options, more)
     const [artifact, ...others] = await engine.seedable(never)
-    expect(artifact).toEqual({ sha256: SHA256, sizeBytes: BYTES.length, pieceLengthBytes: PIECE_BYTES, role: 'artifact' })
+    expect(artifact).toEqual({ sha256: SHA256, sizeBytes: BYTES.length, pieceLengthBytes: PIECE_BYTES, role: 'artifact', pieces: 'all' })
     expect(others).toHaveLength(documents)
     expect(Buffer.concat((await readAll(engine, SHA256, CUT.count)).map((bytes) => bytes ?? new Uint8Array(0)))).toEqual(Buffer.from(BYTES))
     for (const { sha256, role } of others) {
@@ -68,7 +68,7 @@ describe.each([
     }
   })
 
-  test('gives no piece that was altered where it is kept', async () => {
+  test('pe10.onward: gives no piece that was altered where it is kept', async () => {
     const { engine, machine } = await seeding(options, more)
     await machine.index.alter(SHA256, 1)
     const read = await readAll(engine, SHA256, CUT.count)
@@ -96,7 +96,7 @@ test('a seeder without the list of hashes offers nothing of the artifact, for it
 
 const CUT_UNDEFINED = Array.from({ length: CUT.count }, () => undefined)
 
-test('what another tab forgets and fetches again is not given away before it is verified again', async () => {
+test('what another tab forgets and fetches again is not given away before it is there again', async () => {
   const { engine, machine, mirror } = await seeding()
   expect(await engine.readSeed(SHA256, piece(0), never)).toBeDefined()
   const other = machine.start([mirror])

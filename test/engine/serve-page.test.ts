@@ -5,7 +5,6 @@ import { encodeSiteConfig } from '../../src/core/manifest/encode-site-config.ts'
 import type { CdnOriginConfig } from '../../src/core/manifest/site-config.ts'
 import type { EngineMessage, PageMessage } from '../../src/core/wire/bridge-message.ts'
 import { parseEngineMessage } from '../../src/core/wire/parse-engine-message.ts'
-import { openHashPort } from '../fakes/hash-port.ts'
 import { servePage, type PageServer } from '../../src/engine/serve-page.ts'
 import { createProcessLocks } from '../fakes/process-lock.ts'
 import { configOf } from './machine.ts'
@@ -65,6 +64,11 @@ interface Page {
   hears<T extends EngineMessage['type']>(type: T): Promise<Extract<EngineMessage, { type: T }>>
 }
 
+/** Everything that threads do for an engine it can do itself. */
+const noThread = (): never => {
+  throw new Error('no thread here')
+}
+
 /** A window without peers: it hears only what survives the port and the parser, as a real one does. */
 function openPage(): Page {
   const heard: EngineMessage[] = []
@@ -75,7 +79,7 @@ function openPage(): Page {
       if (message.type === 'needs') queueMicrotask(() => server.receive({ type: 'sources', sources: [], isGrowing: false }))
       for (const look of waiting) look()
     },
-    { isSecurePage: false, startHashThread: () => openHashPort() },
+    { isSecurePage: false, startHashThread: noThread, startFileThread: noThread },
   )
   return {
     server,

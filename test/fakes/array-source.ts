@@ -2,6 +2,7 @@ import { DeliveryError, type Failure } from '../../src/core/errors.ts'
 import type { BlobRef, ByteRange } from '../../src/core/model/artifact.ts'
 import type { PieceIndex, Sha256, SourceId } from '../../src/core/model/ids.ts'
 import type { Clock, Source, Tier } from '../../src/core/ports.ts'
+import { offeredBy } from './offered.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
 
 /** How a source misbehaves from now on. */
@@ -77,13 +78,15 @@ export function createArraySource(options: ArraySourceOptions): ArraySource {
     const sent = hasIgnoredRange ? { start: 0, end: blob.sizeBytes } : range
     return serve({ options, source, bytes: blobs.get(blob.sha256), isRefused: hasIgnoredRange && range.start > 0 }, sent, signal)
   }
+  const isOffered = options.isOffered ?? ((blob: BlobRef) => blobs.has(blob.sha256))
   const source: ArraySource = {
     id: options.id,
     tier: options.tier,
     maxRunPieces: options.maxRunPieces ?? 16,
     fault: { kind: 'none' },
     asked,
-    isOffered: options.isOffered ?? ((blob) => blobs.has(blob.sha256)),
+    isOffered,
+    offered: (artifact) => offeredBy(artifact, (piece) => isOffered(artifact, piece)),
     read,
     ignoresRanges: () => hasIgnoredRange,
   }

@@ -15,6 +15,8 @@ export interface FailingDisk {
   readonly openWriters: number
   /** True once the planted failure has happened. */
   readonly hasFailed: boolean
+  /** The worker that had files open was ended. What it had flushed is safe. */
+  freeHandles(): void
   /** Every file is gone, under whoever has one open. Flags stay. */
   clearFiles(): void
   /** The machine stops and starts again: unflushed bytes are gone, handles are released, nothing fails any more. */
@@ -54,6 +56,10 @@ class Disk implements FailingDisk {
 
   get openWriters(): number {
     return this.#locked.size
+  }
+
+  freeHandles(): void {
+    this.#locked.clear()
   }
 
   clearFiles(): void {

@@ -1,4 +1,5 @@
 import type { WithLock } from '../../src/engine/parts.ts'
+import { orAborted } from '../../src/core/or-aborted.ts'
 
 /** Named locks of one process, given in the order that they were asked for: what Web Locks are to the tabs of one browser. */
 export function createProcessLocks(): WithLock {
@@ -14,7 +15,31 @@ export function createProcessLocks(): WithLock {
       name,
       turn.catch(() => undefined),
     )
-    return await orAborted(turn, before, signal)
+    // Who waits for a lock may give up; who holds it is waited for.
+    await orAborted(before, signal)
+    return await turn
+  }
+}
+
+/**
+ * Locks that know when nobody holds or waits for one.
+ * `idle` also gives whoever was about to ask for one the turns of the loop to do so: an engine over memory takes no longer between two of them.
+ */
+export function watchLocks(locks: WithLock): { readonly withLock: WithLock; idle(): Promise<void> } {
+  let inUse = 0
+  return {
+    withLock: async (name, work, signal) => {
+      inUse++
+      try {
+        return await locks(name, work, signal)
+      } finally {
+        inUse--
+      }
+    },
+    async idle() {
+      do await new Promise((resolve) => setImmediate(resolve))
+      while (inUse > 0)
+    },
   }
 }
 
@@ -26,20 +51,4 @@ export function createMortalLocks(withLock: WithLock): { readonly withLock: With
   })
   death.catch(() => undefined)
   return { withLock: (name, work, signal) => withLock(name, () => Promise.race([work(), death]), signal), die: () => die() }
-}
-
-/** Who waits for a lock may give up; who holds it is waited for. */
-async function orAborted<T>(turn: Promise<T>, before: Promise<unknown>, signal: AbortSignal): Promise<T> {
-  let leave: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    leave = () => signal.removeEventListener('abort', stop)
-  })
-  try {
-    await Promise.race([before, aborted])
-  } finally {
-    leave()
-  }
-  return await turn
 }

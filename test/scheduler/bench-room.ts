@@ -1,4 +1,5 @@
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
+import { runPeers } from '../../src/scheduler/peers.ts'
 import { createRoster, type Roster } from '../../src/scheduler/roster.ts'
 import type { Failure } from '../../src/core/errors.ts'
 import type { Artifact, Priority } from '../../src/core/model/artifact.ts'
@@ -156,6 +157,7 @@ export function createRoom(
           roster,
           clock,
           random,
+          runPeers,
           hasher: instantHasher,
         },
         signal,

@@ -28,6 +28,7 @@ function createRoom() {
     roster: createRoster(clock),
     clock,
     random: createSeededRandom(1),
+    runPeers: undefined,
     hasher: instantHasher,
   }
   return {

@@ -30,6 +30,7 @@ function createRoom(preset: SiteConfig['preset'] = 'cdn-first') {
     roster: createRoster(clock),
     clock,
     random: () => 0,
+    runPeers: undefined,
     hasher: instantHasher,
   }
   return {

@@ -4,6 +4,7 @@ import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { Tier } from '../../src/core/ports.ts'
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
+import { runPeers } from '../../src/scheduler/peers.ts'
 import { createRoster } from '../../src/scheduler/roster.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
 import { instantHasher, makeArtifact, pieceBytes } from '../fakes/make-artifact.ts'
@@ -89,6 +90,7 @@ async function install(seed: number, badPeers: number): Promise<Outcome> {
     roster: createRoster(clock),
     clock,
     random,
+    runPeers,
     hasher: instantHasher,
   }
   const isDelivered = await clock.drive(deliverPieces({ artifact, stored, observer: createAccounts().observer }, tools, never)).then(

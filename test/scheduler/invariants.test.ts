@@ -8,6 +8,7 @@ import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
 import type { Clock, Hasher, StoredArtifact } from '../../src/core/ports.ts'
 import { deliverPieces } from '../../src/scheduler/delivery.ts'
+import { runPeers } from '../../src/scheduler/peers.ts'
 import { createRoster } from '../../src/scheduler/roster.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
 import { instantHasher, makeArtifact, pieceBytes } from '../fakes/make-artifact.ts'
@@ -85,6 +86,7 @@ async function play(plan: NetworkPlan, stop?: { readonly atMs: number; readonly 
       roster: createRoster(clock),
       clock,
       random: createSeededRandom(plan.seed),
+      runPeers,
       hasher,
     },
     caller.signal,

@@ -1,3 +1,4 @@
+import { offeredBy } from '../fakes/offered.ts'
 /** Networks as they should not be: sources that lie, stall, die, end early, overflow, come and go, in any mixture. */
 
 import fc from 'fast-check'
@@ -114,6 +115,7 @@ export function createPlannedSource(
     plan,
     running: 0,
     isOffered: (_blob: BlobRef, piece: PieceIndex) => plan.offered?.[piece] ?? true,
+    offered: (artifact) => offeredBy(artifact, (piece) => plan.offered?.[piece] ?? true),
     read(_blob, range, signal) {
       from.witness.onRead(id, range)
       return counted(source, serve({ source, order, ...from }, range, signal))

@@ -4,6 +4,7 @@ import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
 import { deliveryPolicy } from '../../src/core/plan/policy.ts'
 import type { Source } from '../../src/core/ports.ts'
 import { createReputation } from '../../src/core/plan/reputation.ts'
+import { runPeers } from '../../src/scheduler/peers.ts'
 import { createRoster } from '../../src/scheduler/roster.ts'
 import { createMemoryStore } from '../../src/stores/memory-store.ts'
 import { createArraySource, createLine } from '../fakes/array-source.ts'
@@ -250,6 +251,7 @@ test('I14: three downloads at once ask one source for four ranges at a time, at 
       roster,
       clock,
       random: () => 0,
+      runPeers,
       hasher: instantHasher,
     }
     await deliverPieces(
@@ -279,6 +281,7 @@ test('a small critical artifact does not wait behind a large one on the same lin
       roster: shared,
       clock,
       random: () => 0,
+      runPeers,
       hasher: instantHasher,
     }
     const startedMs = clock.monotonicMs()

@@ -43,6 +43,19 @@ test('and when all that the peers have is kept already', async () => {
   expect(room.clock.monotonicMs()).toBeLessThan(10_000)
 })
 
+test('a trickle is asked for one piece a minute, not for each that a better source fetches', async () => {
+  const room = createRoom({ sizeBytes: 180 * 64 * 1024 })
+  const trickle = room.source('cdn-1', 'cdn', { bytesPerSecond: 50_000, chunkBytes: 5000 })
+  room.set.replace([trickle])
+  const work = room.deliver()
+  while (room.delivered.length < 2) await room.clock.advance(100)
+  room.set.replace([trickle, room.source('cdn-2', 'cdn', { bytesPerSecond: 80 * 1024 })])
+  const { reports } = await work
+  // Four of its pieces were begun before the other proved itself.
+  expect(Math.floor(room.clock.monotonicMs() / 1000)).toBe(73)
+  expect(reports.find(({ source }) => source === trickle.id)?.receivedBytes).toBe(5 * 64 * 1024)
+})
+
 /** Delivers from `other` and a CDN that ignores ranges after the second piece. */
 async function loseRangesIn(room: Room, other: ReturnType<Room['source']>): Promise<void> {
   const plain = room.source('cdn-1', 'cdn', { bytesPerSecond: 4 * MIB, maxRunPieces: 1 })

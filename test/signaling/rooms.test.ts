@@ -102,7 +102,7 @@ describe('in a room', () => {
     await client.next('peers')
   })
 
-  test('complaints are counted and harm nobody, however many addresses they come from', async () => {
+  test('pe03.no-hearsay: complaints are counted and harm nobody, however many addresses they come from', async () => {
     const server = await serve({ trustedProxies: ['127.0.0.1'] })
     const accused = await joined(server, 'leech', from(1))
     for (const host of [2, 3, 4]) {
@@ -241,6 +241,20 @@ describe('the peers a newcomer is told of', () => {
       Array.from({ length: 50 }, () => choosePeers(all.slice(0, 20), { limit: 1, forSeeds: 0, random: Math.random })[0]?.id),
     )
     expect(firsts.size).toBeGreaterThan(1)
+  })
+
+  test('are seeds for half of the places at most, while others are there: anybody may say that it is one', () => {
+    const room = (seeds: number, leeches: number) => [
+      ...Array.from({ length: seeds }, () => ({ lan: false, role: 'seed' as const })),
+      ...Array.from({ length: leeches }, () => ({ lan: false, role: 'leech' as const })),
+    ]
+    const seedsOf = (seeds: number, leeches: number): number =>
+      choosePeers(room(seeds, leeches), { limit: 8, forSeeds: 2, random: Math.random }).filter(({ role }) => role === 'seed').length
+    // By chance there may be more of them; with so many others it is not likely, and fewer never are.
+    expect(seedsOf(4, 4000)).toBe(4)
+    const drawn = Array.from({ length: 200 }, () => seedsOf(20, 40))
+    expect(Math.min(...drawn)).toBe(4)
+    expect(drawn.reduce((sum, count) => sum + count, 0) / drawn.length).toBeLessThan(6)
   })
 })
 

@@ -112,13 +112,35 @@ test('one who only reads removes no flag of a file that is gone; one who opens i
   expect(await disk.flags.list(sha256, 'opfs', never)).toEqual([])
 })
 
-test('a seeder reads nothing of an artifact that is being fetched again, whatever it read before', async () => {
+test('an artifact whose file cannot be removed is still known, so that it is removed the next time', async () => {
+  const index = createMemoryIndex()
+  const disk = createFailingDisk()
+  let isHeld = true
+  const remove = async (name: string): Promise<void> => {
+    if (isHeld) throw new DOMException('another page has it open', 'NoModificationAllowedError')
+    await disk.files.remove(name)
+  }
+  const view = composeStoreView({ index, files: { ...disk.files, remove }, clock: createVirtualClock() })
+  const file = await view.store.open(ARTIFACT, never)
+  await file.put(await makePiece(ARTIFACT, BYTES, 0), never)
+  await file.close()
+  await expect(view.store.remove(sha256, never)).rejects.toThrow()
+  expect((await index.artifacts.list(never)).map((row) => row.sha256)).toEqual([sha256])
+  isHeld = false
+  await view.store.remove(sha256, never)
+  expect([await index.artifacts.list(never), await disk.files.names()]).toEqual([[], []])
+})
+
+test('a seeder reads of an artifact that is being fetched again what is there again, whatever it read before', async () => {
   const { view } = await keepVerified()
   expect(await view.lookups.readPiece(sha256, piece(2), never)).toEqual(pieceBytes(ARTIFACT, BYTES, piece(2)))
   await view.store.remove(sha256, never)
   const again = await view.store.open(ARTIFACT, never)
-  await again.put(await makePiece(ARTIFACT, BYTES, 2), never)
   await expectFailure(view.lookups.readPiece(sha256, piece(2), never), ['store-failed'])
+  await again.put(await makePiece(ARTIFACT, BYTES, 2), never)
+  expect(await view.lookups.readPiece(sha256, piece(2), never)).toEqual(pieceBytes(ARTIFACT, BYTES, piece(2)))
+  await expectFailure(view.lookups.readPiece(sha256, piece(1), never), ['store-failed'])
+  expect(await view.lookups.keptAmong(sha256, [piece(1), piece(2), piece(3)], never)).toEqual([piece(2)])
   for (const at of ALL) await again.put(await makePiece(ARTIFACT, BYTES, at), never)
   await again.markVerified(never)
   expect(await view.lookups.readPiece(sha256, piece(2), never)).toEqual(pieceBytes(ARTIFACT, BYTES, piece(2)))

@@ -1,4 +1,4 @@
-import { HANDLING, type DocumentKind, type Failure } from '../errors.ts'
+import { HANDLING, type DocumentKind, type Failure, type PairingRefusal } from '../errors.ts'
 import { isArtifactName, toPieceIndex, toSourceId, type ArtifactName, type PieceIndex, type SourceId } from '../model/ids.ts'
 import { readSha256 } from '../manifest/blob-field.ts'
 import type { JsonField } from '../json/json-field.ts'
@@ -63,6 +63,20 @@ const DOCUMENTS: Readonly<Record<DocumentKind, true>> = {
   'trust-update': true,
 }
 
+const PAIRING_REFUSALS: Readonly<Record<PairingRefusal, true>> = {
+  unreadable: true,
+  version: true,
+  site: true,
+  side: true,
+  pairing: true,
+  expired: true,
+  'gave-up': true,
+  'not-allowed': true,
+  'no-address': true,
+  'other-tab': true,
+}
+const isPairingRefusal = (name: unknown): name is PairingRefusal => typeof name === 'string' && Object.hasOwn(PAIRING_REFUSALS, name)
+
 /** One line for each code; a code without one does not compile, nor one that misses a member. */
 const MEMBERS: Members = {
   'source-unreachable': { source: readSource, phase: (field) => field.oneOf(['connect', 'headers', 'body']), elapsedMs: number },
@@ -71,7 +85,7 @@ const MEMBERS: Members = {
   'source-length': { source: readSource, expectedBytes: number, actualBytes: number },
   'source-timeout': { source: readSource, phase: (field) => field.oneOf(['headers', 'stall', 'slow']), elapsedMs: number },
   'source-missing': { source: readSource },
-  'source-refused': { source: readSource, detail: text },
+  'source-refused': { source: readSource, detail: text, retryMs: optionalNumber },
   'digest-mismatch': { source: readSource, piece, expected: readSha256, actual: readSha256 },
   'blob-mismatch': { source: readSource, expected: readSha256, actual: readSha256 },
   'gateway-permission': { source: readSource, state: (field) => field.oneOf(['prompt', 'denied']) },
@@ -118,6 +132,7 @@ const MEMBERS: Members = {
   'signal-invalid': { path: text, detail: text },
   'signal-refused': { reason: text, retryAfterSeconds: optionalNumber },
   'ticket-invalid': { detail: text },
+  'pairing-refused': { reason: (field) => field.checked(isPairingRefusal, 'why pairing is refused'), detail: text },
   'input-invalid': { path: text, detail: text },
   'tool-missing': { tool: text, detail: text },
   'publish-conflict': { name: text, detail: text },

@@ -7,7 +7,7 @@ import { writeTrust } from './trust-field.ts'
  * @throws {DeliveryError} `config-invalid`, `policy-missing`
  */
 export function encodeSiteConfig(config: SiteConfig): Uint8Array<ArrayBuffer> {
-  const { mode, signaling, ticketUrl, iceServers } = config.mesh
+  const { mode, signaling, ticketUrl, iceServers, upload } = config.mesh
   const document = {
     schema: config.schema,
     repository: config.repository,
@@ -15,7 +15,13 @@ export function encodeSiteConfig(config: SiteConfig): Uint8Array<ArrayBuffer> {
     gateways: config.gateways.map(({ id, url, addressSpace }) => ({ id, url, addressSpace })),
     preset: config.preset,
     tiers: config.tiers,
-    mesh: { mode, signaling, ticketUrl, iceServers: iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })) },
+    mesh: {
+      mode,
+      signaling,
+      ticketUrl,
+      iceServers: iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })),
+      upload,
+    },
     trust: writeTrust(config.trust),
     maxGraceSeconds: config.maxGraceSeconds,
   }

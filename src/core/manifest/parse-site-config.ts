@@ -5,6 +5,7 @@ import { openJson } from '../json/json.ts'
 import type { JsonField } from '../json/json-field.ts'
 import type { GatewayConfig, MeshConfig, SiteConfig } from './site-config.ts'
 import { readTrust } from './trust-field.ts'
+import { readUpload } from './upload-field.ts'
 import { readTiers } from './tier-field.ts'
 import { readBaseUrl, readSocketUrl, readWebUrl } from './url-field.ts'
 
@@ -61,12 +62,13 @@ function readGateway(field: JsonField, context: PlaceContext): GatewayConfig {
 }
 
 function readMesh(field: JsonField, baseUrl: string): MeshConfig {
-  const get = field.object(['mode', 'signaling', 'ticketUrl', 'iceServers'])
+  const get = field.object(['mode', 'signaling', 'ticketUrl', 'iceServers', 'upload'])
   return {
     mode: get('mode').optional((item) => item.oneOf(['off', 'lan', 'full', 'relay'])) ?? 'off',
     signaling: get('signaling').optional((list) => list.list(MESH_LISTS).map((item) => readSocketUrl(item, baseUrl))) ?? [],
     ticketUrl: get('ticketUrl').optional((item) => readWebUrl(item, baseUrl)),
     iceServers: get('iceServers').optional((list) => list.list(MESH_LISTS).map(readIceServer)) ?? [],
+    upload: get('upload').optional(readUpload),
   }
 }
 

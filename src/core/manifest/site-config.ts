@@ -1,5 +1,6 @@
 import type { Signer, Thresholds } from '../verify/identity-policy.ts'
 import type { ProvenancePolicy } from '../verify/provenance-policy.ts'
+import type { UploadLimits } from '../plan/upload-limits.ts'
 import type { Tier } from '../ports.ts'
 
 /** A LAN gateway, and the address space a browser must be told to reach it in (Local Network Access). */
@@ -27,6 +28,8 @@ export interface MeshConfig {
   readonly ticketUrl: string | undefined
   /** STUN and TURN servers the site names. Empty: host candidates only, and nobody else is contacted. */
   readonly iceServers: readonly { readonly urls: string; readonly username: string | undefined; readonly credential: string | undefined }[]
+  /** What a visitor gives to peers, at most. Undefined: `DEFAULT_UPLOAD`. */
+  readonly upload?: UploadLimits | undefined
 }
 
 /** Who may sign, and who the Sigstore witnesses are. Pinned by the portal's own origin. */

@@ -21,6 +21,13 @@ export function createBitfield(length: number): Bitfield {
   return new Bits(length, new Uint8Array(Math.ceil(length / 8)))
 }
 
+/** A set of all of `length` pieces. @throws {RangeError} as `createBitfield` */
+export function createFullBitfield(length: number): Bitfield {
+  const pieces = createBitfield(length)
+  for (let at = 0; at < length; at++) pieces.add(toPieceIndex(at))
+  return pieces
+}
+
 /**
  * Reads a set from attacker-controlled bytes.
  * Undefined when the byte length does not fit, or a spare bit is set: two encodings of one set would make the codec lossy.

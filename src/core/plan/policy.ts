@@ -30,7 +30,7 @@ export function deliveryPolicy(
 }
 
 /** Requests that may run at once against one source of a tier (I14: at most 4 a host). A peer's pipe must not run dry between pieces. */
-export const LANES: Readonly<Record<Tier, number>> = { cdn: 2, gateway: 3, mesh: 3 }
+export const LANES: Readonly<Record<Exclude<Tier, 'mesh'>, number>> = { cdn: 2, gateway: 3 }
 
 /** A source with its place in the order: sources of one HTTP tier queue up behind each other, peers stand side by side. */
 export interface RankedSource {

@@ -1,4 +1,5 @@
 import type { Failure } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { grantedRestMs, restAfter, type Others, type Rest } from './breaker.ts'
 import { TIMING } from './timers.ts'
 
@@ -47,8 +48,9 @@ export function noteFirstByte(health: SourceHealth, elapsedMs: number, nowMs: nu
   health.firstBytesMs = [...health.firstBytesMs, elapsedMs].slice(-ANSWERS_KEPT)
 }
 
-export function noteRate(health: SourceHealth, bytes: number, elapsedMs: number): void {
+export function noteRate(health: SourceHealth, bytes: number, elapsedMs: number, nowMs: number): void {
   if (bytes === 0) return
+  health.learntAtMs = nowMs
   const rate = (bytes * 1000) / Math.max(elapsedMs, 1)
   health.bytesPerSecond = health.bytesPerSecond === 0 ? rate : health.bytesPerSecond * (1 - NEWEST) + rate * NEWEST
 }
@@ -80,6 +82,12 @@ export function noteFailure(health: SourceHealth, { failure, hadProgress }: Fail
   health.rest = restAfter({ failures: health.failuresInRow, hadProgress, retryAfterSeconds, isWrongAnswer }, random)
 }
 
+/** It is well, and busy with others: no failure. It is left alone for as long as it asked, at most as long as any may ask. */
+export function noteBusy(health: SourceHealth, retryMs: number, nowMs: number): void {
+  health.failedAtMs = nowMs
+  health.rest = { ms: Math.min(retryMs, LIMITS.retryAfterSeconds * 1000), isAskedFor: true }
+}
+
 /**
  * The network is there again: what failed or was silent without it may be tried at once, with one request at first. A rest that the source
  * itself asked for stays.
@@ -97,6 +105,11 @@ export function restsUntilMs({ failedAtMs, rest }: SourceHealth, others: Others)
 /** True when another one should be asked first: it was silent, or its rate is that of a trickle. */
 export function isSuspect({ suspectUntilMs, bytesPerSecond }: SourceHealth, nowMs: number): boolean {
   return nowMs < suspectUntilMs || (bytesPerSecond > 0 && bytesPerSecond < TIMING.floorBytesPerSecond)
+}
+
+/** True when a suspect may be asked for what others fetch: a delivery ends a silence at once, but a trickle seldom stops soon. */
+export function isWorthProbing({ suspectUntilMs, learntAtMs = -Infinity }: SourceHealth, nowMs: number): boolean {
+  return nowMs < suspectUntilMs || nowMs - learntAtMs >= SUSPECT_MS
 }
 
 /** How long its first byte may take before another source is started beside it: half as long again as nearly all of its answers took. */

@@ -1,12 +1,12 @@
 import type { Failure } from '../errors.ts'
 import type { SiteConfig } from '../manifest/site-config.ts'
 import type { BlobRef, ByteRange } from '../model/artifact.ts'
-import type { Sha256, SourceId } from '../model/ids.ts'
+import type { PieceIndex, Sha256, SourceId } from '../model/ids.ts'
 import type { Tier } from '../ports.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveryEvent } from './delivery-event.ts'
 
 /**
- * What a page and its engine say to each other over one `MessagePort`. Both come from one build and one origin; `version` guards
+ * What a page and its engine, a dedicated worker, say to each other by `postMessage`. Both come from one build and one origin; `version` guards
  * against a page and a worker of different releases meeting.
  */
 export const BRIDGE_VERSION = 1
@@ -18,6 +18,8 @@ export interface WindowSource {
   readonly maxRunPieces: number
   /** It can also be asked for the catalogue. */
   readonly hasCatalogue: boolean
+  /** The link to it stays in the local network. That may change while it lasts. */
+  readonly isLan: boolean
 }
 
 export type PageMessage =
@@ -45,6 +47,8 @@ export type PageMessage =
   | { readonly type: 'read-data'; readonly read: number; readonly bytes: Uint8Array }
   | { readonly type: 'read-end'; readonly read: number }
   | { readonly type: 'read-failed'; readonly read: number; readonly failure: Failure }
+  /** This window begins to give to peers, or ends: while it does, the engine says what there is. */
+  | { readonly type: 'seeding'; readonly isOn: boolean }
   /** The seeder asks for what the engine keeps. */
   | {
       readonly type: 'seed-read'
@@ -58,13 +62,15 @@ export type PageMessage =
 /** The part of the site's configuration that a window needs; the engine has read and checked it. */
 export type SiteFacts = Pick<SiteConfig, 'repository' | 'gateways' | 'mesh'>
 
-/** Something verified that peers may be given. */
+/** Something that peers may be given, wholly or in part. */
 export interface Seedable {
   readonly sha256: Sha256
   readonly sizeBytes: number
   readonly pieceLengthBytes: number
   /** Peers meet around artifacts; documents go with them. */
   readonly role: 'artifact' | 'document'
+  /** Those that are kept: bits as in `Bitfield`, at least one, or all. */
+  readonly pieces: Uint8Array | 'all'
 }
 
 export type EngineMessage =
@@ -115,8 +121,10 @@ export type EngineMessage =
   | { readonly type: 'read-cancel'; readonly read: number }
   /** A source of the window sent wrong bytes: it is not asked again, and shall not be met again. */
   | { readonly type: 'banned'; readonly source: SourceId }
-  /** All that this browser can seed, whenever that changes. */
+  /** All that this browser can seed, whenever that changes in another way than by more pieces. */
   | { readonly type: 'seedable'; readonly blobs: readonly Seedable[] }
+  /** More pieces of something that the last `seedable` named. */
+  | { readonly type: 'seed-pieces'; readonly sha256: Sha256; readonly pieces: readonly PieceIndex[] }
   | { readonly type: 'seed-bytes'; readonly call: number; readonly bytes: Uint8Array | undefined }
 
 /** One line of `list()`. */

@@ -6,9 +6,13 @@ type Parts = Omit<NewFrame, 'code'>
 
 const NO_PAYLOAD = new Uint8Array()
 
-/** One frame. @throws {RangeError} when a number or a payload does not fit its field */
-export function encodePeerMessage(message: PeerMessage): Uint8Array<ArrayBuffer> {
-  return writeFrame({ code: MESSAGE_CODES[message.type], ...partsOf(message) })
+/**
+ * One frame.
+ * @param room memory to write it into, as `writeFrame` does
+ * @throws {RangeError} when a number or a payload does not fit its field
+ */
+export function encodePeerMessage(message: PeerMessage, room?: ArrayBuffer): Uint8Array<ArrayBuffer> {
+  return writeFrame({ code: MESSAGE_CODES[message.type], ...partsOf(message) }, room)
 }
 
 function partsOf(message: PeerMessage): Parts {

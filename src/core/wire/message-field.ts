@@ -37,3 +37,8 @@ export function readTier(field: JsonField): Tier {
 export function readNumber(field: JsonField): number {
   return field.integer(0)
 }
+
+/** A set of pieces: bits as in `Bitfield`, or all. */
+export function readBits(field: JsonField): Uint8Array | 'all' {
+  return typeof field.peek() === 'string' ? field.oneOf(['all']) : readBytes(field, LIMITS.pieceListBytes)
+}

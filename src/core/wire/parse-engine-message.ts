@@ -1,9 +1,10 @@
 import { readFailure, readSource } from '../audit/failure-field.ts'
 import { LIMITS } from '../limits.ts'
 import type { JsonField } from '../json/json-field.ts'
-import { isSha256 } from '../model/ids.ts'
+import { isSha256, toPieceIndex } from '../model/ids.ts'
 import type { EngineMessage, ListedArtifact, Seedable } from './bridge-message.ts'
-import { openMessage, readBlobRef, readBytes, readNumber } from './message-field.ts'
+import { openMessage, readBits, readBlobRef, readBytes, readNumber } from './message-field.ts'
+import { PIECES_PER_NEWS } from './seed-news.ts'
 import { readSiteFacts } from './parse-site-facts.ts'
 import { readArtifactFacts, readCatalogueFacts, readDeliveryEvent } from './parse-delivery-event.ts'
 
@@ -22,6 +23,7 @@ const TYPES = [
   'read-cancel',
   'banned',
   'seedable',
+  'seed-pieces',
   'seed-bytes',
 ] as const
 
@@ -112,6 +114,15 @@ const PARSERS: Parsers = {
   'read-cancel': (field) => ({ type: 'read-cancel', read: readNumber(field.object(['read'])('read')) }),
   banned: (field) => ({ type: 'banned', source: readSource(field.object(['source'])('source')) }),
   seedable: (field) => ({ type: 'seedable', blobs: field.object(['blobs'])('blobs').list(LIMITS.artifactsInCatalogue).map(readSeedable) }),
+  'seed-pieces'(field) {
+    const get = field.object(['sha256', 'pieces'])
+    const pieces = get('pieces').list(PIECES_PER_NEWS)
+    return {
+      type: 'seed-pieces',
+      sha256: get('sha256').checked(isSha256, DIGEST),
+      pieces: pieces.map((piece) => toPieceIndex(piece.integer(0))),
+    }
+  },
   'seed-bytes': (field) => ({
     type: 'seed-bytes',
     call: call(field),
@@ -143,11 +154,12 @@ function readListed(field: JsonField): ListedArtifact {
 }
 
 function readSeedable(field: JsonField): Seedable {
-  const get = field.object(['sha256', 'sizeBytes', 'pieceLengthBytes', 'role'])
+  const get = field.object(['sha256', 'sizeBytes', 'pieceLengthBytes', 'role', 'pieces'])
   return {
     sha256: get('sha256').checked(isSha256, DIGEST),
     sizeBytes: get('sizeBytes').integer(0, LIMITS.artifactBytes),
     pieceLengthBytes: get('pieceLengthBytes').integer(1, LIMITS.pieceLengthMaxBytes),
     role: get('role').oneOf(['artifact', 'document']),
+    pieces: readBits(get('pieces')),
   }
 }

@@ -3,7 +3,7 @@ import { LIMITS } from '../limits.ts'
 import type { JsonField } from '../json/json-field.ts'
 import { isSha256 } from '../model/ids.ts'
 import type { PageMessage, WindowSource } from './bridge-message.ts'
-import { openMessage, readBytes, readNumber, readTier } from './message-field.ts'
+import { openMessage, readBits, readBytes, readNumber, readTier } from './message-field.ts'
 import { readArtifactRequest } from './parse-delivery-event.ts'
 
 const TYPES = [
@@ -19,6 +19,7 @@ const TYPES = [
   'read-data',
   'read-end',
   'read-failed',
+  'seeding',
   'seed-read',
   'seed-catalogue',
 ] as const
@@ -75,6 +76,7 @@ const PARSERS: Parsers = {
   }),
   'read-end': (field) => ({ type: 'read-end', read: read(field) }),
   'read-failed': (field) => ({ type: 'read-failed', read: read(field), failure: readFailure(field.object(['failure'])('failure')) }),
+  seeding: (field) => ({ type: 'seeding', isOn: field.object(['isOn'])('isOn').boolean() }),
   'seed-read'(field) {
     const get = field.object(['sha256', 'piece'])
     return { type: 'seed-read', call: call(field), sha256: get('sha256').checked(isSha256, DIGEST), piece: get('piece').integer(0) }
@@ -83,15 +85,12 @@ const PARSERS: Parsers = {
 }
 
 function readWindowSource(field: JsonField): WindowSource {
-  const get = field.object(['id', 'tier', 'maxRunPieces', 'hasCatalogue'])
+  const get = field.object(['id', 'tier', 'maxRunPieces', 'hasCatalogue', 'isLan'])
   return {
     id: readSource(get('id')),
     tier: readTier(get('tier')),
     maxRunPieces: get('maxRunPieces').integer(1, 1024),
     hasCatalogue: get('hasCatalogue').boolean(),
+    isLan: get('isLan').boolean(),
   }
-}
-
-function readBits(field: JsonField): Uint8Array | 'all' {
-  return typeof field.peek() === 'string' ? field.oneOf(['all']) : readBytes(field, LIMITS.pieceListBytes)
 }

@@ -23,7 +23,7 @@ function readGateway(field: JsonField): GatewayConfig {
 }
 
 function readMesh(field: JsonField): MeshConfig {
-  const read = field.object(['mode', 'signaling', 'ticketUrl', 'iceServers'])
+  const read = field.object(['mode', 'signaling', 'ticketUrl', 'iceServers', 'upload'])
   return {
     mode: read('mode').oneOf(['off', 'lan', 'full', 'relay']),
     signaling: read('signaling')
@@ -31,6 +31,7 @@ function readMesh(field: JsonField): MeshConfig {
       .map((url) => url.text()),
     ticketUrl: read('ticketUrl').optional((url) => url.text()),
     iceServers: read('iceServers').list(16).map(readIceServer),
+    upload: read('upload').optional(readUpload),
   }
 }
 
@@ -38,4 +39,14 @@ function readIceServer(field: JsonField): MeshConfig['iceServers'][number] {
   const read = field.object(['urls', 'username', 'credential'])
   const optional = (name: 'username' | 'credential'): string | undefined => read(name).optional((item) => item.text())
   return { urls: read('urls').text(), username: optional('username'), credential: optional('credential') }
+}
+
+function readUpload(field: JsonField): MeshConfig['upload'] {
+  const read = field.object(['slots', 'wanBytesPerSecond', 'lanBytesPerSecond', 'sessionBytes'])
+  return {
+    slots: read('slots').integer(0),
+    wanBytesPerSecond: read('wanBytesPerSecond').integer(0),
+    lanBytesPerSecond: read('lanBytesPerSecond').optional((item) => item.integer(0)),
+    sessionBytes: read('sessionBytes').integer(0),
+  }
 }

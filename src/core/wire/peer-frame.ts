@@ -49,15 +49,19 @@ export function readFrame(bytes: Uint8Array): Frame {
   }
 }
 
-/** @throws {RangeError} when a number or a payload does not fit its field */
-export function writeFrame({ code, header, payload }: NewFrame): Uint8Array<ArrayBuffer> {
+/**
+ * @param room memory for a frame of any length, to be written over; default: new memory
+ * @throws {RangeError} when a number or a payload does not fit its field
+ */
+export function writeFrame({ code, header, payload }: NewFrame, room?: ArrayBuffer): Uint8Array<ArrayBuffer> {
   const whole = { ...NO_HEADER, ...header }
   if (payload.length > FRAME_PAYLOAD_BYTES) throw new RangeError(`expected at most ${FRAME_PAYLOAD_BYTES} bytes, got ${payload.length}`)
   for (const [name, value] of Object.entries(whole)) {
     const limit = name === 'flags' ? 0x100 : name === 'topic' ? 0x10000 : 2 ** 32
     if (!Number.isInteger(value) || value < 0 || value >= limit) throw new RangeError(`expected ${name} below ${limit}, got ${value}`)
   }
-  const frame = new Uint8Array(HEADER_BYTES + payload.length)
+  const length = HEADER_BYTES + payload.length
+  const frame = room === undefined ? new Uint8Array(length) : new Uint8Array(room, 0, length)
   const view = new DataView(frame.buffer)
   view.setUint8(0, code)
   view.setUint8(1, whole.flags)

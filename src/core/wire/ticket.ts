@@ -150,6 +150,11 @@ export function openSwarmKey(repository: string): Uint8Array {
   return sha256(utf8(`sealift open swarm v1\0${repository}`))
 }
 
+/** What a pairing code carries of its site: 4 bytes, by which members of one swarm know their own codes. */
+export function pairingSiteOf(swarmKey: Uint8Array): Uint8Array {
+  return macOf(swarmKey, 'sealift pairing site v1').subarray(0, 4)
+}
+
 /** Both ends of one connection as one of them saw it. The offerer is A. */
 export interface PeerHandshake {
   readonly nonceA: Uint8Array

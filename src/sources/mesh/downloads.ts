@@ -23,6 +23,8 @@ export interface DownloadOptions {
   readonly refuse: (detail: string) => void
   /** It said that it is busy, for so long. */
   readonly onBusy: (retryMs: number) => void
+  /** It refused a piece that it said it has: it has it not, or could not read it. */
+  readonly onRefused: (request: PieceRequest, reason: 'absent' | 'failed') => void
   /** A request was given up because nothing came. */
   readonly onSilence: () => void
   /** It does not end what was cancelled: its requests would stay open, and block it for ever. */
@@ -52,6 +54,7 @@ interface Download extends PieceRequest {
 }
 
 interface Grant {
+  readonly bytes: number
   /** All bytes received once this grant is used up. */
   readonly untilBytes: number
   readonly atMs: number
@@ -155,10 +158,11 @@ export class Downloads {
     download.failure = new DeliveryError(
       reason === 'absent'
         ? { code: 'source-missing', source }
-        : { code: 'source-refused', source, detail: `${reason}, again in ${retryMs} ms` },
+        : { code: 'source-refused', source, detail: reason, retryMs: reason === 'busy' ? retryMs : undefined },
     )
     if (reason === 'busy') this.#options.onBusy(retryMs)
     this.#close(download)
+    if (reason !== 'busy') this.#options.onRefused(download, reason)
   }
 
   /** Ends every read with this failure. */
@@ -208,7 +212,9 @@ export class Downloads {
       failure: undefined,
       over: new AbortController(),
     }
-    const creditBytes = Math.max(0, Math.min(request.lengthBytes, this.#window.bytes - this.outstandingBytes))
+    // An older one that still needs credit comes first: of a peer that goes, one piece at most is then there in part.
+    const isBehind = [...this.#open.values()].some(needsCredit)
+    const creditBytes = isBehind ? 0 : inFrames(request.lengthBytes, this.#window.bytes - this.outstandingBytes)
     this.#open.set(download.requestId, download)
     const { requestId } = download
     this.#options.send({ type: 'request', topic: request.topic, requestId, piece: request.piece, fromOffset: 0, creditBytes })
@@ -216,14 +222,16 @@ export class Downloads {
     return download
   }
 
-  /** Gives what room there is to the oldest request that still needs some, in portions worth a message. */
+  /**
+   * Gives what room there is to the oldest request that still needs some: whole frames, since many small ones cost both ends more, and a
+   * quarter of the window at once, since each message does too.
+   */
   #grant(): void {
     for (const download of this.#open.values()) {
+      if (!needsCredit(download)) continue
       const needed = download.lengthBytes - download.grantedBytes
-      if (download.state !== 'running' || needed === 0) continue
-      const room = this.#window.bytes - this.outstandingBytes
-      const bytes = Math.min(needed, room)
-      if (bytes < Math.min(needed, FRAME_PAYLOAD_BYTES, this.#window.bytes / 4)) return
+      const bytes = inFrames(needed, this.#window.bytes - this.outstandingBytes)
+      if (bytes < Math.min(needed, this.#window.bytes / 4)) return
       this.#options.send({ type: 'credit', requestId: download.requestId, bytes })
       this.#note(download, bytes)
     }
@@ -237,14 +245,14 @@ export class Downloads {
     download.grantedBytes += bytes
     this.#grantedBytes += bytes
     const wasFull = this.outstandingBytes > this.#window.bytes / 2
-    this.#grants.push({ untilBytes: this.#grantedBytes, atMs, wasFull })
+    this.#grants.push({ bytes, untilBytes: this.#grantedBytes, atMs, wasFull })
   }
 
   #measure(): void {
     const nowMs = this.#options.clock.monotonicMs()
     while (this.#grants[0] !== undefined && this.#grants[0].untilBytes <= this.#receivedBytes) {
       const [grant] = this.#grants.splice(0, 1)
-      if (grant !== undefined) this.#window.onDelay(nowMs - grant.atMs, nowMs, grant.wasFull)
+      if (grant !== undefined) this.#window.onUsed({ ...grant, delayMs: nowMs - grant.atMs }, nowMs)
     }
   }
 
@@ -308,4 +316,13 @@ export class Downloads {
       return id
     }
   }
+}
+
+function needsCredit({ state, lengthBytes, grantedBytes }: Download): boolean {
+  return state === 'running' && grantedBytes < lengthBytes
+}
+
+/** As much of what is needed as there is room for, to the end or in whole frames. */
+function inFrames(neededBytes: number, roomBytes: number): number {
+  return roomBytes >= neededBytes ? neededBytes : Math.max(0, Math.floor(roomBytes / FRAME_PAYLOAD_BYTES) * FRAME_PAYLOAD_BYTES)
 }

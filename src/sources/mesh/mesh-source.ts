@@ -15,6 +15,9 @@ export function createMeshSource(id: SourceId, session: PeerSession): Source {
     maxRunPieces: 1,
     read: (blob, range, signal) => session.read(blob, range, signal),
     isOffered: (blob, piece) => session.isOffered(blob, piece),
+    get isLan() {
+      return session.isLan
+    },
   }
 }
 

@@ -1,11 +1,13 @@
 import type { PieceIndex, Sha256, SourceId, SwarmId } from '../../core/model/ids.ts'
 import type { CatalogueSource, Clock, Source, SourceSet } from '../../core/ports.ts'
+import type { UploadLimits } from '../../core/plan/upload-limits.ts'
 import type { PeerRole, ReportReason, ServerSignal } from '../../core/wire/signal-message.ts'
 import { catalogueSwarmOf, openSwarmKey, parseTicket, swarmIdOf } from '../../core/wire/ticket.ts'
+import { answerPairing, offerPairing, type PairingAnswer, type PairingOffer, type PairingRoom } from './pairing.ts'
 import { createPeerBook, type PeerBook } from './peer-book.ts'
 import type { CreateLink, LinkStats } from './peer-link.ts'
 import type { SeedStore } from './seed-store.ts'
-import { startSignalingClient, type SignalingClient, type SignalingState } from './signaling-client.ts'
+import { startSignalingClient, type OpenSocket, type SignalingClient, type SignalingState } from './signaling-client.ts'
 import type { Offer } from './topics.ts'
 
 export interface MeshOptions {
@@ -15,15 +17,19 @@ export interface MeshOptions {
   /** The membership ticket, swarm key included. Undefined where admission is open. */
   readonly ticket: string | undefined
   readonly seedStore: SeedStore
+  /** What one peer sees of it, where somebody counts who takes what. Default: the same for all. */
+  readonly seedStoreFor?: (peer: SourceId) => SeedStore
   readonly createLink: CreateLink
-  readonly WebSocket: new (url: string) => WebSocket
+  readonly WebSocket: OpenSocket
+  /** A signaling server let us in, or is gone, or could not be reached. */
+  readonly onSignaling?: (state: SignalingState) => void
   readonly clock: Clock
   /** 0 to below 1. */
   readonly random: () => number
   /** From a cryptographic source. */
   readonly randomBytes: (length: number) => Uint8Array
-  /** Peers served at the same time. Default 4; 0 on a metered line. */
-  readonly uploadSlots?: number
+  /** What is given to peers, at most. Default: as `DEFAULT_UPLOAD`. */
+  readonly upload?: UploadLimits | undefined
 }
 
 /** Joining, being introduced and connecting takes no longer, as a rule. */
@@ -47,12 +53,16 @@ export interface Mesh {
   sources(): SourceSet
   /** What connected peers say they have, and each change of it; undefined: nothing any more. Returns what stops it. */
   onOffer(listener: (source: SourceId, digest: Sha256, offer: Offer | undefined) => void): () => void
-  /** Tells peers of a new piece here, or (undefined) of all that the seed store has of the blob. */
-  announce(digest: Sha256, piece: PieceIndex | undefined): void
+  /** Tells peers of new pieces here, or (undefined) of all that the seed store has of the blob: less than before, perhaps, or nothing. */
+  announce(digest: Sha256, pieces: readonly PieceIndex[] | undefined): void
   /** Throws a peer out, and does not let it in again while this page lives. Own evidence only: nobody is believed about others. */
   ban(source: SourceId, reason: ReportReason): void
   stats(): Promise<readonly MeshPeerStats[]>
   signaling(): readonly SignalingState[]
+  /** Makes the first code for a browser that no server can introduce. Aborting `own` gives it up; a peer that is met stays. */
+  pair(own: AbortSignal): Promise<PairingOffer>
+  /** Makes the second code of a first one. Aborting `own` as with `pair`. */
+  answerPairing(code: string, own: AbortSignal): Promise<PairingAnswer>
   /** Says goodbye to everybody. Synchronous, so that it works while a page is being left. */
   close(): void
 }
@@ -101,7 +111,8 @@ class OpenMesh implements Mesh {
     const { ticket, WebSocket, clock, random } = options
     this.#clients = options.signalingUrls.map((url) => {
       const onSignal = (said: ServerSignal): void => this.#onSignal(client, said)
-      const client = startSignalingClient({ url, ticket, WebSocket, clock, random, onSignal }, this.#over.signal)
+      const onState = (): void => options.onSignaling?.(client.state)
+      const client = startSignalingClient({ url, ticket, WebSocket, clock, random, onSignal, onState }, this.#over.signal)
       return client
     })
   }
@@ -144,8 +155,8 @@ class OpenMesh implements Mesh {
     return () => void this.#offerListeners.delete(listener)
   }
 
-  announce(digest: Sha256, piece: PieceIndex | undefined): void {
-    for (const { session } of this.#book.connected()) session.announce(digest, piece)
+  announce(digest: Sha256, pieces: readonly PieceIndex[] | undefined): void {
+    for (const { session } of this.#book.connected()) session.announce(digest, pieces)
   }
 
   ban(source: SourceId, reason: ReportReason): void {
@@ -165,6 +176,14 @@ class OpenMesh implements Mesh {
     return this.#clients.map(({ state }) => state)
   }
 
+  pair(own: AbortSignal): Promise<PairingOffer> {
+    return offerPairing(this.#pairingRoom(), AbortSignal.any([own, this.#over.signal]))
+  }
+
+  answerPairing(code: string, own: AbortSignal): Promise<PairingAnswer> {
+    return answerPairing(this.#pairingRoom(), code, AbortSignal.any([own, this.#over.signal]))
+  }
+
   get closed(): AbortSignal {
     return this.#over.signal
   }
@@ -173,6 +192,11 @@ class OpenMesh implements Mesh {
     if (this.#over.signal.aborted) return
     this.#book.close()
     this.#over.abort()
+  }
+
+  #pairingRoom(): PairingRoom {
+    const { clock, randomBytes, repository } = this.#options
+    return { book: this.#book, swarmKey: this.#swarmKey, swarm: catalogueSwarmOf(this.#swarmKey, repository), clock, randomBytes }
   }
 
   #joinSwarm(swarm: SwarmId, role: PeerRole): void {

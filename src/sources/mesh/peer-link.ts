@@ -1,3 +1,4 @@
+import type { Failure } from '../../core/errors.ts'
 import type { IceServer, Negotiation } from '../../core/wire/signal-message.ts'
 
 /** How two peers reach each other: both ends on host addresses, over the internet, or through a TURN server. */
@@ -16,8 +17,8 @@ export interface LinkListener {
   readonly onFrame: (frame: Uint8Array) => void
   /** What is queued fell below `LOW_WATER_BYTES`. */
   readonly onDrain: () => void
-  /** Once. No frame comes after it. */
-  readonly onClose: () => void
+  /** Once, with the reason as far as it is known: `peer-frame` where the peer sent what is no frame. No frame comes after it. */
+  readonly onClose: (failure: Failure) => void
 }
 
 /** Frames in order, both ways, to one peer. Connected from the beginning. */
@@ -28,7 +29,7 @@ export interface PeerLink {
   readonly remoteFingerprint: Uint8Array
   /** Queued here and not yet sent. A sender of bulk stays below `HIGH_WATER_BYTES`. */
   readonly bufferedBytes: number
-  /** Drops the frame when the link is closed. */
+  /** Drops the frame when the link is closed. What is queued is a copy: the memory is the caller's again. */
   send(frame: Uint8Array<ArrayBuffer>): void
   /** Takes all events from now on, and first the frames that already came. Called once. */
   listen(listener: LinkListener): void
@@ -55,6 +56,10 @@ export interface LinkRequest {
   readonly send: (negotiation: Negotiation) => void
   /** What the signaling server names, with passing credentials. Only those that the site's own configuration names too are used. */
   readonly offeredIceServers: readonly IceServer[]
+  /** How long it may take. Default: that of the maker. Minutes, where people carry what is said. */
+  readonly connectTimeoutMs?: number
+  /** No candidate comes after this. */
+  readonly onGathered?: () => void
 }
 
 /** Makes links of one kind. Aborting `signal` gives up a pending link, and closes a connected one. */

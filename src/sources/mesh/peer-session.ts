@@ -1,17 +1,19 @@
 import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import { toPieceIndex, type PieceIndex, type Sha256, type SourceId } from '../../core/model/ids.ts'
+import type { PieceIndex, Sha256, SourceId } from '../../core/model/ids.ts'
 import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
 import type { Clock } from '../../core/ports.ts'
 import { encodePeerMessage } from '../../core/wire/encode-peer-message.ts'
 import { parsePeerMessage } from '../../core/wire/parse-peer-message.ts'
 import type { ByeReason, PeerMessage } from '../../core/wire/peer-message.ts'
 import { CatalogueRequests, type Wanted } from './catalogue-requests.ts'
-import { Downloads } from './downloads.ts'
+import { Downloads, type PieceRequest } from './downloads.ts'
 import { startHandshake, type Handshake } from './handshake.ts'
+import { KeepAlive } from './keep-alive.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { SeedStore } from './seed-store.ts'
-import { fitsBlob, Topics, type Offer } from './topics.ts'
+import { failureOfStrikeOut, Strikes, type StrikeOut } from './strike-out.ts'
+import { fitsBlob, piecesOf, Topics, type Offer } from './topics.ts'
 import type { UploadSlots } from './upload-slots.ts'
 import { Uploads } from './uploads.ts'
 import { createSettled, withDeadline } from './wait.ts'
@@ -19,10 +21,7 @@ import { createSettled, withDeadline } from './wait.ts'
 export const HANDSHAKE_TIMEOUT_MS = 5000
 /** An answer to OPEN, or a catalogue's first bytes. */
 export const ANSWER_TIMEOUT_MS = 2000
-const IDLE_MS = 10_000
-const PONG_MS = 5000
-const PROBE_MS = 2000
-const STRIKES = 3
+export const PROBE_MS = 2000
 /** Of a peer that reads nothing while we answer it. */
 const QUEUE_LIMIT_BYTES = 1024 * 1024
 
@@ -38,15 +37,21 @@ export interface SessionOptions {
   readonly randomBytes: (length: number) => Uint8Array
   /** The peer has more, or less, of a blob than before. */
   readonly onOffer: (digest: Sha256, offer: Offer | undefined) => void
+  /** `isLan` changed. */
+  readonly onPath: () => void
 }
 
 /** One peer that has proven its membership: asks it, and serves it. */
 export interface PeerSession {
   readonly isOpen: boolean
+  /** The link stays in the local network, as far as it was asked by now. */
+  readonly isLan: boolean
   /** False while it has said that it is busy. */
   readonly isReady: boolean
   /** Resolves with the reason when the session is over. */
   readonly closed: Promise<Failure>
+  /** Why it was given up, where it kept us waiting too often, or refused what it said it has. */
+  readonly strikeOut: StrikeOut | undefined
   /** Bytes that may come because we asked, and the most that may. */
   readonly flow: { readonly outstandingBytes: number; readonly windowBytes: number; readonly uploads: number }
   /** Asks what the peer has of a blob. */
@@ -58,8 +63,8 @@ export interface PeerSession {
   read(blob: BlobRef, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array>
   readTrustUpdate(version: number, signal: AbortSignal): Promise<Uint8Array>
-  /** Tells the peer of a piece that is new here, or of all that is kept of the blob. */
-  announce(digest: Sha256, piece: PieceIndex | undefined): void
+  /** Tells the peer of pieces that are new here, or (undefined) of what there is of the blob, which may be less than before. */
+  announce(digest: Sha256, pieces: readonly PieceIndex[] | undefined): void
   /** Something says that the peer is gone: asks it, and closes the link when no answer comes soon. */
   probe(): void
   /** Says why, and closes the link. */
@@ -93,21 +98,33 @@ class Session implements PeerSession {
   readonly #proven = createSettled<void>()
   readonly #closed = createSettled<Failure>()
   readonly #over = new AbortController()
+  /** Every frame is written here: new memory for each costs a seed as much as all else that it does (measured). */
+  readonly #room = new ArrayBuffer(LIMITS.frameBytes)
   #state: 'greeting' | 'open' | 'closed' = 'greeting'
-  #heardAtMs: number
+  readonly #keepAlive: KeepAlive
   #busyUntilMs = 0
-  #strikes = 0
+  readonly #strikes = new Strikes()
+  strikeOut: StrikeOut | undefined
+  isLan = false
 
   constructor(link: PeerLink, options: SessionOptions) {
-    const { source, clock, random } = options
+    const { source, clock, random, swarmKey } = options
     this.#link = link
     this.#options = options
-    this.#heardAtMs = clock.monotonicMs()
     const send = this.#send
     const refuse = (detail: string): void => this.fail({ code: 'peer-frame', detail })
     this.#topics = new Topics(send, ({ sha256, offer }) => options.onOffer(sha256, offer))
-    const onDeaf = (elapsedMs: number): void => this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs })
-    this.#downloads = new Downloads({ source, clock, random, send, refuse, onBusy: this.#onBusy, onSilence: this.#onSilence, onDeaf })
+    this.#downloads = new Downloads({
+      source,
+      clock,
+      random,
+      send,
+      refuse,
+      onBusy: this.#onBusy,
+      onRefused: this.#onRefused,
+      onSilence: () => this.#strike('troubled'),
+      onDeaf: (elapsedMs) => this.#giveUp('troubled', elapsedMs),
+    })
     this.#uploads = new Uploads({
       store: options.store,
       slots: options.slots,
@@ -118,10 +135,19 @@ class Session implements PeerSession {
       bufferedBytes: () => link.bufferedBytes,
     })
     this.#catalogues = new CatalogueRequests({ source, clock, random, send })
-    const { swarmKey } = options
+    this.#keepAlive = new KeepAlive({
+      clock,
+      over: this.#over.signal,
+      ping: () => send({ type: 'ping', requestId: 1 }),
+      onTick: () => {
+        void this.#classify()
+        this.#uploads.sweep()
+      },
+      onDead: (elapsedMs) => this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs }),
+    })
     // Before anything can come: what came early is read in `listen`.
     this.#handshake = startHandshake({ link, swarmKey, nonce: options.randomBytes(32), send })
-    link.listen({ onFrame: this.#onFrame, onDrain: () => this.#uploads.pump(), onClose: this.#onLinkClosed })
+    link.listen({ onFrame: this.#onFrame, onDrain: () => this.#uploads.pump(), onClose: this.#end })
   }
 
   get proven(): Promise<void> {
@@ -168,20 +194,9 @@ class Session implements PeerSession {
       const late = (elapsedMs: number): DeliveryError => new DeliveryError({ code: 'peer-timeout', phase: 'first-byte', elapsedMs })
       await withDeadline(topic.answered.promise, { ms: ANSWER_TIMEOUT_MS, clock: this.#options.clock, late }, signal)
     }
-    const { offer } = topic
-    const missing: Failure = { code: 'source-missing', source: this.#options.source }
-    if (offer === undefined || !fitsBlob(offer, blob)) throw new DeliveryError(missing)
-    const first = Math.floor(range.start / offer.pieceLengthBytes)
-    const last = Math.ceil(range.end / offer.pieceLengthBytes)
-    for (let index = first; index < last; index++) {
-      const piece = toPieceIndex(index)
-      if (!offer.pieces.has(piece)) throw new DeliveryError(missing)
-      const start = index * offer.pieceLengthBytes
-      const lengthBytes = Math.min(offer.pieceLengthBytes, blob.sizeBytes - start)
-      // The peer's word on how it is cut, not the manifest's: where the two differ, it has nothing of ours.
-      if (range.start > start || range.end < start + lengthBytes) throw new DeliveryError(missing)
-      yield* this.#downloads.read({ topic: topic.number, piece, lengthBytes }, signal)
-    }
+    const pieces = topic.offer === undefined ? undefined : piecesOf(topic.offer, blob, range)
+    if (pieces === undefined) throw new DeliveryError({ code: 'source-missing', source: this.#options.source })
+    for (const wanted of pieces) yield* this.#downloads.read({ topic: topic.number, ...wanted }, signal)
   }
 
   readCatalogue(limitBytes: number, signal: AbortSignal): Promise<Uint8Array> {
@@ -197,12 +212,12 @@ class Session implements PeerSession {
     return this.#catalogues.read(wanted, signal)
   }
 
-  announce(digest: Sha256, piece: PieceIndex | undefined): void {
-    if (this.isOpen) this.#uploads.announce(digest, piece)
+  announce(digest: Sha256, pieces: readonly PieceIndex[] | undefined): void {
+    if (this.isOpen) this.#uploads.announce(digest, pieces)
   }
 
   probe(): void {
-    if (this.isOpen) void this.#ask(PROBE_MS)
+    if (this.isOpen) void this.#keepAlive.ask(PROBE_MS)
   }
 
   close(reason: ByeReason): void {
@@ -220,13 +235,13 @@ class Session implements PeerSession {
 
   readonly #send = (message: PeerMessage): void => {
     if (this.#state === 'closed') return
-    this.#link.send(encodePeerMessage(message))
+    this.#link.send(encodePeerMessage(message, this.#room))
     if (this.#link.bufferedBytes > QUEUE_LIMIT_BYTES) this.#end({ code: 'peer-closed', detail: 'it reads nothing of what is sent' })
   }
 
   readonly #onFrame = (frame: Uint8Array): void => {
     if (this.#state === 'closed') return
-    this.#heardAtMs = this.#options.clock.monotonicMs()
+    this.#keepAlive.noteHeard()
     try {
       const message = parsePeerMessage(frame)
       if (message === undefined) return
@@ -244,7 +259,8 @@ class Session implements PeerSession {
     if (!this.#handshake.take(message)) return
     this.#state = 'open'
     this.#proven.resolve()
-    void this.#keepAlive()
+    void this.#classify()
+    void this.#keepAlive.run()
   }
 
   #dispatch(message: PeerMessage): void {
@@ -277,22 +293,7 @@ class Session implements PeerSession {
       case 'catalogue':
         return this.#catalogues.take(message)
       default:
-        return this.#serve(message)
-    }
-  }
-
-  #serve(message: Extract<PeerMessage, { readonly type: 'open' | 'request' | 'credit' | 'cancel' | 'catalogue-request' }>): void {
-    switch (message.type) {
-      case 'open':
-        return this.#uploads.onOpen(message.topic, message.sha256)
-      case 'request':
-        return this.#uploads.onRequest(message)
-      case 'credit':
-        return this.#uploads.onCredit(message.requestId, message.bytes)
-      case 'cancel':
-        return this.#uploads.onCancel(message.requestId)
-      case 'catalogue-request':
-        return this.#uploads.onCatalogueRequest(message)
+        return this.#uploads.take(message)
     }
   }
 
@@ -311,38 +312,32 @@ class Session implements PeerSession {
     clock.sleep(retryMs, this.#over.signal).then(tell, () => undefined)
   }
 
-  readonly #onSilence = (): void => {
-    this.#strikes++
-    if (this.#strikes >= STRIKES) this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs: 0 })
+  /** A claim costs whoever makes it: a piece that it has not is not asked for again, and a third refusal is one too many. */
+  readonly #onRefused = ({ topic, piece }: PieceRequest, reason: 'absent' | 'failed'): void => {
+    // Whoever says first that it gives no more of it, as when its budget is spent, refuses what was under way, and has not lied.
+    if (reason === 'absent' && !this.#topics.withdraw(topic, piece) && this.#strikes.pardon()) return
+    this.#strike(reason === 'absent' ? 'lying' : 'troubled')
   }
 
-  readonly #onLinkClosed = (): void => this.#end({ code: 'peer-closed', detail: 'the link is gone' })
-
-  /** Neither ICE nor a port tells that a page is frozen: ask, and give up one that does not answer. */
-  async #keepAlive(): Promise<void> {
-    while (await this.#slept(IDLE_MS)) {
-      this.#uploads.sweep()
-      if (this.#options.clock.monotonicMs() - this.#heardAtMs >= IDLE_MS) await this.#ask(PONG_MS)
-    }
+  #strike(why: StrikeOut): void {
+    if (this.#strikes.add()) this.#giveUp(why, 0)
   }
 
-  async #ask(deadlineMs: number): Promise<void> {
-    const { clock } = this.#options
-    const askedAtMs = clock.monotonicMs()
-    this.#send({ type: 'ping', requestId: 1 })
-    if (!(await this.#slept(deadlineMs)) || this.#heardAtMs > askedAtMs) return
-    this.fail({ code: 'peer-timeout', phase: 'gap', elapsedMs: Math.round(clock.monotonicMs() - this.#heardAtMs) })
+  /** A link may move to another pair of candidates, and what leaves the local network is limited. */
+  async #classify(): Promise<void> {
+    const { path } = await this.#link.stats()
+    this.#uploads.setPath(path)
+    if (this.isLan === (path === 'lan')) return
+    this.isLan = path === 'lan'
+    this.#options.onPath()
   }
 
-  /** False when the session ended meanwhile. */
-  #slept(ms: number): Promise<boolean> {
-    return this.#options.clock.sleep(ms, this.#over.signal).then(
-      () => this.#state === 'open',
-      () => false,
-    )
+  #giveUp(why: StrikeOut, elapsedMs: number): void {
+    this.strikeOut ??= why
+    this.fail(failureOfStrikeOut(why, elapsedMs))
   }
 
-  #end(failure: Failure): void {
+  readonly #end = (failure: Failure): void => {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#over.abort()

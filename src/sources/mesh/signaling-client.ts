@@ -13,17 +13,29 @@ import {
 } from '../../core/wire/signal-message.ts'
 import { createSettled, type Settled } from './wait.ts'
 
+/** What is used of a WebSocket: a window's, or one of Node. */
+export interface SignalingSocket {
+  addEventListener(type: 'open' | 'close' | 'error', listener: () => void): void
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  send(text: string): void
+  close(code?: number): void
+}
+
+export type OpenSocket = new (url: string) => SignalingSocket
+
 export interface SignalingClientOptions {
   /** `wss:`, or `ws:` on loopback. */
   readonly url: string
   /** Shown without its swarm key. Undefined where admission is open. */
   readonly ticket: string | undefined
-  readonly WebSocket: new (url: string) => WebSocket
+  readonly WebSocket: OpenSocket
   readonly clock: Clock
   /** 0 to below 1. */
   readonly random: () => number
   /** Everything that the server says, `welcome` included. */
   readonly onSignal: (signal: ServerSignal) => void
+  /** A connection came to stand, or an attempt at one is over. Never before `startSignalingClient` returned. */
+  readonly onState?: () => void
 }
 
 export interface SignalingState {
@@ -69,7 +81,7 @@ class Client implements SignalingClient {
   readonly #options: SignalingClientOptions
   readonly #rooms = new Map<SwarmId, PeerRole>()
   readonly #over = new AbortController()
-  #socket: WebSocket | undefined
+  #socket: SignalingSocket | undefined
   #welcome: WelcomeSignal | undefined
   /** What stands for the ticket when the connection breaks within its life. Times are monotonic milliseconds. */
   #token: { readonly text: string; readonly untilMs: number } | undefined
@@ -165,10 +177,11 @@ class Client implements SignalingClient {
     this.#isOnline = false
     this.#queue = []
     if (this.#socket === socket) this.#socket = undefined
+    if (!this.#over.signal.aborted) this.#options.onState?.()
     return welcomedAtMs === undefined ? 0 : clock.monotonicMs() - welcomedAtMs
   }
 
-  #openSocket(gone: Settled<void>): WebSocket | undefined {
+  #openSocket(gone: Settled<void>): SignalingSocket | undefined {
     try {
       const socket = new this.#options.WebSocket(this.#options.url)
       socket.addEventListener('open', () => socket.send(this.#hello(this.#liveToken())))
@@ -207,7 +220,7 @@ class Client implements SignalingClient {
     this.#token = { text: token, untilMs: this.#options.clock.monotonicMs() + lifeSeconds * 1000 }
   }
 
-  #take(data: unknown, socket: WebSocket): ServerSignal | undefined {
+  #take(data: unknown, socket: SignalingSocket): ServerSignal | undefined {
     if (this.#over.signal.aborted) return undefined
     try {
       if (typeof data !== 'string') throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'expected text' })
@@ -231,7 +244,9 @@ class Client implements SignalingClient {
       this.#keepToken(signal)
       this.#isOnline = true
       this.#failure = undefined
-      if (isFirst) for (const [swarm, role] of this.#rooms) this.#post({ type: 'join', swarm, role })
+      if (!isFirst) return
+      for (const [swarm, role] of this.#rooms) this.#post({ type: 'join', swarm, role })
+      this.#options.onState?.()
     } else if (signal.type === 'drain') {
       this.#askedToWaitMs = signal.retryMs
     } else if (signal.type === 'error' && signal.fatal) {

@@ -1,11 +1,12 @@
 import SimplePeer from 'simple-peer'
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
-import type { IceServer, Negotiation } from '../../core/wire/signal-message.ts'
+import type { IceCandidate, IceServer, Negotiation } from '../../core/wire/signal-message.ts'
 import { readLinkStats } from './link-stats.ts'
 import { filterDescription, isCandidateAllowed, type CandidateScope } from './negotiation-filter.ts'
 import { LOW_WATER_BYTES, type CreateLink, type LinkListener, type LinkRequest, type PeerLink, type PendingLink } from './peer-link.ts'
+import type { Wrtc } from './wrtc.ts'
 
 export interface SimplePeerOptions {
   /** `relay`: through TURN only, so that peers do not see this machine's address. */
@@ -18,7 +19,7 @@ export interface SimplePeerOptions {
   /** One for all links, so that a peer is known by its fingerprint. Default: a new one for each. */
   readonly certificate?: RTCCertificate
   /** Default: the window's. */
-  readonly wrtc?: NonNullable<SimplePeer.Options['wrtc']>
+  readonly wrtc?: Wrtc
 }
 
 export const CONNECT_TIMEOUT_MS = 5000
@@ -29,7 +30,7 @@ const EARLY_BYTES = 4 * LIMITS.frameBytes
 export function simplePeerLinks(options: SimplePeerOptions): CreateLink {
   return (request, signal) => {
     const link = new SimplePeerLink(options, request)
-    void link.supervise(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, signal)
+    void link.supervise(request.connectTimeoutMs ?? options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, signal)
     return { accept: link.accept, connected: link.connected } satisfies PendingLink
   }
 }
@@ -41,11 +42,13 @@ class SimplePeerLink implements PeerLink {
   readonly #request: LinkRequest
   readonly #scope: CandidateScope
   readonly #clock: Clock
+  readonly #wrtc: Wrtc | undefined
   readonly #over = new AbortController()
   #local: Uint8Array | undefined
   #remote: Uint8Array | undefined
   #candidates = 0
   #state: 'connecting' | 'open' | 'closed' = 'connecting'
+  #failure: Failure | undefined
   #listener: LinkListener | undefined
   #early: Uint8Array[] = []
   #earlyBytes = 0
@@ -55,6 +58,7 @@ class SimplePeerLink implements PeerLink {
     this.isInitiator = request.isInitiator
     this.#request = request
     this.#clock = options.clock
+    this.#wrtc = options.wrtc
     this.#scope = options.mode === 'lan' ? 'lan' : 'any'
     this.connected = new Promise((resolve, reject) => (this.#settle = { resolve, reject }))
     // Whoever waits sees it; that nobody waits any more is no fault.
@@ -70,6 +74,8 @@ class SimplePeerLink implements PeerLink {
       ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc }),
     })
     this.#peer.on('signal', this.#onLocal)
+    // An event of simple-peer's own; there is no public one for the end of gathering.
+    this.#peer.on('_iceComplete', () => request.onGathered?.())
     this.#peer.on('data', this.#onData)
     this.#peer.on('connect', this.#onConnect)
     this.#peer.on('error', (error) =>
@@ -127,7 +133,7 @@ class SimplePeerLink implements PeerLink {
     this.#listener = listener
     for (const frame of this.#early) listener.onFrame(frame)
     this.#early = []
-    if (this.#state === 'closed') listener.onClose()
+    if (this.#failure !== undefined) listener.onClose(this.#failure)
   }
 
   stats(): ReturnType<PeerLink['stats']> {
@@ -149,17 +155,19 @@ class SimplePeerLink implements PeerLink {
         this.#peer.signal({ type: negotiation.kind, sdp })
         return
       }
-      case 'candidate': {
-        const { candidate, sdpMid, sdpMLineIndex } = negotiation.candidate
-        if (!isCandidateAllowed(candidate, this.#scope) || ++this.#candidates > LIMITS.candidatesPerPeer) return
-        // Browsers throw on one that belongs to no medium.
-        if (sdpMid === null && sdpMLineIndex === null) return
-        this.#peer.signal({ type: 'candidate', candidate: new RTCIceCandidate({ candidate, sdpMid, sdpMLineIndex }) })
-        return
-      }
+      case 'candidate':
+        return this.#takeCandidate(negotiation.candidate)
       case 'end':
         throw new DeliveryError({ code: 'peer-closed', detail: 'the other side gave up' })
     }
+  }
+
+  #takeCandidate({ candidate, sdpMid, sdpMLineIndex }: IceCandidate): void {
+    if (!isCandidateAllowed(candidate, this.#scope) || ++this.#candidates > LIMITS.candidatesPerPeer) return
+    // Browsers throw on one that belongs to no medium.
+    if (sdpMid === null && sdpMLineIndex === null) return
+    const Candidate = this.#wrtc?.RTCIceCandidate ?? RTCIceCandidate
+    this.#peer.signal({ type: 'candidate', candidate: new Candidate({ candidate, sdpMid, sdpMLineIndex }) })
   }
 
   readonly #onLocal = (data: SimplePeer.SignalData): void => {
@@ -195,10 +203,12 @@ class SimplePeerLink implements PeerLink {
   #end(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    // The caller's own wish to stop may be any error.
+    this.#failure = failureOf(reason) ?? { code: 'peer-closed', detail: 'given up' }
     this.#over.abort()
     this.#settle?.reject(reason)
     this.#peer.destroy()
-    this.#listener?.onClose()
+    this.#listener?.onClose(this.#failure)
   }
 }
 

@@ -1,8 +1,8 @@
 import { DeliveryError, type Failure } from '../../core/errors.ts'
 import type { Bitfield } from '../../core/model/bitfield.ts'
-import type { BlobRef } from '../../core/model/artifact.ts'
+import type { BlobRef, ByteRange } from '../../core/model/artifact.ts'
 import { LIMITS } from '../../core/limits.ts'
-import type { Sha256 } from '../../core/model/ids.ts'
+import { toPieceIndex, type PieceIndex, type Sha256 } from '../../core/model/ids.ts'
 import type { PeerMessage } from '../../core/wire/peer-message.ts'
 import { OPEN_TOPICS, TOPIC_NUMBERS } from './session-limits.ts'
 import { createSettled, type Settled } from './wait.ts'
@@ -93,6 +93,18 @@ export class Topics {
     this.#onChange(topic)
   }
 
+  /**
+   * The peer refused this piece: whatever it said before, it does not have it. It may say otherwise later.
+   * @returns false when it has taken its word back already
+   */
+  withdraw(number: number, piece: PieceIndex): boolean {
+    const topic = this.#byNumber.get(number)
+    if (topic?.offer?.pieces.has(piece) !== true) return false
+    topic.offer.pieces.remove(piece)
+    this.#onChange(topic)
+    return true
+  }
+
   #closeOldest(): void {
     if (this.#opened <= OPEN_TOPICS) return
     const topic = this.#byNumber.get((this.#opened - 1 - OPEN_TOPICS) % TOPIC_NUMBERS)
@@ -112,6 +124,26 @@ export class Topics {
 /** False when the offer is cut for a blob of another size: a lie, or another layout than the manifest's. */
 export function fitsBlob(offer: Offer, blob: BlobRef): boolean {
   return offer.pieces.length === Math.ceil(blob.sizeBytes / offer.pieceLengthBytes)
+}
+
+/** The pieces of a range, as the peer has them cut; undefined when it has not all of them, or the range does not end at their borders. */
+export function piecesOf(offer: Offer, blob: BlobRef, range: ByteRange): readonly OfferedPiece[] | undefined {
+  if (!fitsBlob(offer, blob)) return undefined
+  const { pieces, pieceLengthBytes } = offer
+  const found: OfferedPiece[] = []
+  for (let start = Math.floor(range.start / pieceLengthBytes) * pieceLengthBytes; start < range.end; start += pieceLengthBytes) {
+    const piece = toPieceIndex(start / pieceLengthBytes)
+    const lengthBytes = Math.min(pieceLengthBytes, blob.sizeBytes - start)
+    // The peer's word on how it is cut, not the manifest's: where the two differ, it has nothing of ours.
+    if (!pieces.has(piece) || range.start > start || range.end < start + lengthBytes) return undefined
+    found.push({ piece, lengthBytes })
+  }
+  return found
+}
+
+export interface OfferedPiece {
+  readonly piece: PieceIndex
+  readonly lengthBytes: number
 }
 
 function isLayout(lengthBytes: number, count: number): boolean {

@@ -145,6 +145,14 @@ export const siteConfig: fc.Arbitrary<SiteConfig> = fc.record({
       fc.record({ urls: fc.domain().map((host) => `turn:${host}`), username: optional(text), credential: optional(text) }),
       { maxLength: 2 },
     ),
+    upload: optional(
+      fc.record({
+        slots: fc.nat(16),
+        wanBytesPerSecond: fc.oneof(fc.constant(0), fc.integer({ min: 131_072, max: 2 ** 30 })),
+        lanBytesPerSecond: optional(fc.integer({ min: 131_072, max: 2 ** 30 })),
+        sessionBytes: fc.nat(2 ** 31),
+      }),
+    ),
   }),
   trust: fc.record({
     catalogueSigners: fc.uniqueArray(signer, {

@@ -90,6 +90,12 @@ test('relative URLs belong to the portal that served the file', () => {
   expect(config.mesh).toMatchObject({ signaling: ['wss://portal.example/signal'], ticketUrl: 'https://portal.example/ticket' })
 })
 
+test('signaling may be at an address of the local network, beside that of the internet', () => {
+  const signaling = ['wss://signal.example/', 'ws://10.0.0.5:8787/', 'ws://[fd00::5]:8787/', 'wss://signal.lan.example/']
+  const document = utf8(JSON.stringify({ schema: 1, repository: 'r', mesh: { signaling }, trust: { catalogueSigners: [key] } }))
+  expect(parseSiteConfig(document, 'https://portal.example/').mesh.signaling).toEqual(signaling)
+})
+
 test('signaling named relative to a loopback page is plain ws', () => {
   const document = utf8(
     JSON.stringify({ schema: 1, repository: 'r', mesh: { signaling: ['/signal'] }, trust: { catalogueSigners: [key] } }),

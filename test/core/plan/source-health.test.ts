@@ -5,6 +5,7 @@ import {
   firstByteMs,
   hedgeMs,
   isSuspect,
+  isWorthProbing,
   noteDelivered,
   noteFailure,
   noteFirstByte,
@@ -53,10 +54,26 @@ describe('a source that kept somebody waiting', () => {
 
   test('and one that trickles, as long as its rate is that of a trickle', () => {
     const health = createSourceHealth()
-    noteRate(health, 10_000, 1000)
+    noteRate(health, 10_000, 1000, 0)
     expect(isSuspect(health, 0)).toBe(true)
-    noteRate(health, 10_000_000, 1000)
+    noteRate(health, 10_000_000, 1000, 0)
     expect(isSuspect(health, 0)).toBe(false)
+  })
+})
+
+describe('a suspect is worth a probe', () => {
+  test('at once after a silence, which a delivery ends', () => {
+    const health = createSourceHealth()
+    noteSilence(health, 1000)
+    expect(isWorthProbing(health, 1000)).toBe(true)
+  })
+
+  test('a minute after its trickle was measured, whenever that began', () => {
+    const health = createSourceHealth()
+    noteFirstByte(health, 10, 1000)
+    noteRate(health, 10_000, 1000, 90_000)
+    expect(isWorthProbing(health, 149_999)).toBe(false)
+    expect(isWorthProbing(health, 150_000)).toBe(true)
   })
 })
 

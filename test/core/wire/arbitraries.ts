@@ -45,7 +45,7 @@ const byCode = (
     elapsedMs: number,
   }),
   'source-missing': fc.record({ code: is('source-missing'), source }),
-  'source-refused': fc.record({ code: is('source-refused'), source, ...detail }),
+  'source-refused': fc.record({ code: is('source-refused'), source, ...detail, retryMs: optional(number) }),
   'digest-mismatch': fc.record({ code: is('digest-mismatch'), source, piece, ...mismatch }),
   'blob-mismatch': fc.record({ code: is('blob-mismatch'), source, ...mismatch }),
   'gateway-permission': fc.record({ code: is('gateway-permission'), source, state: fc.constantFrom('prompt', 'denied') }),
@@ -96,6 +96,7 @@ const byCode = (
   'signal-invalid': fc.record({ code: is('signal-invalid'), path: text, ...detail }),
   'signal-refused': fc.record({ code: is('signal-refused'), reason: text, retryAfterSeconds: optional(number) }),
   'ticket-invalid': fc.record({ code: is('ticket-invalid'), ...detail }),
+  'pairing-refused': fc.record({ code: is('pairing-refused'), reason: fc.constantFrom('unreadable', 'site', 'other-tab'), ...detail }),
   'input-invalid': fc.record({ code: is('input-invalid'), path: text, ...detail }),
   'tool-missing': fc.record({ code: is('tool-missing'), tool: text, ...detail }),
   'publish-conflict': fc.record({ code: is('publish-conflict'), name: text, ...detail }),
@@ -180,7 +181,7 @@ const pageMessages: ByType<PageMessage> = {
   audit: fc.record({ type: is('audit'), call: count }),
   sources: fc.record({
     type: is('sources'),
-    sources: fc.array(fc.record({ id: source, tier, maxRunPieces: fc.integer({ min: 1, max: 1024 }), hasCatalogue: flag }), {
+    sources: fc.array(fc.record({ id: source, tier, maxRunPieces: fc.integer({ min: 1, max: 1024 }), hasCatalogue: flag, isLan: flag }), {
       maxLength: 3,
     }),
     isGrowing: flag,
@@ -189,6 +190,7 @@ const pageMessages: ByType<PageMessage> = {
   'read-data': fc.record({ type: is('read-data'), read: count, bytes }),
   'read-end': fc.record({ type: is('read-end'), read: count }),
   'read-failed': fc.record({ type: is('read-failed'), read: count, failure }),
+  seeding: fc.record({ type: is('seeding'), isOn: flag }),
   'seed-read': fc.record({ type: is('seed-read'), call: count, sha256, piece: number }),
   'seed-catalogue': fc.record({ type: is('seed-catalogue'), call: count, trust: count }),
 }
@@ -201,6 +203,14 @@ const site = fc.record({
     signaling: fc.array(text, { maxLength: 2 }),
     ticketUrl: optional(text),
     iceServers: fc.array(fc.record({ urls: text, username: optional(text), credential: optional(text) }), { maxLength: 2 }),
+    upload: optional(
+      fc.record({
+        slots: fc.nat(16),
+        wanBytesPerSecond: fc.constantFrom(0, 131_072, 4_000_000),
+        lanBytesPerSecond: optional(fc.constantFrom(0, 131_072)),
+        sessionBytes: fc.nat(2 ** 31),
+      }),
+    ),
   }),
 })
 
@@ -221,6 +231,7 @@ const seedable = fc.record({
   sizeBytes: fc.nat(2 ** 31),
   pieceLengthBytes: fc.integer({ min: 1, max: 4 * 1024 * 1024 }),
   role: fc.constantFrom('artifact', 'document'),
+  pieces: fc.oneof(bytes, is('all')),
 })
 
 const engineMessages: ByType<EngineMessage> = {
@@ -239,6 +250,7 @@ const engineMessages: ByType<EngineMessage> = {
   'read-cancel': fc.record({ type: is('read-cancel'), read: count }),
   banned: fc.record({ type: is('banned'), source }),
   seedable: fc.record({ type: is('seedable'), blobs: fc.array(seedable, { maxLength: 3 }) }),
+  'seed-pieces': fc.record({ type: is('seed-pieces'), sha256, pieces: fc.array(fc.nat(65_535).map(toPieceIndex), { maxLength: 3 }) }),
   'seed-bytes': fc.record({ type: is('seed-bytes'), call: count, bytes: optional(bytes) }),
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { promisify } from 'node:util'
 import { LOOPBACK } from '../../../demo/stack/switchable-server.ts'
+import { listenOnLoopback, type ListeningServer } from '../../faults/listen.ts'
 
 /** A certificate that nobody vouches for, made for one run. */
 export interface TestCertificate {
@@ -18,10 +19,7 @@ export interface TestCertificate {
 }
 
 /** A front that speaks TLS and hands on what it hears. */
-export interface TlsFront {
-  readonly port: number
-  close(): Promise<void>
-}
+export type TlsFront = ListeningServer
 
 export function hasOpenssl(): boolean {
   return spawnSync('openssl', ['version']).status === 0
@@ -61,15 +59,5 @@ export async function startTlsFront({ certificate, key }: TestCertificate, targe
       one.pipe(other)
     }
   })
-  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new RangeError('expected a server with a port')
-  return {
-    port: address.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
-      }),
-  }
+  return await listenOnLoopback(server, sockets)
 }

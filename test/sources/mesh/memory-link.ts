@@ -1,10 +1,15 @@
-import type { LinkListener, PeerLink } from '../../../src/sources/mesh/peer-link.ts'
+import type { Failure } from '../../../src/core/errors.ts'
+import type { LinkListener, LinkPath, PeerLink } from '../../../src/sources/mesh/peer-link.ts'
 
 /** One end of a link that lives in memory. What is sent arrives a turn of the event loop later, in order. */
 export interface MemoryLink extends PeerLink {
+  /** Where it leads, as the WebRTC stack would say. */
+  path: LinkPath
   /** Frames that this end has sent. */
   readonly sent: readonly Uint8Array[]
   readonly isClosed: boolean
+  /** Closes it for this reason, here; the other end only sees that it is gone. */
+  end(failure: Failure): void
   /** Frames are kept back until `release`. */
   hold(): void
   release(): void
@@ -34,6 +39,7 @@ class End implements MemoryLink {
   readonly sent: Uint8Array[] = []
   readonly bufferedBytes = 0
   isClosed = false
+  path: LinkPath = 'lan'
   #other: End | undefined
   #listener: LinkListener | undefined
   #early: Uint8Array[] = []
@@ -49,8 +55,9 @@ class End implements MemoryLink {
     this.#other = other
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): void {
+  send(written: Uint8Array<ArrayBuffer>): void {
     if (this.isClosed) return
+    const frame = written.slice()
     this.sent.push(frame)
     if (this.#held !== undefined) this.#held.push(frame)
     else setImmediate(() => this.#other?.deliver(frame))
@@ -79,13 +86,17 @@ class End implements MemoryLink {
 
   stats(): ReturnType<PeerLink['stats']> {
     const sum = (frames: readonly Uint8Array[]): number => frames.reduce((bytes, frame) => bytes + frame.length, 0)
-    return Promise.resolve({ sentBytes: sum(this.sent), receivedBytes: sum(this.#other?.sent ?? []), path: 'lan', roundTripMs: 0 })
+    return Promise.resolve({ sentBytes: sum(this.sent), receivedBytes: sum(this.#other?.sent ?? []), path: this.path, roundTripMs: 0 })
   }
 
   close(): void {
+    this.end({ code: 'peer-closed', detail: 'the link is gone' })
+  }
+
+  end(failure: Failure): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.#listener?.onClose()
+    this.#listener?.onClose(failure)
     setImmediate(() => this.#other?.close())
   }
 }

@@ -1,11 +1,14 @@
 import { getEventListeners } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { WebSocket as NodeWebSocket } from 'ws'
+import { WebSocket as NodeWebSocket, WebSocketServer } from 'ws'
 import { toPieceIndex } from '../../../src/core/model/ids.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
 import { startMesh, type Mesh, type MeshOptions } from '../../../src/sources/mesh/mesh.ts'
 import { emptySeedStore, type SeedStore } from '../../../src/sources/mesh/seed-store.ts'
 import { seededBytes } from '../../fakes/seeded-random.ts'
+import { listenOnLoopback } from '../../faults/listen.ts'
 import { systemClock } from '../../fakes/system-clock.ts'
 import { KEY, ORIGIN, serve, ticket } from './site.ts'
 import { createExchange, type Exchange } from './memory-links.ts'
@@ -41,7 +44,7 @@ function join(
       ticket: ticket(),
       seedStore: store,
       createLink: exchange.links(),
-      WebSocket: PageWebSocket as unknown as typeof WebSocket,
+      WebSocket: PageWebSocket,
       clock: systemClock,
       random: Math.random,
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
@@ -120,6 +123,70 @@ describe('mesh', () => {
     leech.join(BLOB.sha256, 'leech')
     await peers(leech, 1)
     expect(leech.signaling().map(({ isOnline }) => isOnline)).toEqual([false, true])
+  })
+
+  test('a server that takes no connection, one that never answers and one that never lets in do not delay the one in this network', async () => {
+    const [deaf, mute] = [await listenOnLoopback(createServer()), await listenOnLoopback(createServer())]
+    const rude = new WebSocketServer({ server: createHttpServer() })
+    const silent = await listenOnLoopback(rude.options.server ?? createServer())
+    await deaf.close()
+    const server = await serve()
+    const exchange = createExchange()
+    const urls = [...[deaf, mute, silent].map(({ port }) => `ws://127.0.0.1:${port}/`), server.url]
+    join(exchange, urls, STORE).join(BLOB.sha256, 'seed')
+    const leech = join(exchange, urls)
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    // The two that hang are still being waited for: the deadline of neither has passed.
+    expect(leech.signaling().map(({ isOnline, failure }) => [isOnline, failure?.code])).toEqual([
+      [false, 'signal-refused'],
+      [false, undefined],
+      [false, undefined],
+      [true, undefined],
+    ])
+    for (const mesh of open.splice(0)) mesh.close()
+    for (const socket of rude.clients) socket.terminate()
+    await Promise.all([mute.close(), silent.close()])
+  })
+
+  test('an address that the page may not open, by its policy or as mixed content, is named and does not harm the other', async () => {
+    const server = await serve()
+    const exchange = createExchange()
+    class StrictWebSocket extends PageWebSocket {
+      constructor(url: string) {
+        if (url.includes('//10.')) throw new DOMException('An insecure WebSocket connection may not be initiated', 'SecurityError')
+        super(url)
+      }
+    }
+    const urls = ['ws://10.0.0.5:8787/', server.url]
+    join(exchange, urls, STORE, { WebSocket: StrictWebSocket }).join(BLOB.sha256, 'seed')
+    const leech = join(exchange, urls, emptySeedStore, { WebSocket: StrictWebSocket })
+    leech.join(BLOB.sha256, 'leech')
+    await peers(leech, 1)
+    expect(leech.signaling()).toMatchObject([{ isOnline: false, failure: { code: 'signal-invalid', path: 'url' } }, { isOnline: true }])
+  })
+
+  test('a peer that two servers know is connected once, and met again when that connection breaks', async () => {
+    const [near, far] = [await serve(), await serve()]
+    const exchange = createExchange()
+    const urls = [near.url, far.url]
+    const seed = join(exchange, urls, STORE)
+    seed.join(BLOB.sha256, 'seed')
+    await expect.poll(() => seed.signaling().every(({ isOnline }) => isOnline)).toBe(true)
+    const leech = join(exchange, urls)
+    leech.join(BLOB.sha256, 'leech')
+    const standing = () => exchange.made.filter(({ a, b }) => !a.isClosed && !b.isClosed)
+    await expect.poll(() => exchange.made.length).toBeGreaterThanOrEqual(2)
+    await expect.poll(() => standing().length).toBe(1)
+    await Promise.all([peers(leech, 1), peers(seed, 1)])
+    expect(sha256Of(await readPiece(leech, 1))).toBe(sha256Of(BYTES.subarray(PIECE, 2 * PIECE)))
+    expect(standing()).toHaveLength(1)
+    const broken = standing()
+    for (const { a } of broken) a.close()
+    await expect.poll(() => standing().length, { timeout: 10_000 }).toBe(1)
+    await peers(leech, 1)
+    expect(broken.every((pair) => !standing().includes(pair))).toBe(true)
+    expect(sha256Of(await readPiece(leech, 2))).toBe(sha256Of(BYTES.subarray(2 * PIECE)))
   })
 
   test('a banned peer is gone at once and does not come back', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { DeliveryError, type Failure } from '../../../src/core/errors.ts'
-import { toPeerId, toSwarmId, type PeerId } from '../../../src/core/model/ids.ts'
+import { DeliveryError, failureOf, type Failure } from '../../../src/core/errors.ts'
+import { toPeerId, toPieceIndex, toSha256, toSwarmId, type PeerId } from '../../../src/core/model/ids.ts'
+import { createBitfield, type Bitfield } from '../../../src/core/model/bitfield.ts'
+import { encodePeerMessage } from '../../../src/core/wire/encode-peer-message.ts'
 import type { ClientSignal } from '../../../src/core/wire/signal-message.ts'
 import { createPeerBook, type PeerBook } from '../../../src/sources/mesh/peer-book.ts'
 import type { PeerLink } from '../../../src/sources/mesh/peer-link.ts'
@@ -87,6 +89,12 @@ function createBench(): Bench {
   }
 }
 
+function allOf(count: number): Bitfield {
+  const pieces = createBitfield(count)
+  for (let at = 0; at < count; at++) pieces.add(toPieceIndex(at))
+  return pieces
+}
+
 const print = (value: number): Uint8Array => new Uint8Array(32).fill(value)
 const names = (book: PeerBook): readonly string[] => book.connected().map(({ source }) => source.id)
 
@@ -134,7 +142,7 @@ describe('a ban', () => {
     expect([again?.session, names(bench.book)]).toEqual([undefined, []])
   })
 
-  test('reaches a peer that has left already', async () => {
+  test('pe02.rejoin: reaches a peer that has left already, under whatever name it comes back', async () => {
     const bench = createBench()
     const server = bench.server('one')
     const met = await bench.meet(server, ALICE)?.greet(print(1))
@@ -160,6 +168,42 @@ describe('a ban', () => {
     bench.book.ban(first.source.id, 'bad-piece')
     expect(names(bench.book)).toEqual([])
     expect(server.said.filter(({ type }) => type === 'report')).toHaveLength(2)
+  })
+})
+
+describe('a peer that was struck out', () => {
+  /** The peer says that it has what it does not have, and is asked for it three times. */
+  async function lie(bench: Bench, link: MemoryLink): Promise<void> {
+    const [peer] = bench.book.connected()
+    if (peer === undefined) throw new Error('expected a peer')
+    const blob = { sha256: toSha256('ab'.repeat(32)), sizeBytes: 4 * 65_536 }
+    peer.session.openTopic(blob.sha256)
+    await settle()
+    link.send(encodePeerMessage({ type: 'opened', topic: 0, pieceLengthBytes: 65_536, pieces: allOf(4) }))
+    await settle()
+    for (const piece of [0, 1, 2]) {
+      const reading = peer.session.read(blob, { start: piece * 65_536, end: (piece + 1) * 65_536 }, never)
+      const failure = reading[Symbol.asyncIterator]().next().catch(failureOf)
+      await settle()
+      expect(await failure).toMatchObject({ code: 'source-missing' })
+    }
+    await settle()
+  }
+
+  test('is left alone for a minute, under any name and whoever offers, and then let in again', async () => {
+    const bench = createBench()
+    const server = bench.server('one')
+    const met = await bench.meet(server, ALICE)?.greet(print(1))
+    if (met === undefined) throw new Error('expected a link')
+    await lie(bench, met.link)
+    expect(names(bench.book)).toEqual([])
+    await bench.clock.advance(30_000)
+    expect(bench.attempts).toHaveLength(1)
+    await bench.meet(server, BOB)?.greet(print(1))
+    expect(names(bench.book)).toEqual([])
+    await bench.clock.advance(40_000)
+    await bench.attempts.at(-1)?.greet(print(1))
+    expect(names(bench.book)).toHaveLength(1)
   })
 })
 

@@ -66,7 +66,7 @@ describe('greeting', () => {
     expect([a.isClosed, b.isClosed]).toEqual([true, true])
   })
 
-  test('a fingerprint swapped in the middle is noticed', async () => {
+  test('sg02.fingerprint: a fingerprint swapped in the middle is noticed', async () => {
     const clock = createVirtualClock()
     const { a, b } = createLinkPair(new Uint8Array(32).fill(0xee))
     const codes = await Promise.all([
@@ -185,9 +185,51 @@ describe('reading', () => {
     asking.openTopic(BLOB.sha256)
     await settle()
     expect([0, 1].map((index) => asking.isOffered(BLOB, toPieceIndex(index)))).toEqual([true, false])
-    serving.announce(BLOB.sha256, toPieceIndex(1))
+    serving.announce(BLOB.sha256, [toPieceIndex(1)])
     await settle()
     expect(asking.isOffered(BLOB, toPieceIndex(1))).toBe(true)
+  })
+
+  test('of several requests the oldest gets all its credit first: of a peer that goes, one piece at most is there in part', async () => {
+    const { a, asking } = await openPair(createVirtualClock(), {}, { store: STORE })
+    // Where the window has grown, there is room for credit while an older request still needs some.
+    for (let times = 0; times < 200 && asking.flow.windowBytes < PIECE / 2; times++) await collect(asking.read(BLOB, pieceRange(0), never))
+    expect(asking.flow.windowBytes).toBeGreaterThanOrEqual(PIECE / 2)
+    const before = a.sent.length
+    const later: Promise<unknown>[] = []
+    let chunks = 0
+    for await (const chunk of asking.read(BLOB, pieceRange(0), never))
+      if (chunk.length > 0 && ++chunks <= 4) later.push(collect(asking.read(BLOB, pieceRange(chunks % 2 === 0 ? 1 : 2), never)))
+    await Promise.all(later)
+    const needs = new Map<number, number>()
+    for (const frame of a.sent.slice(before)) {
+      const message = parsePeerMessage(frame)
+      if (message?.type !== 'request' && message?.type !== 'credit') continue
+      const { requestId } = message
+      const credit = message.type === 'request' ? message.creditBytes : message.bytes
+      const needed = needs.get(requestId) ?? PIECE
+      const [oldest = requestId] = [...needs].flatMap(([id, bytes]) => (bytes > 0 ? [id] : []))
+      if (credit > 0) expect(requestId).toBe(oldest)
+      needs.set(requestId, needed - credit)
+    }
+    expect(needs.size).toBe(5)
+  })
+
+  test('a link that ends because the peer broke the protocol ends the session for that, so that the peer is banned', async () => {
+    const { a, asking } = await openPair(createVirtualClock())
+    a.end({ code: 'peer-frame', detail: 'text' })
+    expect((await asking.closed).code).toBe('peer-frame')
+  })
+
+  test('a peer counts as near while its link stays in the local network, and whoever shows it to others hears when that changes', async () => {
+    const clock = createVirtualClock()
+    let told = 0
+    const { a, asking } = await openPair(clock, { onPath: () => void told++ })
+    await settle()
+    expect([asking.isLan, told]).toEqual([true, 1])
+    a.path = 'relay'
+    await clock.advance(60_000)
+    expect([asking.isLan, told]).toEqual([false, 2])
   })
 
   test('silence before the first byte ends a read after two seconds', async () => {
@@ -230,6 +272,13 @@ describe('reading', () => {
     expect(a.isClosed).toBe(true)
   })
 
+  test('an answer within one tick of the clock is one: browsers make their clocks coarse', async () => {
+    const clock = createVirtualClock()
+    const { asking } = await openPair(clock)
+    await clock.advance(60_000)
+    expect(asking.isOpen).toBe(true)
+  })
+
   test('a frozen peer is given up after fifteen idle seconds', async () => {
     const clock = createVirtualClock()
     const { asking, b } = await openPair(clock)
@@ -262,7 +311,7 @@ describe('hostile peers', () => {
     bytes: new Uint8Array(bytes),
   })
 
-  test('64 KiB that nobody asked for are borne, and not a byte more', async () => {
+  test('pe06.unsolicited: 64 KiB that nobody asked for are borne, and not a byte more', async () => {
     const { asking, say } = await hostile()
     await say(data(32 * 1024))
     await say(data(32 * 1024))
@@ -357,7 +406,7 @@ describe('hostile peers', () => {
     expect(asking.isOffered({ ...BLOB, sizeBytes: BLOB.sizeBytes + 2 * PIECE }, toPieceIndex(0))).toBe(false)
   })
 
-  test('any bytes either go unnoticed or end the session, and nothing else is thrown', async () => {
+  test('pe07.frames: any bytes either go unnoticed or end the session, and nothing else is thrown', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 5 }), async (frames) => {
         const { asking, b } = await openPair(createVirtualClock(), {}, { store: STORE })

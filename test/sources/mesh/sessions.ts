@@ -44,6 +44,7 @@ export function sessionOptions(clock: Clock, changes: Partial<SessionOptions> = 
     random,
     randomBytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
     onOffer: () => undefined,
+    onPath: () => undefined,
     ...changes,
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { failureOf } from '../../../src/core/errors.ts'
+import { failureOf, type Failure } from '../../../src/core/errors.ts'
 import type { PendingLink } from '../../../src/sources/mesh/peer-link.ts'
 import { simplePeerLinks, type SimplePeerOptions } from '../../../src/sources/mesh/simple-peer-link.ts'
 import { createVirtualClock, settle } from '../../fakes/virtual-clock.ts'
@@ -10,6 +10,7 @@ class Channel extends EventTarget {
   bufferedAmountLowThreshold = 0
   onopen: () => void = () => undefined
   onclose: () => void = () => undefined
+  onmessage: (event: { readonly data: unknown }) => void = () => undefined
   close(): void {}
 }
 
@@ -70,6 +71,21 @@ test('a link without negotiated certificates has no fingerprints to prove anythi
     expect(read()).toMatchObject({ code: 'peer-proof' })
   }
   stop.abort()
+})
+
+test('a peer that breaks the protocol before anybody listens is known for it afterwards, not for a connection that closed', async () => {
+  const stop = new AbortController()
+  const pending = dial(stop.signal)
+  await settle()
+  HastyConnection.newest?.claim()
+  const link = await pending.connected
+  HastyConnection.newest?.channel.onmessage({ data: new ArrayBuffer(2 ** 20) })
+  await settle()
+  const reasons: Failure['code'][] = []
+  link.listen({ onFrame: () => undefined, onDrain: () => undefined, onClose: ({ code }) => void reasons.push(code) })
+  expect(reasons).toEqual(['peer-frame'])
+  stop.abort()
+  expect(reasons).toEqual(['peer-frame'])
 })
 
 test('a candidate that belongs to no medium is passed over: the stack would take it for our mistake', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createBitfield } from '../../../src/core/model/bitfield.ts'
 import { toPieceIndex, type PieceIndex } from '../../../src/core/model/ids.ts'
 import { sha256Of } from '../../../src/core/verify/digest.ts'
 import type { PeerMessage } from '../../../src/core/wire/peer-message.ts'
@@ -81,7 +82,7 @@ describe('a reader that takes its time', () => {
     expect([bench.refused, bench.uploads.size]).toEqual([[], 1])
   })
 
-  test('loses its request when its line takes nothing for half a minute, and not its good name', async () => {
+  test('pe13.slow-reader: loses its request when its line takes nothing for half a minute, and not its good name', async () => {
     const bench = createBench()
     bench.queuedBytes = HIGH_WATER_BYTES
     await bench.request(1, PIECE)
@@ -123,7 +124,7 @@ describe('topics of a peer', () => {
     expect(bench.refused).toEqual([])
     expect(bench.sent.filter(({ type }) => type === 'absent')).toHaveLength(299)
     const before = bench.sent.length
-    bench.uploads.announce(SHA256, toPieceIndex(0))
+    bench.uploads.announce(SHA256, [toPieceIndex(0)])
     expect(bench.sent).toHaveLength(before)
   })
 
@@ -141,5 +142,47 @@ describe('topics of a peer', () => {
     const bench = createBench()
     bench.uploads.onOpen(number, digest(7))
     expect(bench.refused).toEqual(['a topic out of turn'])
+  })
+})
+
+describe('what is announced while it is being fetched', () => {
+  /** A store that gains and loses pieces. */
+  function growing() {
+    const pieces = createBitfield(2)
+    let isAllowed = true
+    const store: SeedStore = {
+      ...STORE,
+      layout: (digest) => (isAllowed ? STORE.layout(digest) : undefined),
+      pieces: (digest) => (isAllowed && digest === SHA256 ? pieces : undefined),
+    }
+    return { pieces, bench: createBench(store), withdraw: () => (isAllowed = false) }
+  }
+
+  test('the first piece makes an offer of what was absent, and each further one is named by itself', () => {
+    const { pieces, bench } = growing()
+    expect(last(bench)).toEqual({ type: 'absent', topic: 0 })
+    pieces.add(toPieceIndex(1))
+    bench.uploads.announce(SHA256, [toPieceIndex(1)])
+    expect(last(bench)).toMatchObject({ type: 'opened', topic: 0, pieceLengthBytes: PIECE })
+    pieces.add(toPieceIndex(0))
+    bench.uploads.announce(SHA256, [toPieceIndex(0)])
+    expect(last(bench)).toEqual({ type: 'have', topic: 0, piece: 0 })
+  })
+
+  test('what is withdrawn is absent at once, and what is under way of it ends', async () => {
+    const { pieces, bench, withdraw } = growing()
+    pieces.add(toPieceIndex(0))
+    bench.uploads.announce(SHA256, [toPieceIndex(0)])
+    await bench.request(1, 1000)
+    expect(last(bench)).toMatchObject({ type: 'data', requestId: 1 })
+    withdraw()
+    bench.uploads.announce(SHA256, undefined)
+    expect(bench.sent.slice(-2)).toEqual([
+      { type: 'absent', topic: 0 },
+      { type: 'reject', requestId: 1, reason: 'absent', retryMs: 0 },
+    ])
+    expect([bench.uploads.size, bench.slots.taken]).toEqual([0, 0])
+    await bench.request(2, 1000)
+    expect(last(bench)).toMatchObject({ type: 'reject', requestId: 2, reason: 'absent' })
   })
 })

@@ -1,57 +1,66 @@
-import type { EngineEnd, HashPort } from '../../src/engine/hash-message.ts'
-import { serveHashing } from '../../src/engine/hash-server.ts'
-import type { HashStream } from '../../src/engine/hash-stream.ts'
-import { createWasmStream } from '../../src/engine/wasm-hasher.ts'
+import type { EngineEnd, ThreadEnd } from '../../src/engine/thread-line.ts'
 
-/** The hashing thread's own code at the other end of a port, on this thread: Node has no such workers. */
-export function openHashPort(createStream: () => Promise<HashStream> = createWasmStream): EngineEnd {
-  const thread = holdThread(createStream)
+/** A thread's own code at the other end of a port, on this thread: Node has no such workers. */
+export function openThreadPort<Question, Answer>(serve: (end: ThreadEnd<Question, Answer>) => void): EngineEnd<Question, Answer> {
+  const thread = holdThread(serve)
   thread.arrive()
   thread.release()
   return thread.port
 }
 
-/** A hashing thread whose messages a test lets through. */
-export interface HeldThread {
-  readonly port: EngineEnd
+/** A thread whose messages a test lets through. */
+export interface HeldThread<Question, Answer> {
+  readonly port: EngineEnd<Question, Answer>
+  readonly isStopped: boolean
   /** The script arrives and runs. */
   arrive(): void
   /** Questions reach it from now on, those that wait first. */
   release(): void
+  /** Questions that come from now on wait. */
+  hold(): void
   /** Its script fails. */
   die(): void
-  /** Resolves when so many chunks have been fed to it, answered or not. */
-  fed(chunks: number): Promise<void>
+  /** Resolves when so many questions have been sent to it, answered or not. */
+  asked(count: number): Promise<void>
 }
 
-export function holdThread(createStream: () => Promise<HashStream> = createWasmStream): HeldThread {
+export function holdThread<Question, Answer>(serve: (end: ThreadEnd<Question, Answer>) => void): HeldThread<Question, Answer> {
   const toEngine = createLine()
   const toThread = createLine()
-  const fed = new EventTarget()
-  let fedChunks = 0
+  const questions = new EventTarget()
+  let asked = 0
+  let isStopped = false
   let fail = (): void => undefined
   toThread.hold()
   return {
     port: {
       post(message, transfer) {
-        if (message.kind === 'feed') fedChunks++
+        asked++
         toThread.send(message, transfer)
-        fed.dispatchEvent(new Event('fed'))
+        questions.dispatchEvent(new Event('asked'))
       },
       onMessage: toEngine.onMessage,
       onFailure: (listener) => void (fail = listener),
+      stop() {
+        isStopped = true
+        toThread.hold()
+      },
     },
-    arrive: () => serveHashing({ post: toEngine.send, onMessage: toThread.onMessage }, createStream),
+    get isStopped() {
+      return isStopped
+    },
+    arrive: () => serve({ post: toEngine.send, onMessage: toThread.onMessage }),
     release: () => toThread.release(),
+    hold: () => toThread.hold(),
     die: () => fail(),
-    async fed(chunks) {
-      while (fedChunks < chunks) await new Promise((resolve) => fed.addEventListener('fed', resolve, { once: true }))
+    async asked(count) {
+      while (asked < count) await new Promise((resolve) => questions.addEventListener('asked', resolve, { once: true }))
     },
   }
 }
 
 interface HeldLine {
-  readonly send: HashPort<unknown, unknown>['post']
+  readonly send: (message: unknown, transfer: Transferable[]) => void
   onMessage(listener: (message: never) => void): void
   hold(): void
   release(): void

@@ -1,0 +1,116 @@
+import type { Command } from 'commander'
+import { DeliveryError, describeFailure } from '../../core/errors.ts'
+import { readConfig } from '../../node/verify/read-config.ts'
+import type { SeedEvent, SeededArtifact } from '../../node/seed/seed-event.ts'
+import { EXIT_HELP } from '../exit-codes.ts'
+import type { Terminal } from '../terminal.ts'
+import { readText } from '../trust-options.ts'
+import { parseUploadRate, parseUploadSlots } from '../upload-values.ts'
+import { collect, parseDuration } from '../values.ts'
+
+interface Flags {
+  readonly config?: string
+  readonly portal?: string
+  readonly site?: readonly string[]
+  readonly signaling?: readonly string[]
+  readonly ticket?: string
+  readonly slots?: number
+  readonly rate?: number
+  readonly refresh: number
+  readonly json?: boolean
+}
+
+const HELP = `
+Runs until it is interrupted, then tells its peers that it leaves. What is published later is offered too: the site is looked at again.
+WebRTC comes from an optional package: npm install @roamhq/wrtc@0.10.0
+
+Example:
+  sealift token ./secrets --site https://portal.example > seed.ticket
+  sealift seed ./site --portal https://portal.example --ticket seed.ticket
+  sealift seed ./installers/agent-1.2.3.msi --config sealift.json --site ./site --ticket seed.ticket --json`
+
+export function addSeed(program: Command, terminal: Terminal): void {
+  program
+    .command('seed')
+    .description('keep published artifacts available to browsers over WebRTC, as a peer that stays')
+    .argument('<site-or-files...>', 'folder of the published layout, or artifacts that a catalogue lists')
+    .option('--config <file-or-url>', "the portal's sealift.json: whom to trust, and where signaling is")
+    .option('--portal <origin>', 'the portal; its /sealift.json is read unless --config is given')
+    .option(
+      '--site <dir-or-url>',
+      'where the catalogue of single files is; default the origins of the configuration; repeat for several',
+      collect,
+    )
+    .option('--signaling <url>', 'ws: or wss: URL, instead of those of the configuration; all are used; repeat for several', collect)
+    .option('--ticket <file>', 'membership ticket, as `sealift token` prints it; not needed where admission is open')
+    .option('--slots <number>', 'peers that are served at the same time; default 4', parseUploadSlots)
+    .option(
+      '--rate <bytes>',
+      'most bytes in a second to all peers outside the local network together; default as fast as it goes',
+      parseUploadRate,
+    )
+    .option('--refresh <duration>', 'how often the site is looked at again', parseDuration, 60)
+    .option('--json', 'print one JSON object for each event')
+    .addHelpText('after', `${HELP}\n${EXIT_HELP}`)
+    .action(async (places: readonly string[], flags: Flags, command: Command) => {
+      const origin = readOrigin(flags.portal, command)
+      const place = flags.config ?? (origin === undefined ? undefined : `${origin}/sealift.json`)
+      if (place === undefined) throw new DeliveryError({ code: 'input-invalid', path: '--config', detail: 'or --portal is needed' })
+      const config = await readConfig(place, terminal.signal)
+      const ticket = flags.ticket === undefined ? undefined : (await readText(flags.ticket)).trim()
+      const say = (event: SeedEvent): void => terminal.out(flags.json === true ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`)
+      // Loaded here: no other command needs WebRTC.
+      const { runSeed } = await import('../../node/seed/seed.ts')
+      await runSeed(
+        {
+          config,
+          places,
+          sites: flags.site,
+          signalingUrls: flags.signaling,
+          ticket,
+          origin,
+          upload: {
+            ...(flags.slots === undefined ? {} : { slots: flags.slots }),
+            ...(flags.rate === undefined ? {} : { wanBytesPerSecond: flags.rate }),
+          },
+          refreshMs: Math.max(1, flags.refresh) * 1000,
+          log: say,
+        },
+        terminal.signal,
+      )
+    })
+}
+
+function readOrigin(portal: string | undefined, command: Command): string | undefined {
+  if (portal === undefined) return undefined
+  if (!/^https?:/i.test(portal) || !URL.canParse(portal))
+    command.error(`error: option '--portal' must be a URL such as https://portal.example, got '${portal}'`)
+  return new URL(portal).origin
+}
+
+function describe(event: SeedEvent): string {
+  switch (event.event) {
+    case 'offered':
+      return `offered    ${nameOf(event.artifact)}, verified`
+    case 'refused':
+      return `refused    ${nameOf(event.artifact)}: ${describeFailure(event.failure)}`
+    case 'withdrawn':
+      return `withdrawn  ${nameOf(event.artifact)}`
+    case 'site-refused':
+      return `site       not taken: ${describeFailure(event.failure)}`
+    case 'signaling':
+      return `signaling  ${event.isOnline ? 'on' : 'off'}  ${event.url}${event.failure === undefined ? '' : `  ${describeFailure(event.failure)}`}`
+    case 'peer-met':
+      return `met        ${event.peer}`
+    case 'served':
+      return `served     ${event.peer}  ${event.pieces} of ${event.pieceCount} pieces of ${nameOf(event.artifact)}`
+    case 'peer-left':
+      return `left       ${event.peer}  ${event.sentBytes} bytes sent`
+    case 'ticket-ending':
+      return `ticket     ends at ${new Date(event.expiresAtSeconds * 1000).toISOString()}: make another and start again before that`
+  }
+}
+
+function nameOf({ name, version, platform }: SeededArtifact): string {
+  return [name, version, platform].filter((word) => word !== undefined).join(' ')
+}

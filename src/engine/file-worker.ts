@@ -1,0 +1,10 @@
+/** The script of the thread that writes files, `chunks/files.js`: the engine starts it from beside itself, and can do without. */
+
+import { openHere } from '../stores/open-file.ts'
+import { openPieceFiles } from '../stores/piece-files.ts'
+import { serveFiles } from './file-server.ts'
+import { ownPort } from './thread-line.ts'
+
+declare const self: DedicatedWorkerGlobalScope
+
+serveFiles(ownPort(self), openPieceFiles().then(openHere))
