@@ -3,7 +3,9 @@ import { benchFaults } from './faults.ts'
 import { benchHash } from './hash.ts'
 import { benchHttp } from './http.ts'
 import { benchMemory } from './memory.ts'
+import { benchMesh } from './mesh.ts'
 import type { BenchOutput } from './output.ts'
+import { benchSwarm } from './swarm.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
 
@@ -12,6 +14,8 @@ const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string
   hash: async () => printContest(await benchHash()),
   http: benchHttp,
   memory: benchMemory,
+  mesh: benchMesh,
+  swarm: (_, args) => benchSwarm(args),
   trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }
 

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { Page } from 'puppeteer-core'
+import { serveFiles } from '../../test/browser/serve.ts'
+import { measure, type Contestant, type PageResult } from './contestant.ts'
+import { startTracker } from './hub.ts'
+import { siteOf, type Stage } from './stage.ts'
+
+declare global {
+  interface Window {
+    webTorrentSeed?: (tracker: string, bytes: number) => Promise<number[]>
+    webTorrentLeech?: (tracker: string, torrent: readonly number[], limitMs: number) => Promise<PageResult>
+  }
+}
+
+export const WEBTORRENT_VERSION = '3.0.21'
+const INSTALL_MS = 180_000
+
+/** As its documentation has it, without what looks for peers elsewhere. */
+const PAGE = `
+import WebTorrent from '/webtorrent.min.js'
+const MIB = 1024 * 1024
+const open = () => {
+  const client = new WebTorrent({ dht: false, lsd: false, natUpnp: false, natPmp: false, tracker: { rtcConfig: { iceServers: [] } } })
+  client.on('error', (error) => console.error(String(error)))
+  return client
+}
+const partOf = (at) => {
+  const bytes = new Uint8Array(MIB)
+  let state = at + 1
+  const words = new Uint32Array(bytes.buffer)
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13; state ^= state >>> 17; state ^= state << 5
+    words[i] = state
+  }
+  return bytes
+}
+window.webTorrentSeed = async (tracker, bytes) => {
+  const file = new File(Array.from({ length: bytes / MIB }, (_, at) => partOf(at)), 'artifact.bin')
+  const torrent = await new Promise((resolve) => open().seed(file, { announceList: [[tracker]], pieceLength: MIB }, resolve))
+  return Array.from(torrent.torrentFile)
+}
+window.webTorrentLeech = async (tracker, torrentFile, limitMs) => {
+  const client = open()
+  const startedAtMs = performance.now()
+  window.meshWatch.startedAtMs = startedAtMs
+  const torrent = client.add(new Uint8Array(torrentFile), { announce: [tracker] })
+  const done = new Promise((resolve, reject) => {
+    torrent.once('done', resolve)
+    torrent.once('error', reject)
+  })
+  await Promise.race([done, new Promise((resolve) => setTimeout(resolve, limitMs))])
+  return { bytes: torrent.downloaded, tookMs: performance.now() - startedAtMs }
+}
+`
+
+/** Its distributed build for browsers; nobody's dependency. @throws {Error} that says why it cannot be had */
+async function install(): Promise<string> {
+  const folder = join(tmpdir(), `sealift-bench-webtorrent-${WEBTORRENT_VERSION}`)
+  const script = join(folder, 'node_modules/webtorrent/dist/webtorrent.min.js')
+  const have = await readFile(script, 'utf8').catch(() => undefined) // not there yet
+  if (have !== undefined) return have
+  await mkdir(folder, { recursive: true })
+  const args = [
+    'install',
+    '--ignore-scripts',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--prefix',
+    folder,
+    `webtorrent@${WEBTORRENT_VERSION}`,
+  ]
+  const npm = spawn('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], timeout: INSTALL_MS })
+  const [said, [status]] = await Promise.all([text(npm.stderr), once(npm, 'close')])
+  if (status !== 0) throw new Error(`npm cannot install webtorrent@${WEBTORRENT_VERSION}: ${said.trim().split('\n').at(-1) ?? ''}`)
+  return await readFile(script, 'utf8')
+}
+
+export async function openWebTorrent(stage: Stage, bytes: number): Promise<Contestant> {
+  const site = await serveFiles({
+    '/index.html': '<!doctype html><title>WebTorrent</title><script type="module" src="/app.js"></script>',
+    '/app.js': PAGE,
+    '/webtorrent.min.js': await install(),
+  })
+  const tracker = await startTracker()
+  const [leechUrl, seedUrl] = [await stage.signaling(tracker.url, 'leech'), await stage.signaling(tracker.url, 'seed')]
+  const open = async (at: number): Promise<Page> => {
+    await stage.forget(siteOf(site.port, at), at)
+    const page = await stage.open(siteOf(site.port, at), at)
+    await page.waitForFunction(() => window.webTorrentSeed !== undefined)
+    return page
+  }
+  const seeds: Page[] = []
+  let torrent: readonly number[] = []
+  for (let at = 1; at <= stage.setup.seeders; at++) {
+    const page = await open(at)
+    torrent = (await page.evaluate((url, size) => window.webTorrentSeed?.(url, size), seedUrl, bytes)) ?? []
+    seeds.push(page)
+  }
+  return {
+    name: 'WebTorrent',
+    async run(limitMs) {
+      const page = await open(0)
+      return await measure(stage, { leech: page, seeds }, async () => {
+        const result = await page.evaluate((url, file, ms) => window.webTorrentLeech?.(url, file, ms), leechUrl, torrent, limitMs)
+        if (result === undefined) throw new Error('the WebTorrent page did not load')
+        return result
+      })
+    },
+    async close() {
+      await Promise.all(seeds.map((page) => page.close()))
+      await tracker.close()
+      await site.close()
+    },
+  }
+}
