@@ -208,6 +208,8 @@ async function lead(room: Room, signal: AbortSignal): Promise<void> {
   room.host = host
   changed(room)
   await untilAborted(signal)
+  // A download that waits for peers, or whose wish for them is on its way here, would end if it heard that there are none: this tab leads again.
+  lending.expectPeers(isAllowed(room) ? START_MS : 0)
   host.close()
   room.host = undefined
   changed(room)

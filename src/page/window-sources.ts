@@ -12,7 +12,7 @@ export interface WindowLending {
   readonly server: SourceServer
   /** The mesh started, changed or ended. */
   setPeers(peers: PeerSources | undefined): void
-  /** The mesh is about to start: for so long, peers may still appear. */
+  /** The mesh is about to start: for so long, peers may still appear. 0: none will. */
   expectPeers(ms: number): void
 }
 
@@ -39,10 +39,6 @@ export function lendSources(engine: EngineClient, clock: Clock): WindowLending {
     server,
     setPeers(next) {
       peers = next
-      if (next === undefined) {
-        expectedUntilMs = 0
-        clearTimeout(timer)
-      }
       server.announce()
     },
     expectPeers(ms) {

@@ -39,6 +39,16 @@ async function openTaker(site: Site): Promise<Page> {
   return taker
 }
 
+/** Another tab takes the lead, and is gone at once. */
+async function loseLead(tab: Page): Promise<void> {
+  await tab.evaluate(() => navigator.locks.request('sealift-mesh-leader', { steal: true }, () => undefined))
+}
+
+/** Until somebody looks for peers in a room of the signaling server, or nobody does. */
+async function waitForSeats(isAnybody: boolean): Promise<void> {
+  await expect.poll(() => room.signaling.counts().seats > 0, { timeout: 10_000 }).toBe(isAnybody)
+}
+
 const whole = { kind: 'delivered', record: 'delivered' } as const
 
 /** A tab in the middle of the image, and another browser that has taken some of it from peers alone. */
@@ -132,6 +142,20 @@ describe('the tab that leads', () => {
     expect(await isLeader(taker)).toBe(true)
     expect((await connectionsOf(stuck)).filter(({ state }) => state !== 'closed')).toEqual([])
   })
+})
+
+test('a tab that loses the lead while it waits for peers waits on, and meets them once it leads again', async () => {
+  const site = await room.open(SLOW)
+  const giver = await openTab(room.near, site)
+  expect(await download(giver, 'agent')).toMatchObject(whole)
+  await giver.goto('about:blank')
+  const taker = await openTaker(site)
+  await waitForSeats(false)
+  await startDownload(taker, 'agent')
+  await waitForSeats(true)
+  await loseLead(taker)
+  await openTab(room.near, site)
+  expect(await endOf(taker)).toMatchObject({ ...whole, sha256: room.publication.digests.agent })
 })
 
 test('two tabs of one browser that have nothing but peers both get what they asked for', async () => {
