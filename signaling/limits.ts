@@ -23,14 +23,17 @@ export const SIGNALING_LIMITS = {
   /** Messages that no parser accepts before the socket is closed. */
   badMessages: 8,
   helloTimeoutMs: 5000,
-  roomPeers: 64,
-  /** Seats of a room that one address (IPv6: a /64) may hold once so many of all are taken. A whole office behind one NAT may share a room. */
-  seatsPerAddress: 8,
+  /** As many as may be connected at all: when a CDN dies, everybody wants the same. What one member learns of the room is bounded instead. */
+  roomPeers: 10_000,
+  /** Once a room holds so many, an address (IPv6: a /64) with its share of seats is introduced to its own network alone. */
   crowdedRoomPeers: 32,
+  seatsPerAddress: 8,
   roomsPerConnection: 16,
   /** Peers that the server chooses for one who joins. */
   chosenPeers: 8,
-  /** Of those, places that peers of the same LAN leave to seeds elsewhere: a LAN without a seed would starve. */
+  /** Peers of one room that a member is told of in all: as many as it would connect to. */
+  knownPeers: 24,
+  /** Of those who are chosen, places that peers of the same LAN leave to seeds elsewhere: a LAN without a seed would starve. */
   chosenForSeeds: 2,
   /** Joins of one room that others hear of, per connection: so many at once, and so many per second from then on. */
   joinBurst: 8,

@@ -1,16 +1,7 @@
 import type { PeerId, PeerInfo, PeerRole, ServerSignal, SignalErrorCode, SwarmId } from 'sealift/protocol'
 import { choosePeers, type Choice } from './choose-peers.ts'
 import type { SignalingLimits } from './limits.ts'
-
-/** Somebody who was admitted. Outlives a socket that is taken over. */
-export interface Member {
-  readonly id: PeerId
-  /** Rooms of another scope are out of reach. */
-  readonly scope: string
-  readonly addressKey: string
-  readonly lanKey: string
-  send(signal: ServerSignal): void
-}
+import { drawStrangers, isNear, openRoom, place, unseat, type Member, type Room, type Seat, type Terms } from './room.ts'
 
 /** Who is where. No sockets, no clock: only what members are told of each other. */
 export interface Rooms {
@@ -30,31 +21,20 @@ export interface Rooms {
   roleOf(member: Member, swarm: SwarmId): PeerRole | undefined
 }
 
-interface Seat {
-  readonly member: Member
-  role: PeerRole
-  /** Peers of the room that were told of this one, or this one of them. */
-  readonly known: Set<PeerId>
-}
-
-interface Room {
-  readonly swarm: SwarmId
-  readonly seats: Map<PeerId, Seat>
-}
-
 export function createRooms(limits: SignalingLimits, random: () => number): Rooms {
   const rooms = new Map<string, Room>()
   const roomsOf = new Map<PeerId, Set<string>>()
-  const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
 
   const vacate = (member: Member, key: string): void => {
     const room = rooms.get(key)
+    const seat = room?.seats.get(member.id)
     roomsOf.get(member.id)?.delete(key)
     if (roomsOf.get(member.id)?.size === 0) roomsOf.delete(member.id)
-    if (room === undefined || !room.seats.delete(member.id)) return
-    for (const seat of room.seats.values()) {
-      seat.known.delete(member.id)
-      seat.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
+    if (room === undefined || seat === undefined) return
+    unseat(room, seat)
+    for (const other of seat.known) {
+      other.known.delete(seat)
+      other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
     if (room.seats.size === 0) rooms.delete(key)
   }
@@ -69,20 +49,20 @@ export function createRooms(limits: SignalingLimits, random: () => number): Room
     join(member, swarm, role) {
       const key = keyOf(member, swarm)
       const joined = roomsOf.get(member.id) ?? new Set<string>()
-      const room = rooms.get(key) ?? { swarm, seats: new Map<PeerId, Seat>() }
+      const room = rooms.get(key) ?? openRoom(swarm)
       const known = room.seats.get(member.id)
       if (known?.role === role) {
-        tell(room, known, knownTo(room, known).slice(0, limits.chosenPeers))
+        tell(room, known, [...known.known].slice(0, limits.chosenPeers))
         return undefined
       }
       if (known === undefined && joined.size >= limits.roomsPerConnection) return 'too-many-rooms'
-      if (known === undefined && !hasSeatFor(room, member, limits)) return 'room-full'
-      const seat = known ?? { member, role, known: new Set<PeerId>() }
+      if (known === undefined && room.seats.size >= limits.roomPeers) return 'room-full'
+      const seat = known ?? { member, role, known: new Set<Seat>() }
       seat.role = role
       rooms.set(key, room)
       roomsOf.set(member.id, joined.add(key))
-      room.seats.set(member.id, seat)
-      introduce(room, seat, choice)
+      place(room, seat)
+      introduce(room, seat, { limits, random })
       return undefined
     },
     roleOf: (member, swarm) => rooms.get(keyOf(member, swarm))?.seats.get(member.id)?.role,
@@ -106,28 +86,17 @@ function countSeats(rooms: ReadonlyMap<string, Room>): number {
   return [...rooms.values()].reduce((sum, room) => sum + room.seats.size, 0)
 }
 
-/** One address alone cannot fill a room: past its share it is seated only while there is plenty of room, as in an office behind one NAT. */
-function hasSeatFor({ seats }: Room, { addressKey }: Member, limits: SignalingLimits): boolean {
-  if (seats.size >= limits.roomPeers) return false
-  if (seats.size < limits.crowdedRoomPeers) return true
-  return [...seats.values()].filter(({ member }) => member.addressKey === addressKey).length < limits.seatsPerAddress
-}
-
-function knownTo(room: Room, { known }: Seat): readonly Seat[] {
-  return [...room.seats.values()].filter(({ member }) => known.has(member.id))
-}
-
 /** Tells a newcomer, or one in a new role, of some, and those of it. Whom it knows comes first, so that another role shows it nobody new. */
-function introduce(room: Room, newcomer: Seat, choice: Choice): void {
-  const known = knownTo(room, newcomer)
-  const strangers = [...room.seats.values()].filter((seat) => seat !== newcomer && !known.includes(seat))
-  const first = choosePeers(candidatesFor(newcomer, known), choice)
-  const more = choosePeers(candidatesFor(newcomer, strangers), { ...choice, limit: choice.limit - first.length })
+function introduce(room: Room, newcomer: Seat, terms: Terms): void {
+  const { limits, random } = terms
+  const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
+  const first = choosePeers(candidatesFor(newcomer, [...newcomer.known]), choice)
+  const more = choosePeers(candidatesFor(newcomer, drawStrangers(room, newcomer, terms)), { ...choice, limit: choice.limit - first.length })
   const chosen = [...first, ...more].map(({ seat }) => seat)
   tell(room, newcomer, chosen)
   for (const seat of chosen) {
-    newcomer.known.add(seat.member.id)
-    seat.known.add(newcomer.member.id)
+    newcomer.known.add(seat)
+    seat.known.add(newcomer)
     seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: infoOf(newcomer, seat) })
   }
 }
@@ -142,10 +111,6 @@ function tell(room: Room, newcomer: Seat, peers: readonly Seat[]): void {
 
 function infoOf(peer: Seat, to: Seat): PeerInfo {
   return { id: peer.member.id, role: peer.role, lan: isNear(peer, to) }
-}
-
-function isNear(a: Seat, b: Seat): boolean {
-  return a.member.lanKey === b.member.lanKey
 }
 
 /** Members of different scopes never share a room, even if one learns the other's swarm id. */

@@ -13,7 +13,8 @@ import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
 import { createJoinPace, type JoinPace } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
-import type { Member, Rooms } from './rooms.ts'
+import type { Member } from './room.ts'
+import type { Rooms } from './rooms.ts'
 
 export interface SessionsOptions {
   readonly admission: Admission

@@ -1,0 +1,121 @@
+import type { PeerId, PeerRole, ServerSignal, SwarmId } from 'sealift/protocol'
+import { Bag } from './bag.ts'
+import type { SignalingLimits } from './limits.ts'
+
+/** Somebody who was admitted. Outlives a socket that is taken over. */
+export interface Member {
+  readonly id: PeerId
+  /** Rooms of another scope are out of reach. */
+  readonly scope: string
+  readonly addressKey: string
+  readonly lanKey: string
+  send(signal: ServerSignal): void
+}
+
+export interface Seat {
+  readonly member: Member
+  role: PeerRole
+  /** Those of the room that were told of this one, or this one of them. */
+  readonly known: Set<Seat>
+}
+
+/** Those behind one address. */
+interface House {
+  readonly addressKey: string
+  readonly lanKey: string
+  readonly all: Bag<Seat>
+  readonly seeds: Bag<Seat>
+}
+
+/** Everything by which somebody is drawn is kept up to date: a room may hold thousands, and they come all at once. */
+export interface Room {
+  readonly swarm: SwarmId
+  readonly seats: Map<PeerId, Seat>
+  readonly lans: Map<string, Bag<Seat>>
+  readonly houses: Map<string, House>
+  readonly allHouses: Bag<House>
+  readonly housesWithSeeds: Bag<House>
+}
+
+export interface Terms {
+  readonly limits: SignalingLimits
+  /** 0 to below 1. */
+  readonly random: () => number
+}
+
+/** Members of the LAN, addresses, and addresses with seeds: so many of each are drawn and looked at. */
+const DRAWN = 32
+/** Of one address elsewhere that a member of a crowded room is told of. */
+const TOLD_OF_ADDRESS = 2
+/** For each of those, so many are drawn: some know enough peers. */
+const TRIES = 2
+
+export function openRoom(swarm: SwarmId): Room {
+  return { swarm, seats: new Map(), lans: new Map(), houses: new Map(), allHouses: new Bag(), housesWithSeeds: new Bag() }
+}
+
+/** Seats a newcomer, or notes another role. */
+export function place(room: Room, seat: Seat): void {
+  const { id, lanKey, addressKey } = seat.member
+  room.seats.set(id, seat)
+  const lan = room.lans.get(lanKey) ?? new Bag<Seat>()
+  room.lans.set(lanKey, lan)
+  lan.add(seat)
+  const house = room.houses.get(addressKey) ?? { addressKey, lanKey, all: new Bag<Seat>(), seeds: new Bag<Seat>() }
+  room.houses.set(addressKey, house)
+  room.allHouses.add(house)
+  house.all.add(seat)
+  if (seat.role === 'seed') house.seeds.add(seat)
+  else house.seeds.delete(seat)
+  noteSeeds(room, house)
+}
+
+export function unseat(room: Room, seat: Seat): void {
+  const { id, lanKey, addressKey } = seat.member
+  room.seats.delete(id)
+  const lan = room.lans.get(lanKey)
+  lan?.delete(seat)
+  if (lan?.size === 0) room.lans.delete(lanKey)
+  const house = room.houses.get(addressKey)
+  if (house === undefined) return
+  house.all.delete(seat)
+  house.seeds.delete(seat)
+  noteSeeds(room, house)
+  if (house.all.size > 0) return
+  room.houses.delete(addressKey)
+  room.allHouses.delete(house)
+}
+
+function noteSeeds(room: Room, house: House): void {
+  if (house.seeds.size > 0) room.housesWithSeeds.add(house)
+  else room.housesWithSeeds.delete(house)
+}
+
+/**
+ * Those who may be named to it. Who knows enough peers already is left out: it would let nobody more in, and the late comers of a crowd would be
+ * left with a link or two. An address with its share of seats in a crowded room keeps to itself: an office behind one NAT meets its own.
+ */
+export function drawStrangers(room: Room, newcomer: Seat, { limits, random }: Terms): readonly Seat[] {
+  const isCrowded = room.seats.size > limits.crowdedRoomPeers
+  const isFree = (seat: Seat): boolean => seat !== newcomer && !newcomer.known.has(seat) && seat.known.size < limits.knownPeers
+  const near = room.lans.get(newcomer.member.lanKey)?.draw(DRAWN, random) ?? []
+  const own = room.houses.get(newcomer.member.addressKey)
+  if (isCrowded && own !== undefined && own.all.size > limits.seatsPerAddress) return near.filter(isFree)
+  // Addresses are drawn, not seats: one that holds most seats of the room would crowd out everybody else.
+  const houses = new Set([...room.housesWithSeeds.draw(DRAWN, random), ...room.allHouses.draw(DRAWN, random)])
+  const far = [...houses].flatMap((house) => {
+    if (house.lanKey === newcomer.member.lanKey) return []
+    const most = isCrowded ? Math.max(0, TOLD_OF_ADDRESS - countOf(house, newcomer.known)) : room.seats.size
+    const drawn = [...house.seeds.draw(most, random), ...house.all.draw(most * TRIES, random)]
+    return [...new Set(drawn)].filter(isFree).slice(0, most)
+  })
+  return [...near.filter(isFree), ...far]
+}
+
+function countOf({ addressKey }: House, seats: ReadonlySet<Seat>): number {
+  return [...seats].filter(({ member }) => member.addressKey === addressKey).length
+}
+
+export function isNear(a: Seat, b: Seat): boolean {
+  return a.member.lanKey === b.member.lanKey
+}
