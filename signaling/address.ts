@@ -32,6 +32,11 @@ export function lanKeyOf(address: string, salt: Uint8Array): string {
   return createHash('sha256').update(salt).update(networkOf(address)).digest('base64url')
 }
 
+/** An address as rooms know it, and other processes: salted and hashed as well. */
+export function houseKeyOf(limitKey: string, salt: Uint8Array): string {
+  return createHash('sha256').update(salt).update('house ').update(limitKey).digest('base64url')
+}
+
 function networkOf(address: string): string {
   const groups = ipv6Groups(address)
   if (groups === undefined) return ipv4NetworkOf(address)

@@ -19,6 +19,8 @@ export interface Connection {
   /** The `Origin` header; undefined when there was none. */
   readonly origin: string | undefined
   readonly addressKey: string
+  /** The same, hashed: what rooms know an address by. */
+  readonly houseKey: string
   readonly lanKey: string
   /** Drops the message when the reader is too slow; disconnects it when that goes on. */
   send(signal: ServerSignal): void
@@ -38,6 +40,8 @@ export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault'
 export interface ConnectionOptions {
   readonly origin: string | undefined
   readonly addressKey: string
+  /** The same, hashed: what rooms know an address by. */
+  readonly houseKey: string
   readonly lanKey: string
   readonly limits: SignalingLimits
   readonly clock: Clock
@@ -57,6 +61,8 @@ export function openConnection(socket: WebSocket, options: ConnectionOptions): C
 class SocketConnection implements Connection {
   readonly origin: string | undefined
   readonly addressKey: string
+  /** The same, hashed: what rooms know an address by. */
+  readonly houseKey: string
   readonly lanKey: string
   readonly #socket: WebSocket
   readonly #options: ConnectionOptions
@@ -74,6 +80,7 @@ class SocketConnection implements Connection {
     const { limits, clock } = options
     this.origin = options.origin
     this.addressKey = options.addressKey
+    this.houseKey = options.houseKey
     this.lanKey = options.lanKey
     this.#socket = socket
     this.#options = options

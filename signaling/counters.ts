@@ -18,6 +18,8 @@ const COUNTERS = {
   closed_total: { help: 'Connections closed by the server.', label: 'reason' },
   reports_total: { help: 'Complaints about peers, by reason. Nothing follows from them.', label: 'reason' },
   takeovers_total: { help: 'Connections that took over a dead one.', label: undefined },
+  bus_lost_total: { help: 'Messages to other processes that did not get out.', label: undefined },
+  bus_bad_total: { help: 'Messages on the bus that were none of ours.', label: undefined },
   faults_total: { help: 'Faults of the server itself. Every one is worth a report.', label: undefined },
 } as const
 

@@ -3,9 +3,16 @@ import { parseTicketKeys, type IceServer } from 'sealift/protocol'
 import type { AdmissionMode } from './admission.ts'
 import { SIGNALING_LIMITS, type SignalingLimits } from './limits.ts'
 import { createStderrLog } from './log.ts'
+import { createRedisBus, type RedisBusOptions } from './redis-bus.ts'
 import { startSignaling, type SignalingOptions, type SignalingServer } from './server.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Options of a server that runs by itself. */
+export interface SignalingSettings extends SignalingOptions {
+  /** Where this process meets the others. Default: it is alone. */
+  readonly redis?: RedisBusOptions | undefined
+}
 
 const PREFIX = 'SEALIFT_SIGNALING_'
 
@@ -14,10 +21,10 @@ const PREFIX = 'SEALIFT_SIGNALING_'
  * `ORIGINS` (comma-separated, required), `ADMISSION` (`ticket`, the default, or `open`), `KEYS` (`kid:base64url secret`, with commas
  * or line breaks between, the first signs) or `KEYS_FILE`, `PORT` (default 8787), `HOST` (default 0.0.0.0), `TLS_CERT_FILE` and `TLS_KEY_FILE`,
  * `METRICS` (`same-port`, `off` or a loopback port; default `off`), `TRUSTED_PROXIES` (comma-separated addresses),
- * `ICE` (JSON list of `{urls, username, credential}`), and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
+ * `ICE` (JSON list of `{urls, username, credential}`), `REDIS_URL` and `REDIS_PREFIX` (default `sealift`) where several processes share rooms, and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
  * @throws {TypeError} naming the variable that is missing or wrong
  */
-export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
+export function signalingOptionsFromEnv(env: Environment): SignalingSettings {
   const get = (name: string): string | undefined => (env[PREFIX + name] === '' ? undefined : env[PREFIX + name])
   const origins = listOf(get('ORIGINS'))
   if (origins.length === 0) throw new TypeError(`${PREFIX}ORIGINS: expected at least one origin`)
@@ -37,6 +44,7 @@ export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
     trustedProxies: listOf(get('TRUSTED_PROXIES')),
     ice: iceOf(get('ICE')),
     limits: limitsOf(get),
+    redis: redisOf(get('REDIS_URL'), get('REDIS_PREFIX')),
   }
 }
 
@@ -45,12 +53,13 @@ export function signalingOptionsFromEnv(env: Environment): SignalingOptions {
  * @param onListening is called once, when connections are taken
  */
 export async function runSignaling(
-  options: SignalingOptions,
+  { redis, ...options }: SignalingSettings,
   onListening: (server: SignalingServer) => void,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
-  const server = await startSignaling({ log: createStderrLog(() => Date.now()), ...options })
+  const shared = redis === undefined ? {} : { bus: await createRedisBus(redis) }
+  const server = await startSignaling({ log: createStderrLog(() => Date.now()), ...shared, ...options })
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -81,6 +90,13 @@ function iceOf(text: string | undefined): readonly IceServer[] {
     const credential = 'credential' in item && typeof item.credential === 'string' ? item.credential : undefined
     return { urls: item.urls, username, credential }
   })
+}
+
+/** The URL may hold a password: it is not repeated. */
+function redisOf(url: string | undefined, prefix: string | undefined): RedisBusOptions | undefined {
+  if (url === undefined) return undefined
+  if (!/^rediss?:\/\/./.test(url) || !URL.canParse(url)) throw new TypeError(`${PREFIX}REDIS_URL: expected redis:// or rediss://`)
+  return { url, ...(prefix === undefined ? {} : { prefix }) }
 }
 
 function jsonOf(text: string): unknown {

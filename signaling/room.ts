@@ -9,6 +9,8 @@ export interface Member {
   readonly scope: string
   readonly addressKey: string
   readonly lanKey: string
+  /** The process that it is connected to; undefined: this one. */
+  readonly home?: string | undefined
   send(signal: ServerSignal): void
 }
 

@@ -6,7 +6,7 @@ import { drawStrangers, isNear, openRoom, place, unseat, type Member, type Room,
 /** Who is where. No sockets, no clock: only what members are told of each other. */
 export interface Rooms {
   readonly roomCount: number
-  /** Members summed over rooms. */
+  /** Members of this process, summed over rooms. */
   readonly seatCount: number
   /**
    * Seats a member, or gives it another role. Answers with `peers`. Returns why not.
@@ -19,86 +19,165 @@ export interface Rooms {
   relay(member: Member, to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): SignalErrorCode | undefined
   /** What the member is in this room; undefined when it is not there. */
   roleOf(member: Member, swarm: SwarmId): PeerRole | undefined
+  /** Seats somebody of another process, or gives it another role. That process has introduced it already: to those named in `told`. */
+  seatGuest(guest: Member, swarm: SwarmId, as: { readonly role: PeerRole; readonly told: readonly PeerId[] }): void
+  /** Those of this process. */
+  ownSeats(): readonly OwnSeat[]
+  /** Tells those of this process who know too few of others: rooms that were apart have come together. */
+  introduceMore(): void
 }
 
-export function createRooms(limits: SignalingLimits, random: () => number): Rooms {
-  const rooms = new Map<string, Room>()
-  const roomsOf = new Map<PeerId, Set<string>>()
+export interface OwnSeat {
+  readonly member: Member
+  readonly swarm: SwarmId
+  readonly role: PeerRole
+  readonly knows: readonly PeerId[]
+}
 
-  const vacate = (member: Member, key: string): void => {
-    const room = rooms.get(key)
+/** Hears what becomes of members of this process. */
+export interface RoomWatcher {
+  /** @param told who was told of it, and it of them */
+  onSeat(member: Member, swarm: SwarmId, role: PeerRole, told: readonly PeerId[]): void
+  onLeft(member: Member, swarm: SwarmId): void
+}
+
+export function createRooms(limits: SignalingLimits, random: () => number, watcher?: RoomWatcher): Rooms {
+  return new MemoryRooms({ limits, random }, watcher)
+}
+
+class MemoryRooms implements Rooms {
+  readonly #terms: Terms
+  readonly #watcher: RoomWatcher | undefined
+  readonly #rooms = new Map<string, Room>()
+  readonly #roomsOf = new Map<PeerId, Set<string>>()
+
+  constructor(terms: Terms, watcher: RoomWatcher | undefined) {
+    this.#terms = terms
+    this.#watcher = watcher
+  }
+
+  get roomCount(): number {
+    return this.#rooms.size
+  }
+
+  get seatCount(): number {
+    let count = 0
+    for (const { seats } of this.#rooms.values()) for (const { member } of seats.values()) if (member.home === undefined) count++
+    return count
+  }
+
+  join(member: Member, swarm: SwarmId, role: PeerRole): SignalErrorCode | undefined {
+    const { limits } = this.#terms
+    const key = keyOf(member, swarm)
+    const room = this.#rooms.get(key)
+    const known = room?.seats.get(member.id)
+    if (room !== undefined && known?.role === role) {
+      tell(room, known, [...known.known].slice(0, limits.chosenPeers))
+      return undefined
+    }
+    if (known === undefined && (this.#roomsOf.get(member.id)?.size ?? 0) >= limits.roomsPerConnection) return 'too-many-rooms'
+    if (known === undefined && room !== undefined && room.seats.size >= limits.roomPeers) return 'room-full'
+    this.#introduce(...this.#place(member, swarm, role))
+    return undefined
+  }
+
+  roleOf(member: Member, swarm: SwarmId): PeerRole | undefined {
+    return this.#rooms.get(keyOf(member, swarm))?.seats.get(member.id)?.role
+  }
+
+  leave(member: Member, swarm: SwarmId): void {
+    this.#vacate(member, keyOf(member, swarm))
+  }
+
+  leaveAll(member: Member): void {
+    for (const key of this.#roomsOf.get(member.id) ?? []) this.#vacate(member, key)
+  }
+
+  relay(member: Member, to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): SignalErrorCode | undefined {
+    const room = this.#rooms.get(keyOf(member, signal.swarm))
+    if (room === undefined || !room.seats.has(member.id)) return 'not-in-room'
+    const seat = room.seats.get(to)
+    // The addressee may have left while this was on its way: its sender should stop waiting for an answer.
+    if (seat === undefined) member.send({ type: 'peer-left', swarm: signal.swarm, id: to })
+    else seat.member.send(signal)
+    return undefined
+  }
+
+  seatGuest(guest: Member, swarm: SwarmId, { role, told }: { readonly role: PeerRole; readonly told: readonly PeerId[] }): void {
+    const before = this.#rooms.get(keyOf(guest, swarm))?.seats.get(guest.id)
+    // No process may speak for a member of another.
+    if (before !== undefined && before.member.home !== guest.home) return
+    const isNews = before?.role !== role
+    const [room, seat] = this.#place(guest, swarm, role)
+    for (const id of told) {
+      const other = room.seats.get(id)
+      if (other === undefined || other === seat || (seat.known.has(other) && !isNews)) continue
+      acquaint(room, seat, other)
+    }
+  }
+
+  ownSeats(): readonly OwnSeat[] {
+    return [...this.#rooms.values()].flatMap(({ swarm, seats }) =>
+      [...seats.values()].flatMap(({ member, role, known }) =>
+        member.home === undefined ? [{ member, swarm, role, knows: [...known].map((other) => other.member.id) }] : [],
+      ),
+    )
+  }
+
+  introduceMore(): void {
+    for (const room of this.#rooms.values())
+      for (const seat of room.seats.values()) {
+        if (seat.member.home === undefined && seat.known.size < Math.min(this.#terms.limits.chosenPeers, room.seats.size - 1))
+          this.#introduce(room, seat)
+      }
+  }
+
+  #place(member: Member, swarm: SwarmId, role: PeerRole): readonly [Room, Seat] {
+    const key = keyOf(member, swarm)
+    const room = this.#rooms.get(key) ?? openRoom(swarm)
+    const seat = room.seats.get(member.id) ?? { member, role, known: new Set<Seat>() }
+    seat.role = role
+    this.#rooms.set(key, room)
+    this.#roomsOf.set(member.id, (this.#roomsOf.get(member.id) ?? new Set<string>()).add(key))
+    place(room, seat)
+    return [room, seat]
+  }
+
+  /** Tells a newcomer, or one in a new role, of some, and those of it. Whom it knows comes first, so that another role shows it nobody new. */
+  #introduce(room: Room, newcomer: Seat): void {
+    const { limits, random } = this.#terms
+    const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
+    const first = choosePeers(candidatesFor(newcomer, [...newcomer.known]), choice)
+    const strangers = drawStrangers(room, newcomer, this.#terms)
+    const more = choosePeers(candidatesFor(newcomer, strangers), { ...choice, limit: choice.limit - first.length })
+    const chosen = [...first, ...more].map(({ seat }) => seat)
+    tell(room, newcomer, chosen)
+    for (const seat of chosen) acquaint(room, newcomer, seat)
+    const told = chosen.map(({ member }) => member.id)
+    this.#watcher?.onSeat(newcomer.member, room.swarm, newcomer.role, told)
+  }
+
+  #vacate(member: Member, key: string): void {
+    const room = this.#rooms.get(key)
     const seat = room?.seats.get(member.id)
-    roomsOf.get(member.id)?.delete(key)
-    if (roomsOf.get(member.id)?.size === 0) roomsOf.delete(member.id)
-    if (room === undefined || seat === undefined) return
+    if (room === undefined || seat === undefined || seat.member.home !== member.home) return
+    this.#roomsOf.get(member.id)?.delete(key)
+    if (this.#roomsOf.get(member.id)?.size === 0) this.#roomsOf.delete(member.id)
     unseat(room, seat)
     for (const other of seat.known) {
       other.known.delete(seat)
       other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
-    if (room.seats.size === 0) rooms.delete(key)
-  }
-
-  return {
-    get roomCount() {
-      return rooms.size
-    },
-    get seatCount() {
-      return countSeats(rooms)
-    },
-    join(member, swarm, role) {
-      const key = keyOf(member, swarm)
-      const joined = roomsOf.get(member.id) ?? new Set<string>()
-      const room = rooms.get(key) ?? openRoom(swarm)
-      const known = room.seats.get(member.id)
-      if (known?.role === role) {
-        tell(room, known, [...known.known].slice(0, limits.chosenPeers))
-        return undefined
-      }
-      if (known === undefined && joined.size >= limits.roomsPerConnection) return 'too-many-rooms'
-      if (known === undefined && room.seats.size >= limits.roomPeers) return 'room-full'
-      const seat = known ?? { member, role, known: new Set<Seat>() }
-      seat.role = role
-      rooms.set(key, room)
-      roomsOf.set(member.id, joined.add(key))
-      place(room, seat)
-      introduce(room, seat, { limits, random })
-      return undefined
-    },
-    roleOf: (member, swarm) => rooms.get(keyOf(member, swarm))?.seats.get(member.id)?.role,
-    leave: (member, swarm) => vacate(member, keyOf(member, swarm)),
-    leaveAll(member) {
-      for (const key of roomsOf.get(member.id) ?? []) vacate(member, key)
-    },
-    relay(member, to, signal) {
-      const room = rooms.get(keyOf(member, signal.swarm))
-      if (room === undefined || !room.seats.has(member.id)) return 'not-in-room'
-      const seat = room.seats.get(to)
-      // The addressee may have left while this was on its way: its sender should stop waiting for an answer.
-      if (seat === undefined) member.send({ type: 'peer-left', swarm: signal.swarm, id: to })
-      else seat.member.send(signal)
-      return undefined
-    },
+    if (room.seats.size === 0) this.#rooms.delete(key)
+    if (member.home === undefined) this.#watcher?.onLeft(member, room.swarm)
   }
 }
 
-function countSeats(rooms: ReadonlyMap<string, Room>): number {
-  return [...rooms.values()].reduce((sum, room) => sum + room.seats.size, 0)
-}
-
-/** Tells a newcomer, or one in a new role, of some, and those of it. Whom it knows comes first, so that another role shows it nobody new. */
-function introduce(room: Room, newcomer: Seat, terms: Terms): void {
-  const { limits, random } = terms
-  const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
-  const first = choosePeers(candidatesFor(newcomer, [...newcomer.known]), choice)
-  const more = choosePeers(candidatesFor(newcomer, drawStrangers(room, newcomer, terms)), { ...choice, limit: choice.limit - first.length })
-  const chosen = [...first, ...more].map(({ seat }) => seat)
-  tell(room, newcomer, chosen)
-  for (const seat of chosen) {
-    newcomer.known.add(seat)
-    seat.known.add(newcomer)
-    seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: infoOf(newcomer, seat) })
-  }
+/** From now on they know each other; the one who was there hears of the one who came. */
+function acquaint(room: Room, newcomer: Seat, seat: Seat): void {
+  newcomer.known.add(seat)
+  seat.known.add(newcomer)
+  seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: infoOf(newcomer, seat) })
 }
 
 function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {

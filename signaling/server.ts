@@ -5,14 +5,16 @@ import type { Duplex } from 'node:stream'
 import { encodeServerSignal, parseServerSignal, toPeerId, type Clock, type IceServer } from 'sealift/protocol'
 import { WebSocketServer } from 'ws'
 import { createAddressBook } from './address-book.ts'
-import { clientAddress, lanKeyOf, limitKeyOf } from './address.ts'
+import { clientAddress, houseKeyOf, lanKeyOf, limitKeyOf } from './address.ts'
 import { createAdmission, type AdmissionMode } from './admission.ts'
+import type { Bus } from './bus.ts'
 import { openConnection, type Connection } from './connection.ts'
 import { createCounters, type Counters } from './counters.ts'
 import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import { limitOpenLines, type OpenLineRules } from './open-lines.ts'
+import { createNeighbours, type Neighbours } from './neighbours.ts'
 import { createRooms, type Rooms } from './rooms.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSystemClock } from './system-clock.ts'
@@ -34,6 +36,8 @@ export interface SignalingOptions {
   /** STUN and TURN servers that clients are told of. Default none. */
   readonly ice?: readonly IceServer[]
   readonly limits?: Partial<SignalingLimits>
+  /** Shares rooms with every process on the same one. Default: none, this process is all there is. */
+  readonly bus?: Bus
   /** Default: the machine's. */
   readonly clock?: Clock
   /** Chooses peers and spreads the return after a drain: 0 to below 1. Default `Math.random`. Ids come from a stronger source. */
@@ -49,6 +53,9 @@ export interface SignalingCounts {
   readonly rooms: number
   readonly seats: number
   readonly addresses: number
+  /** Other processes that are heard, and members of theirs in the rooms here. */
+  readonly neighbours: number
+  readonly guests: number
 }
 
 export interface SignalingServer {
@@ -133,8 +140,10 @@ class Hub {
   readonly #counters: Counters = createCounters()
   readonly #connections = new Set<Connection>()
   readonly #trustedProxies: ReadonlySet<string>
-  /** New at every start, so that LAN keys cannot be compared over time. */
-  readonly #lanSalt = randomBytes(32)
+  readonly #bus: Bus | undefined
+  readonly #neighbours: Neighbours | undefined
+  /** New at every start, so that keys of addresses cannot be compared over time; with other processes, the one that all have. */
+  #salt: Uint8Array = randomBytes(32)
   readonly #stop = new AbortController()
   readonly #sockets: WebSocketServer
   #isDraining = false
@@ -146,7 +155,9 @@ class Hub {
     this.#random = options.random ?? Math.random
     this.#log = options.log ?? (() => {})
     this.#admission = createAdmission(options.admission, options.origins)
-    this.#rooms = createRooms(this.limits, this.#random)
+    this.#bus = options.bus
+    this.#neighbours = options.bus === undefined ? undefined : this.#meetOthers(options.bus)
+    this.#rooms = createRooms(this.limits, this.#random, this.#neighbours)
     this.#addresses = createAddressBook(this.limits)
     requireIce(options.ice ?? [])
     this.#trustedProxies = new Set(options.trustedProxies ?? [])
@@ -185,6 +196,8 @@ class Hub {
     rooms: this.#rooms.roomCount,
     seats: this.#rooms.seatCount,
     addresses: this.#addresses.size,
+    neighbours: this.#neighbours?.size ?? 0,
+    guests: this.#neighbours?.guests ?? 0,
   })
 
   readonly metricsText = (): string =>
@@ -209,7 +222,8 @@ class Hub {
       const connection = openConnection(webSocket, {
         origin: request.headers.origin,
         addressKey,
-        lanKey: lanKeyOf(clientAddress(request, this.#trustedProxies), this.#lanSalt),
+        houseKey: houseKeyOf(addressKey, this.#salt),
+        lanKey: lanKeyOf(clientAddress(request, this.#trustedProxies), this.#salt),
         limits: this.limits,
         clock: this.#clock,
         counters: this.#counters,
@@ -232,6 +246,8 @@ class Hub {
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#log('draining', { connections: this.#connections.size })
+    // Said once for all of its members.
+    this.#neighbours?.leave()
     for (const connection of this.#connections) {
       // Spread over time, or all would come back in the same instant and be refused.
       connection.send({ type: 'drain', retryMs: Math.floor(this.#random() * this.limits.drainSpreadMs) })
@@ -245,9 +261,25 @@ class Hub {
   async cut(): Promise<void> {
     this.#isDraining = true
     this.#stop.abort(new Error('the signaling server was stopped'))
+    await this.#bus?.close()
     for (const connection of this.#connections) connection.terminate()
     await this.#whenEmpty()
     this.#log('stopped', {})
+  }
+
+  #meetOthers(bus: Bus): Neighbours {
+    return createNeighbours({
+      id: randomBytes(16).toString('base64url'),
+      bus,
+      salt: this.#salt,
+      rooms: () => this.#rooms,
+      onSig: (to, signal) => this.#sessions.passOn(to, signal),
+      onSalt: (salt) => (this.#salt = salt),
+      random: this.#random,
+      clock: this.#clock,
+      counters: this.#counters,
+      log: this.#log,
+    })
   }
 
   #whenEmpty(): Promise<void> {
@@ -277,6 +309,7 @@ class Hub {
       await this.#clock.sleep(this.limits.sweepIntervalMs, this.#stop.signal)
       for (const connection of this.#connections) connection.sweep()
       this.#sessions.sweep()
+      this.#neighbours?.sweep()
       this.#addresses.sweep(this.#clock.monotonicMs())
     }
   }

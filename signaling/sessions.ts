@@ -5,6 +5,8 @@ import {
   type Clock,
   type HelloSignal,
   type IceServer,
+  type PeerId,
+  type ServerSignal,
   type SignalErrorCode,
   type SwarmId,
 } from 'sealift/protocol'
@@ -31,6 +33,8 @@ export interface SessionsOptions {
 export interface Sessions {
   readonly size: number
   handle(connection: Connection, signal: ClientSignal): void
+  /** For somebody who is connected here, from a member of another process. */
+  passOn(to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): void
   /** Tells the rooms at once. Does nothing for a connection that was taken over or never let in. */
   end(connection: Connection): void
   /** Closes those whose ticket or token has run out. */
@@ -52,6 +56,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 class MemorySessions implements Sessions {
   readonly #options: SessionsOptions
   readonly #byConnection = new Map<Connection, Session>()
+  readonly #byId = new Map<PeerId, Session>()
   readonly #byResumeKey = new Map<string, Session>()
   readonly #countByTicket = new Map<string, number>()
 
@@ -82,10 +87,17 @@ class MemorySessions implements Sessions {
     }
   }
 
+  passOn(to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): void {
+    const session = this.#byId.get(to)
+    if (session === undefined || this.#options.rooms.roleOf(session, signal.swarm) === undefined) return
+    session.send(signal)
+  }
+
   end(connection: Connection): void {
     const session = this.#byConnection.get(connection)
     if (session === undefined) return
     this.#byConnection.delete(connection)
+    this.#byId.delete(session.id)
     this.#byResumeKey.delete(session.resumeKey)
     this.#countTicket(session.grant.ticketId, -1)
     this.#options.rooms.leaveAll(session)
@@ -127,7 +139,7 @@ class MemorySessions implements Sessions {
       resumeKey: '',
       joins: createJoinPace(limits),
       get addressKey(): string {
-        return this.connection.addressKey
+        return this.connection.houseKey
       },
       get lanKey(): string {
         return this.connection.lanKey
@@ -137,6 +149,7 @@ class MemorySessions implements Sessions {
       },
     }
     this.#byConnection.set(connection, session)
+    this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)
     this.#welcome(session)
   }

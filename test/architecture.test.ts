@@ -47,6 +47,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ws: ['signaling', 'src/node'],
   commander: ['src/cli'],
   'puppeteer-core': ['src/node'],
+  '@redis/client': ['signaling'],
   '@roamhq/wrtc': ['src/node/seed'],
   uqr: ['src/page'],
   sealift: ['demo', 'signaling'],

@@ -39,7 +39,7 @@ test('the variables of docs/operations.md are read, each and no other', () => {
 
 test('every metric that docs/operations.md names is rendered', () => {
   const counters = createCounters()
-  const rendered = counters.render({ event_loop_utilization: 0 })
+  const rendered = counters.render({ event_loop_utilization: 0, neighbours: 0 })
   const named = ROWS.map(([name]) => name).filter((name) => name.startsWith('sealift_signaling_'))
   expect(named.length).toBeGreaterThan(5)
   for (const name of named) expect(rendered).toContain(`# TYPE ${name} `)

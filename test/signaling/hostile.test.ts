@@ -134,7 +134,7 @@ describe('what the server counts', () => {
         for (const { client } of members) client.socket.terminate()
         await until(() => server.counts().connections === 0)
         await clock.advance(1000)
-        expect(server.counts()).toEqual({ connections: 0, sessions: 0, rooms: 0, seats: 0, addresses: 0 })
+        expect(server.counts()).toEqual({ connections: 0, sessions: 0, rooms: 0, seats: 0, addresses: 0, neighbours: 0, guests: 0 })
       }),
       { numRuns: 40 },
     )

@@ -154,6 +154,8 @@ describe('from the environment', () => {
       LIMIT_roomPeers: '32',
       ADMISSION: 'open',
       ICE: '[{"urls":"stun:192.0.2.1"}]',
+      REDIS_URL: 'redis://user:secret@192.0.2.2:6380/1',
+      REDIS_PREFIX: 'blue',
     }
     const all = Object.fromEntries(Object.entries(more).map(([name, value]) => [P + name, value]))
     expect(signalingOptionsFromEnv({ ...env, ...all })).toMatchObject({
@@ -164,6 +166,7 @@ describe('from the environment', () => {
       trustedProxies: ['10.0.0.1'],
       ice: [{ urls: 'stun:192.0.2.1' }],
       limits: { roomPeers: 32 },
+      redis: { url: 'redis://user:secret@192.0.2.2:6380/1', prefix: 'blue' },
     })
   })
 
@@ -178,6 +181,7 @@ describe('from the environment', () => {
     ['ICE', '{'],
     ['LIMIT_roomPeers', '-1'],
     ['TLS_CERT_FILE', '/cert.pem'],
+    ['REDIS_URL', 'AAAA://192.0.2.2'],
   ])('%s=%s is refused by name, and no secret is quoted', (name, value) => {
     const run = () => signalingOptionsFromEnv({ ...env, [P + name]: value })
     expect(run).toThrow(TypeError)

@@ -13,6 +13,7 @@ interface Flags {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly metrics?: string
+  readonly redis?: string
 }
 
 export function addSignaling(program: Command, terminal: Terminal): void {
@@ -27,6 +28,7 @@ export function addSignaling(program: Command, terminal: Terminal): void {
     .option('--tls-cert <file>', 'PEM certificate; with --tls-key, serves wss:')
     .option('--tls-key <file>', 'PEM private key')
     .option('--metrics <where>', 'same-port, off, or a loopback port; default off')
+    .option('--redis <url>', 'redis:// or rediss:// where several processes share their rooms; default none. Needs @redis/client')
     .addHelpText(
       'after',
       '\nEvery setting can also be given in the environment, as SEALIFT_SIGNALING_ORIGINS and so on; options win.\n\nExample:\n  sealift signaling --site https://portal.example --keys-file ./secrets/signaling-keys --port 8787',
@@ -47,6 +49,7 @@ function toEnvironment(flags: Flags): Environment {
     TLS_CERT_FILE: flags.tlsCert,
     TLS_KEY_FILE: flags.tlsKey,
     METRICS: flags.metrics,
+    REDIS_URL: flags.redis,
   }
   const given = Object.entries(named).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given.map(([name, value]) => [`SEALIFT_SIGNALING_${name}`, value]))
