@@ -6,6 +6,7 @@ import { startMesh, type Mesh } from '../sources/mesh/mesh.ts'
 import type { PairingAnswer, PairingOffer } from '../sources/mesh/pairing.ts'
 import { simplePeerLinks } from '../sources/mesh/simple-peer-link.ts'
 import type { EngineClient } from './engine-client.ts'
+import { fetchFreshTicket } from './fresh-ticket.ts'
 import type { MeshNeeds } from './mesh-needs.ts'
 import { createOfferRelay } from './mesh-offers.ts'
 import { createPageSeeds, type PageSeeds, type SeedListener } from './mesh-seeds.ts'
@@ -92,7 +93,7 @@ export async function startMeshHost(options: MeshHostOptions): Promise<MeshHost>
 }
 
 async function openMesh({ engine, clock }: MeshHostOptions, seeds: PageSeeds, signal: AbortSignal): Promise<Mesh> {
-  const { mode, signaling, iceServers, upload } = engine.site.mesh
+  const { mode, signaling, ticketUrl, iceServers, upload } = engine.site.mesh
   // One for all links: a ban follows a peer by its certificate, not by the id of a connection.
   const certificate = await RTCPeerConnection.generateCertificate(CERTIFICATE)
   return startMesh(
@@ -100,6 +101,7 @@ async function openMesh({ engine, clock }: MeshHostOptions, seeds: PageSeeds, si
       signalingUrls: signaling,
       repository: engine.site.repository,
       ticket: engine.ticket,
+      freshTicket: () => fetchFreshTicket(ticketUrl),
       seedStore: seeds.store,
       upload,
       createLink: simplePeerLinks({ mode: mode === 'off' ? 'lan' : mode, iceServers, clock, certificate }),

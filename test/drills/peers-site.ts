@@ -1,7 +1,7 @@
 import type { AuditRecord } from 'sealift/page'
 import { bundleHostilePage } from '../hostile/bundle-page.ts'
-import { openPeerSite, type PeerSite } from '../hostile/peer-site.ts'
-import { publishFiles, type SiteChoices } from '../browser/site.ts'
+import { openPeerSite, type PeerSite, type PeerSiteChoices } from '../hostile/peer-site.ts'
+import { publishFiles } from '../browser/site.ts'
 import { sourcesOf } from './evidence.ts'
 import { requireDelivered } from './returning.ts'
 import { demand, type DrillRoom, type SourceCounts } from './scenario.ts'
@@ -11,7 +11,7 @@ import type { Page } from 'puppeteer-core'
 let script: Promise<string> | undefined
 
 /** Runs a drill on a site of its own, which is gone afterwards. */
-export async function withPeerSite<T>(run: (site: PeerSite) => Promise<T>, choices?: SiteChoices): Promise<T> {
+export async function withPeerSite<T>(run: (site: PeerSite) => Promise<T>, choices?: PeerSiteChoices): Promise<T> {
   script ??= bundleHostilePage()
   const publication = await publishFiles()
   try {

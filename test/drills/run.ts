@@ -14,6 +14,7 @@ import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
 import { resumeScenarios } from './resume.ts'
 import { NO_SOURCES, type DrillRoom, type Scenario, type SourceCounts } from './scenario.ts'
+import { signalingScenarios } from './signaling.ts'
 import { orAborted } from '../../src/core/or-aborted.ts'
 
 export interface DrillRow {
@@ -41,6 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...bypassScenarios,
   ...clientScenarios,
   ...peersScenarios,
+  ...signalingScenarios,
   ...longScenarios,
 ]
 /** Below what a browser takes in: else whatever fills its buffers when an origin dies would count as sent in vain. */

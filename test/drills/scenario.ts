@@ -35,7 +35,7 @@ export interface Outcome {
 
 /** One thing that can go wrong, and what has to come of it. `run` throws when it does not. */
 export interface Scenario {
-  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass' | 'client' | 'peers' | 'long'
+  readonly group: 'basic' | 'resume' | 'refusal' | 'bypass' | 'client' | 'peers' | 'signaling' | 'long'
   readonly name: string
   /** What not every machine has: without it, the scenario is not run. */
   readonly needs?: 'firefox' | 'libfaketime'

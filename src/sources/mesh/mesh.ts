@@ -16,6 +16,8 @@ export interface MeshOptions {
   readonly repository: string
   /** The membership ticket, swarm key included. Undefined where admission is open. */
   readonly ticket: string | undefined
+  /** Gets another one, well-formed, when that is refused; undefined when there is none. Never rejects. Default: the one there is, for ever. */
+  readonly freshTicket?: () => Promise<string | undefined>
   readonly seedStore: SeedStore
   /** What one peer sees of it, where somebody counts who takes what. Default: the same for all. */
   readonly seedStoreFor?: (peer: SourceId) => SeedStore
@@ -112,7 +114,8 @@ class OpenMesh implements Mesh {
     this.#clients = options.signalingUrls.map((url) => {
       const onSignal = (said: ServerSignal): void => this.#onSignal(client, said)
       const onState = (): void => options.onSignaling?.(client.state)
-      const client = startSignalingClient({ url, ticket, WebSocket, clock, random, onSignal, onState }, this.#over.signal)
+      const freshTicket = options.freshTicket === undefined ? undefined : () => this.#freshTicket()
+      const client = startSignalingClient({ url, ticket, freshTicket, WebSocket, clock, random, onSignal, onState }, this.#over.signal)
       return client
     })
   }
@@ -192,6 +195,13 @@ class OpenMesh implements Mesh {
     if (this.#over.signal.aborted) return
     this.#book.close()
     this.#over.abort()
+  }
+
+  /** One of another swarm key is of no use here: its members and we never meet. */
+  async #freshTicket(): Promise<string | undefined> {
+    const { ticket, freshTicket } = this.#options
+    const fresh = ticket === undefined ? undefined : await freshTicket?.()
+    return fresh !== undefined && ticket !== undefined && parseTicket(fresh).scope === parseTicket(ticket).scope ? fresh : undefined
   }
 
   #pairingRoom(): PairingRoom {

@@ -17,7 +17,7 @@ import { Twins } from './twins.ts'
 import { createUploadSlots, type UploadSlots } from './upload-slots.ts'
 import { createSettled } from './wait.ts'
 
-/** Links that we start. The server names as many, at most, for a room. */
+/** Links that we start with peers of one server, which names as many, at most, for a room: one that names the dead takes no place from those whom others name. */
 export const DIALLED_PEERS = 8
 /** Links in all: those who offer to us come on top. */
 export const ALL_PEERS = 24
@@ -192,7 +192,8 @@ class Book implements PeerBook {
   #dial(client: Introducer, meeting: Meeting, redials: number): void {
     const key = this.#names.keyOf(client, meeting.peer)
     if (this.#signal.aborted || this.#entries.has(key) || this.#bannedPeers.has(key) || this.#twins.has(key)) return
-    if (this.#entries.size >= DIALLED_PEERS) return
+    const ofServer = [...this.#entries.values()].filter((entry) => entry.client === client).length
+    if (ofServer >= DIALLED_PEERS || this.#entries.size >= ALL_PEERS) return
     const sid = toBase64Url(this.#options.randomBytes(12))
     void this.#run(this.#start(client, meeting, { sid, isInitiator: true }), redials)
   }

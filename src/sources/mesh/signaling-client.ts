@@ -11,6 +11,7 @@ import {
   type ServerSignal,
   type WelcomeSignal,
 } from '../../core/wire/signal-message.ts'
+import { createAllowance, type Allowance } from './allowance.ts'
 import { createSettled, type Settled } from './wait.ts'
 
 /** What is used of a WebSocket: a window's, or one of Node. */
@@ -28,6 +29,11 @@ export interface SignalingClientOptions {
   readonly url: string
   /** Shown without its swarm key. Undefined where admission is open. */
   readonly ticket: string | undefined
+  /**
+   * Gets another ticket when this one is refused; undefined when there is none. Never rejects. Asked once in ten minutes at most; without one,
+   * the server is left alone for as long. Default: the same ticket is shown again and again.
+   */
+  readonly freshTicket?: (() => Promise<string | undefined>) | undefined
   readonly WebSocket: OpenSocket
   readonly clock: Clock
   /** 0 to below 1. */
@@ -58,15 +64,22 @@ export interface SignalingClient {
   close(): void
 }
 
+/** From the first packet to `welcome`. */
 const WELCOME_MS = 5000
+/** A server from which something is due, and that says nothing at all for so long, hangs: its line may stand for hours yet. */
+const ANSWER_MS = 3000
 const RETRY_MS = 500
 const RETRY_CEILING_MS = 15_000
 /** A connection that stood this long clears the record of earlier failures. */
 const STABLE_MS = 30_000
 /** So long before the end of a session the ticket is shown again; a token with less life left is not worth showing. */
 const RENEW_BEFORE_SECONDS = 60
-/** Left to what the server counts and we do not see. */
-const BURST = LIMITS.signalBurst - 8
+/** Whoever is refused with a fresh ticket too stays away for so long: asking again would only cost portal and server. */
+const REFUSED_MS = 600_000
+/** Some is left to what the server counts and we do not see. */
+const SENT = { burst: LIMITS.signalBurst - 8, perSecond: LIMITS.signalsPerSecond }
+/** What an honest server may have to say: all others of some full rooms leave at once. What goes on longer is a flood. */
+const HEARD = { burst: LIMITS.heardBurst, perSecond: LIMITS.heardPerSecond }
 
 /** Starts at once. Aborting `signal` is as `close`. */
 export function startSignalingClient(options: SignalingClientOptions, signal: AbortSignal): SignalingClient {
@@ -88,14 +101,22 @@ class Client implements SignalingClient {
   #isOnline = false
   #failure: Failure | undefined
   #askedToWaitMs = 0
-  #queue: string[] = []
-  #tokens = BURST
-  #refilledAtMs: number
+  #queue: ClientSignal[] = []
+  readonly #pace: Allowance
   #isSending = false
+  #ticket: string | undefined
+  /** What let us in, or did not. */
+  #shown: 'ticket' | 'token' = 'ticket'
+  #isTicketRefused = false
+  #renewedAtMs = Number.NEGATIVE_INFINITY
+  /** Rooms of which the server owes us the peers. */
+  readonly #due = new Set<SwarmId>()
+  #heardAtMs = 0
 
   constructor(options: SignalingClientOptions) {
     this.#options = options
-    this.#refilledAtMs = options.clock.monotonicMs()
+    this.#ticket = options.ticket
+    this.#pace = createAllowance(SENT, options.clock.monotonicMs())
   }
 
   get state(): SignalingState {
@@ -117,6 +138,7 @@ class Client implements SignalingClient {
   }
 
   leave(swarm: SwarmId): void {
+    this.#due.delete(swarm)
     if (this.#rooms.delete(swarm) && this.#isOnline) this.#post({ type: 'leave', swarm })
   }
 
@@ -138,7 +160,8 @@ class Client implements SignalingClient {
       const stoodMs = await this.#connect()
       if (stoodMs >= STABLE_MS) failures = 0
       const ceilingMs = Math.min(RETRY_MS * 2 ** failures, RETRY_CEILING_MS)
-      const delayMs = Math.max(this.#askedToWaitMs, ceilingMs * (0.5 + random() / 2))
+      const restMs = await this.#renewTicket()
+      const delayMs = Math.max(restMs, this.#askedToWaitMs, ceilingMs * (0.5 + random() / 2))
       this.#askedToWaitMs = 0
       await clock.sleep(delayMs, signal).catch(() => undefined)
     }
@@ -149,6 +172,19 @@ class Client implements SignalingClient {
     return this.#failure?.code === 'signal-refused' && this.#failure.reason === 'replaced'
   }
 
+  /** Of a ticket that was refused. @returns for how long not to come back */
+  async #renewTicket(): Promise<number> {
+    const { clock, freshTicket } = this.#options
+    if (!this.#isTicketRefused || freshTicket === undefined) return 0
+    this.#isTicketRefused = false
+    const sinceMs = clock.monotonicMs() - this.#renewedAtMs
+    if (sinceMs < REFUSED_MS) return REFUSED_MS - sinceMs
+    this.#renewedAtMs = clock.monotonicMs()
+    const fresh = await freshTicket()
+    this.#ticket = fresh ?? this.#ticket
+    return fresh === undefined ? REFUSED_MS : 0
+  }
+
   /** One connection, to its end. @returns how long it was welcome */
   async #connect(): Promise<number> {
     const { clock } = this.#options
@@ -157,28 +193,47 @@ class Client implements SignalingClient {
     const socket = this.#openSocket(gone)
     if (socket === undefined) return 0
     this.#socket = socket
-    const deadline = clock.sleep(WELCOME_MS, own.signal).then(
-      () => {
-        if (!this.#isOnline) socket.close()
-        if (!this.#isOnline) gone.resolve()
-      },
-      () => undefined,
-    )
+    // Not left to the close event: a server that hangs does not answer a close either.
+    const leave = (): void => {
+      socket.close()
+      gone.resolve()
+    }
+    this.#giveUp(leave, own.signal).catch(() => undefined)
+    const heard = createAllowance(HEARD, clock.monotonicMs())
     let welcomedAtMs: number | undefined
+    socket.addEventListener('open', () => void this.#watch(leave, own.signal).catch(() => undefined))
     socket.addEventListener('message', (event) => {
-      const said = this.#take(event.data, socket)
+      if (this.#socket !== socket) return
+      const said = this.#take(event.data, { heard, leave })
       if (said?.type !== 'welcome') return
       welcomedAtMs ??= clock.monotonicMs()
       void this.#renew(said, own.signal)
     })
     await gone.promise
     own.abort()
-    await deadline
     this.#isOnline = false
     this.#queue = []
+    this.#due.clear()
     if (this.#socket === socket) this.#socket = undefined
     if (!this.#over.signal.aborted) this.#options.onState?.()
     return welcomedAtMs === undefined ? 0 : clock.monotonicMs() - welcomedAtMs
+  }
+
+  async #giveUp(leave: () => void, signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(WELCOME_MS, signal)
+    if (!this.#isOnline) leave()
+  }
+
+  /** Leaves a server that owes us an answer and says nothing. Ends with the connection. */
+  async #watch(leave: () => void, signal: AbortSignal): Promise<never> {
+    const { clock } = this.#options
+    this.#heardAtMs = clock.monotonicMs()
+    for (;;) {
+      const isDue = !this.#isOnline || this.#due.size > 0
+      const quietMs = isDue ? clock.monotonicMs() - this.#heardAtMs : 0
+      if (quietMs >= ANSWER_MS) leave()
+      await clock.sleep(ANSWER_MS - (quietMs % ANSWER_MS), signal)
+    }
   }
 
   #openSocket(gone: Settled<void>): SignalingSocket | undefined {
@@ -199,11 +254,12 @@ class Client implements SignalingClient {
 
   /** @param token shown instead of the ticket, so that the ticket crosses the line as seldom as can be */
   #hello(token: string | undefined): string {
+    this.#shown = token === undefined ? 'ticket' : 'token'
     return encodeClientSignal({
       type: 'hello',
       v: SIGNALING_VERSION,
       token,
-      ticket: token === undefined ? this.#options.ticket : undefined,
+      ticket: token === undefined ? this.#ticket : undefined,
       resume: this.#welcome?.resume,
     })
   }
@@ -220,9 +276,11 @@ class Client implements SignalingClient {
     this.#token = { text: token, untilMs: this.#options.clock.monotonicMs() + lifeSeconds * 1000 }
   }
 
-  #take(data: unknown, socket: SignalingSocket): ServerSignal | undefined {
+  #take(data: unknown, { heard, leave }: { readonly heard: Allowance; readonly leave: () => void }): ServerSignal | undefined {
     if (this.#over.signal.aborted) return undefined
+    this.#heardAtMs = this.#options.clock.monotonicMs()
     try {
+      if (!heard.take(this.#heardAtMs)) throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'too many messages' })
       if (typeof data !== 'string') throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'expected text' })
       const signal = parseServerSignal(data)
       this.#note(signal)
@@ -232,7 +290,7 @@ class Client implements SignalingClient {
       const failure = failureOf(error)
       if (failure === undefined) throw error
       this.#failure = failure
-      socket.close()
+      leave()
       return undefined
     }
   }
@@ -253,7 +311,8 @@ class Client implements SignalingClient {
       this.#failure = { code: 'signal-refused', reason: signal.code, retryAfterSeconds: undefined }
       // It may be the token that was refused: another key, another clock.
       this.#token = undefined
-    }
+      this.#isTicketRefused = this.#shown === 'ticket' && signal.code.startsWith('admission-')
+    } else if ((signal.type === 'peers' || signal.type === 'error') && signal.swarm !== undefined) this.#due.delete(signal.swarm)
   }
 
   /** Shows the ticket again before the session ends, so that the connection need not. */
@@ -268,7 +327,7 @@ class Client implements SignalingClient {
   }
 
   #post(signal: ClientSignal): void {
-    this.#queue.push(encodeClientSignal(signal))
+    this.#queue.push(signal)
     if (!this.#isSending) void this.#drain()
   }
 
@@ -279,20 +338,24 @@ class Client implements SignalingClient {
     try {
       while (this.#queue.length > 0 && this.#isOnline) {
         const nowMs = clock.monotonicMs()
-        this.#tokens = Math.min(BURST, this.#tokens + ((nowMs - this.#refilledAtMs) * LIMITS.signalsPerSecond) / 1000)
-        this.#refilledAtMs = nowMs
-        if (this.#tokens < 1) {
+        if (!this.#pace.take(nowMs)) {
           await clock.sleep(1000 / LIMITS.signalsPerSecond, this.#over.signal)
           continue
         }
-        this.#tokens--
-        const text = this.#queue.shift()
-        if (text !== undefined) this.#socket?.send(text)
+        const signal = this.#queue.shift()
+        if (signal === undefined) continue
+        if (signal.type === 'join') this.#expect(signal.swarm, nowMs)
+        this.#socket?.send(encodeClientSignal(signal))
       }
     } catch (error) {
       if (!this.#over.signal.aborted) throw error
     } finally {
       this.#isSending = false
     }
+  }
+
+  #expect(swarm: SwarmId, nowMs: number): void {
+    if (this.#due.size === 0) this.#heardAtMs = nowMs
+    this.#due.add(swarm)
   }
 }
