@@ -5,6 +5,7 @@ import { benchHttp } from './http.ts'
 import { benchMemory } from './memory.ts'
 import { benchMesh } from './mesh.ts'
 import type { BenchOutput } from './output.ts'
+import { benchSignaling } from './signaling.ts'
 import { benchSwarm } from './swarm.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string
   http: benchHttp,
   memory: benchMemory,
   mesh: benchMesh,
+  signaling: (_, args) => benchSignaling(args),
   swarm: (_, args) => benchSwarm(args),
   trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }

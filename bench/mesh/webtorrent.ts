@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import type { Page } from 'puppeteer-core'
 import { serveFiles } from '../../test/browser/serve.ts'
+import { installApart } from '../install-apart.ts'
 import { measure, type Contestant, type PageResult } from './contestant.ts'
 import { startTracker } from './hub.ts'
 import { siteOf, type Stage } from './stage.ts'
@@ -18,7 +15,6 @@ declare global {
 }
 
 export const WEBTORRENT_VERSION = '3.0.21'
-const INSTALL_MS = 180_000
 
 /** As its documentation has it, without what looks for peers elsewhere. */
 const PAGE = `
@@ -58,27 +54,9 @@ window.webTorrentLeech = async (tracker, torrentFile, limitMs) => {
 }
 `
 
-/** Its distributed build for browsers; nobody's dependency. @throws {Error} that says why it cannot be had */
+/** Its distributed build for browsers. */
 async function install(): Promise<string> {
-  const folder = join(tmpdir(), `sealift-bench-webtorrent-${WEBTORRENT_VERSION}`)
-  const script = join(folder, 'node_modules/webtorrent/dist/webtorrent.min.js')
-  const have = await readFile(script, 'utf8').catch(() => undefined) // not there yet
-  if (have !== undefined) return have
-  await mkdir(folder, { recursive: true })
-  const args = [
-    'install',
-    '--ignore-scripts',
-    '--no-save',
-    '--no-audit',
-    '--no-fund',
-    '--prefix',
-    folder,
-    `webtorrent@${WEBTORRENT_VERSION}`,
-  ]
-  const npm = spawn('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], timeout: INSTALL_MS })
-  const [said, [status]] = await Promise.all([text(npm.stderr), once(npm, 'close')])
-  if (status !== 0) throw new Error(`npm cannot install webtorrent@${WEBTORRENT_VERSION}: ${said.trim().split('\n').at(-1) ?? ''}`)
-  return await readFile(script, 'utf8')
+  return await readFile(join(await installApart('webtorrent', WEBTORRENT_VERSION), 'dist/webtorrent.min.js'), 'utf8')
 }
 
 export async function openWebTorrent(stage: Stage, bytes: number): Promise<Contestant> {
