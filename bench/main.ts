@@ -6,6 +6,7 @@ import { benchMemory } from './memory.ts'
 import { benchMesh } from './mesh.ts'
 import type { BenchOutput } from './output.ts'
 import { benchSignaling } from './signaling.ts'
+import { benchSignalingProcesses } from './signaling-processes.ts'
 import { benchSwarm } from './swarm.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string
   memory: benchMemory,
   mesh: benchMesh,
   signaling: (_, args) => benchSignaling(args),
+  'signaling-processes': (_, args) => benchSignalingProcesses(args),
   swarm: (_, args) => benchSwarm(args),
   trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }

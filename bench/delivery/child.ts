@@ -21,6 +21,8 @@ interface Answer {
 export interface Child {
   call<T>(name: string, argument?: unknown): Promise<T>
   close(): Promise<void>
+  /** As a crash would. */
+  kill(): Promise<void>
 }
 
 const ANSWER_MS = 60_000
@@ -29,6 +31,12 @@ const ANSWER_MS = 60_000
 export async function startChild(script: URL): Promise<Child> {
   const child = fork(fileURLToPath(script), { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const waiting = new Map<number, (answer: Answer) => void>()
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+  }
   let last = 0
   child.on('message', (answer: Answer) => waiting.get(answer.id)?.(answer))
   child.on('exit', () => {
@@ -49,12 +57,8 @@ export async function startChild(script: URL): Promise<Child> {
       if (answer.error !== undefined) throw new Error(answer.error)
       return answer.value as T
     },
-    async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const gone = once(child, 'exit')
-      child.kill()
-      await gone
-    },
+    close: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
   }
 }
 
