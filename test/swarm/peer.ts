@@ -64,6 +64,9 @@ export class SimPeer {
   isGone = false
   joinedAtMs = 0
   doneAtMs: number | undefined
+  onDone: () => void = () => undefined
+  onGone: () => void = () => undefined
+  readonly #banned = new Set<SourceId>()
   failure: unknown
 
   constructor(world: World, name: number, role: { readonly conduct: Conduct; readonly lan: number; readonly isSeed: boolean }) {
@@ -80,6 +83,11 @@ export class SimPeer {
 
   get isDownloading(): boolean {
     return !this.hasAll && !this.isGone
+  }
+
+  /** Not one that is connected already, or that was banned. */
+  isWelcome(other: SimPeer): boolean {
+    return !this.isGone && !this.ends.has(other) && !this.#banned.has(other.id)
   }
 
   connect(other: SimPeer): void {
@@ -103,6 +111,7 @@ export class SimPeer {
   /** @param isSaid whether it said goodbye; else the others find out */
   leave(isSaid: boolean): void {
     this.isGone = true
+    this.onGone()
     this.#stop.abort(new Error('left'))
     for (const end of this.ends.values()) end.stopServing()
     const { clock, latencyMs } = this.world
@@ -151,6 +160,7 @@ export class SimPeer {
       () => {
         this.doneAtMs = clock.monotonicMs()
         this.hasAll = true
+        if (!this.isGone) this.onDone()
       },
       (error: unknown) => {
         this.failure = error
@@ -172,6 +182,7 @@ export class SimPeer {
   }
 
   #drop(source: SourceId): void {
+    this.#banned.add(source)
     for (const other of this.ends.keys()) if (other.id === source) this.disconnect(other)
   }
 

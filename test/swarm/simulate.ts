@@ -1,13 +1,11 @@
 import { setMaxListeners, EventEmitter } from 'node:events'
 import { createHash } from 'node:crypto'
-import { choosePeers } from '../../signaling/choose-peers.ts'
-import { SIGNALING_LIMITS } from '../../signaling/limits.ts'
 import { toSha256 } from '../../src/core/model/ids.ts'
 import { instantHasher, makeArtifact } from '../fakes/make-artifact.ts'
 import { createSeededRandom, seededBytes } from '../fakes/seeded-random.ts'
-import { ALL_PEERS, DIALLED_PEERS } from '../../src/sources/mesh/peer-book.ts'
 import { Line } from './line.ts'
 import { QUANTA, SimPeer, type Conduct, type World } from './peer.ts'
+import { CONNECT_MS, openSimRoom, type SimRoom } from './room.ts'
 import { createSimClock } from './sim-clock.ts'
 
 export type ScenarioName = 'flash' | 'churn' | 'free-riders' | 'polluters' | 'two-lans'
@@ -39,8 +37,6 @@ const PIECE_MS = (PIECE_BYTES * 1000) / BYTES_PER_SECOND
 /** What stands for a piece in memory. It is hashed and checked. */
 const STAND_IN_BYTES = 32
 const LATENCY_MS = 10
-/** Joining, being introduced and connecting. */
-const CONNECT_MS = 200
 const SHARE_OF_BAD = 0.2
 const LEAVING_PER_MINUTE = 0.1
 /** The line between two networks carries as much as one peer's. */
@@ -65,7 +61,8 @@ interface Swarm {
   readonly simulation: Simulation
   readonly world: World
   readonly peers: SimPeer[]
-  /** In the room, as signaling knows it. */
+  readonly room: SimRoom
+  /** In the room. */
   readonly present: SimPeer[]
 }
 
@@ -97,36 +94,15 @@ function createSwarm(simulation: Simulation): Swarm {
     const other = Math.floor(random() * (at + 1))
     ;[crowd[at], crowd[other]] = [crowd[other]!, crowd[at]!]
   }
-  return { simulation, world, peers: [first!, ...crowd], present: [] }
+  return { simulation, world, peers: [first!, ...crowd], room: openSimRoom(world.clock, random), present: [] }
 }
 
-/** Signaling introduces it to some who are there, and it connects to as many of them as will have it. */
-function admit({ world, present, simulation }: Swarm, peer: SimPeer): void {
-  const { random, clock } = world
-  // A server that is asked by thousands looks at a room of its usual size.
-  const room = draw(present, SIGNALING_LIMITS.roomPeers, random)
-  const isLan = (other: SimPeer): boolean => simulation.scenario === 'two-lans' && other.lan === peer.lan
-  const chosen = choosePeers(
-    room.map((other) => ({ other, lan: isLan(other), role: other.hasAll ? ('seed' as const) : ('leech' as const) })),
-    { limit: SIGNALING_LIMITS.chosenPeers, forSeeds: SIGNALING_LIMITS.chosenForSeeds, random },
-  )
+/** It downloads once it is connected to those whom signaling named. */
+function admit({ world, room, present, simulation }: Swarm, peer: SimPeer): void {
+  const { clock } = world
   present.push(peer)
-  clock.at(clock.monotonicMs() + CONNECT_MS, () => {
-    let dialled = 0
-    for (const { other } of chosen) {
-      if (other.isGone || other.ends.size >= ALL_PEERS || peer.ends.size >= ALL_PEERS || dialled >= DIALLED_PEERS) continue
-      dialled++
-      peer.connect(other)
-    }
-    peer.start()
-  })
-}
-
-function draw<T>(from: readonly T[], most: number, random: () => number): readonly T[] {
-  if (from.length <= most) return from
-  const drawn = new Set<number>()
-  while (drawn.size < most) drawn.add(Math.floor(random() * from.length))
-  return [...drawn].map((at) => from[at]!)
+  room.enter(peer, simulation.scenario === 'two-lans' ? `of LAN ${peer.lan}` : `of ${peer.id}`)
+  clock.at(clock.monotonicMs() + CONNECT_MS, () => peer.start())
 }
 
 /** Peers leave for good, and as many come; half of those who leave are gone without a word. */
