@@ -67,10 +67,11 @@ interface Candidate extends PeerFacts {
 function askSomebody(desk: Desk, signal: AbortSignal): boolean {
   const { delivery } = desk
   const { room, tools, budget } = delivery
+  // First, for it is so nearly always in a swarm that is well, and costs least to see.
+  if (countAsked(delivery) >= MOST_ASKED_FOR) return false
   const all = findCandidates(desk)
   if (all.length === 0) return false
   const spare = room.spare()
-  if (countAsked(delivery) >= MOST_ASKED_FOR) return false
   if (spare === 0) {
     room.press()
     return false
