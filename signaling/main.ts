@@ -21,7 +21,9 @@ const PREFIX = 'SEALIFT_SIGNALING_'
  * `ORIGINS` (comma-separated, required), `ADMISSION` (`ticket`, the default, or `open`), `KEYS` (`kid:base64url secret`, with commas
  * or line breaks between, the first signs) or `KEYS_FILE`, `PORT` (default 8787), `HOST` (default 0.0.0.0), `TLS_CERT_FILE` and `TLS_KEY_FILE`,
  * `METRICS` (`same-port`, `off` or a loopback port; default `off`), `TRUSTED_PROXIES` (comma-separated addresses),
- * `ICE` (JSON list of `{urls, username, credential}`), `REDIS_URL` and `REDIS_PREFIX` (default `sealift`) where several processes share rooms, and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
+ * `ICE` (JSON list of `{urls, username, credential}`),
+ * `TURN_URLS` (comma-separated) with `TURN_SECRET` or `TURN_SECRET_FILE`, and `TURN_LIFETIME` (seconds),
+ * `REDIS_URL` and `REDIS_PREFIX` (default `sealift`) where several processes share rooms, and `LIMIT_<name>` for any limit, for example `LIMIT_roomPeers=32`.
  * @throws {TypeError} naming the variable that is missing or wrong
  */
 export function signalingOptionsFromEnv(env: Environment): SignalingSettings {
@@ -43,6 +45,7 @@ export function signalingOptionsFromEnv(env: Environment): SignalingSettings {
     metrics: metricsOf(get('METRICS') ?? 'off'),
     trustedProxies: listOf(get('TRUSTED_PROXIES')),
     ice: iceOf(get('ICE')),
+    ...turnOf(listOf(get('TURN_URLS')), get('TURN_SECRET') ?? readIfNamed(get('TURN_SECRET_FILE'))?.trim(), get('TURN_LIFETIME')),
     limits: limitsOf(get),
     redis: redisOf(get('REDIS_URL'), get('REDIS_PREFIX')),
   }
@@ -97,6 +100,14 @@ function redisOf(url: string | undefined, prefix: string | undefined): RedisBusO
   if (url === undefined) return undefined
   if (!/^rediss?:\/\/./.test(url) || !URL.canParse(url)) throw new TypeError(`${PREFIX}REDIS_URL: expected redis:// or rediss://`)
   return { url, ...(prefix === undefined ? {} : { prefix }) }
+}
+
+function turnOf(urls: readonly string[], secret: string | undefined, lifetime: string | undefined): Pick<SignalingOptions, 'turn'> {
+  if ((urls.length === 0) !== (secret === undefined))
+    throw new TypeError(`${PREFIX}TURN_URLS and ${PREFIX}TURN_SECRET: expected both or none`)
+  if (urls.some((url) => !/^turns?:/.test(url))) throw new TypeError(`${PREFIX}TURN_URLS: expected turn: or turns:`)
+  if (secret === undefined) return {}
+  return { turn: { urls, secret, ...(lifetime === undefined ? {} : { lifetimeSeconds: numberOf('TURN_LIFETIME', lifetime) }) } }
 }
 
 function jsonOf(text: string): unknown {

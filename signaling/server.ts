@@ -18,6 +18,7 @@ import { createNeighbours, type Neighbours } from './neighbours.ts'
 import { createRooms, type Rooms } from './rooms.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSystemClock } from './system-clock.ts'
+import { createIce, type IceFor, type TurnOptions } from './turn.ts'
 
 export interface SignalingOptions {
   readonly admission: AdmissionMode
@@ -35,6 +36,8 @@ export interface SignalingOptions {
   readonly trustedProxies?: readonly string[]
   /** STUN and TURN servers that clients are told of. Default none. */
   readonly ice?: readonly IceServer[]
+  /** Credentials for these end. Default none. */
+  readonly turn?: TurnOptions
   readonly limits?: Partial<SignalingLimits>
   /** Shares rooms with every process on the same one. Default: none, this process is all there is. */
   readonly bus?: Bus
@@ -159,7 +162,8 @@ class Hub {
     this.#neighbours = options.bus === undefined ? undefined : this.#meetOthers(options.bus)
     this.#rooms = createRooms(this.limits, this.#random, this.#neighbours)
     this.#addresses = createAddressBook(this.limits)
-    requireIce(options.ice ?? [])
+    const iceFor = createIce(options.ice ?? [], options.turn)
+    requireIce(iceFor)
     this.#trustedProxies = new Set(options.trustedProxies ?? [])
     this.#sessions = createSessions({
       admission: this.#admission,
@@ -167,7 +171,7 @@ class Hub {
       limits: this.limits,
       clock: this.#clock,
       counters: this.#counters,
-      ice: options.ice ?? [],
+      iceFor,
       randomKey: (bytes) => randomBytes(bytes).toString('base64url'),
     })
     // Deflate costs fifteen times the memory per socket, for messages of a few hundred bytes.
@@ -316,14 +320,15 @@ class Hub {
 }
 
 /** Fails at the start, not in every client. */
-function requireIce(ice: readonly IceServer[]): void {
+function requireIce(iceFor: IceFor): void {
+  const id = toPeerId('00000000')
   const welcome = {
     type: 'welcome',
-    id: toPeerId('00000000'),
+    id,
     resume: '0',
     token: undefined,
     tokenExpiresAtSeconds: undefined,
-    ice,
+    ice: iceFor(id, 0),
     serverTime: 0,
   } as const
   try {

@@ -4,7 +4,6 @@ import {
   type ClientSignal,
   type Clock,
   type HelloSignal,
-  type IceServer,
   type PeerId,
   type ServerSignal,
   type SignalErrorCode,
@@ -17,6 +16,7 @@ import { createJoinPace, type JoinPace } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Member } from './room.ts'
 import type { Rooms } from './rooms.ts'
+import type { IceFor } from './turn.ts'
 
 export interface SessionsOptions {
   readonly admission: Admission
@@ -24,7 +24,7 @@ export interface SessionsOptions {
   readonly limits: SignalingLimits
   readonly clock: Clock
   readonly counters: Counters
-  readonly ice: readonly IceServer[]
+  readonly iceFor: IceFor
   /** Unguessable base64url characters for ids and resume keys. */
   readonly randomKey: (bytes: number) => string
 }
@@ -174,7 +174,8 @@ class MemorySessions implements Sessions {
   }
 
   #welcome(session: Session): void {
-    const { ice, randomKey } = this.#options
+    const { iceFor, randomKey } = this.#options
+    const nowSeconds = this.#nowSeconds()
     this.#byResumeKey.delete(session.resumeKey)
     session.resumeKey = randomKey(24)
     this.#byResumeKey.set(session.resumeKey, session)
@@ -186,8 +187,8 @@ class MemorySessions implements Sessions {
       resume: session.resumeKey,
       token,
       tokenExpiresAtSeconds,
-      ice,
-      serverTime: this.#nowSeconds(),
+      ice: iceFor(session.id, nowSeconds),
+      serverTime: nowSeconds,
     })
   }
 

@@ -14,6 +14,9 @@ interface Flags {
   readonly tlsKey?: string
   readonly metrics?: string
   readonly redis?: string
+  readonly turnUrl?: readonly string[]
+  readonly turnSecretFile?: string
+  readonly turnLifetime?: string
 }
 
 export function addSignaling(program: Command, terminal: Terminal): void {
@@ -29,6 +32,9 @@ export function addSignaling(program: Command, terminal: Terminal): void {
     .option('--tls-key <file>', 'PEM private key')
     .option('--metrics <where>', 'same-port, off, or a loopback port; default off')
     .option('--redis <url>', 'redis:// or rediss:// where several processes share their rooms; default none. Needs @redis/client')
+    .option('--turn-url <url>', 'TURN server to hand out credentials for; repeat for several', collect)
+    .option('--turn-secret-file <file>', 'the secret that it shares with this server')
+    .option('--turn-lifetime <seconds>', 'how long such credentials are good for; default 3600')
     .addHelpText(
       'after',
       '\nEvery setting can also be given in the environment, as SEALIFT_SIGNALING_ORIGINS and so on; options win.\n\nExample:\n  sealift signaling --site https://portal.example --keys-file ./secrets/signaling-keys --port 8787',
@@ -50,6 +56,9 @@ function toEnvironment(flags: Flags): Environment {
     TLS_KEY_FILE: flags.tlsKey,
     METRICS: flags.metrics,
     REDIS_URL: flags.redis,
+    TURN_URLS: flags.turnUrl?.join(','),
+    TURN_SECRET_FILE: flags.turnSecretFile,
+    TURN_LIFETIME: flags.turnLifetime,
   }
   const given = Object.entries(named).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given.map(([name, value]) => [`SEALIFT_SIGNALING_${name}`, value]))
