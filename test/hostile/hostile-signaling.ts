@@ -49,6 +49,7 @@ interface Visit {
 }
 
 const EXPIRED = { type: 'error', code: 'admission-expired', fatal: true }
+const LEFT = { type: 'peer-left', swarm: 'A'.repeat(43), id: 'nobody-00' }
 const FLOOD_MS = 20
 
 /** The product's server, behind one that does with each message what its manner says. */
@@ -130,7 +131,7 @@ function serve(visit: Visit, { manner, upstream, lets }: House): void {
     socket.send(text)
     if (isWelcome || !text.includes('"type":"welcome"')) return
     isWelcome = true
-    if (manner.kind === 'bloats') visit.say({ type: 'peer-left', swarm: 'x'.repeat(manner.bytes), id: 'nobody-00' })
+    if (manner.kind === 'bloats') visit.say({ ...LEFT, more: 'x'.repeat(manner.bytes) })
     if (manner.kind === 'floods') flood(visit, manner.perSecond)
   })
   real.on('error', () => socket.terminate())
@@ -140,7 +141,7 @@ function serve(visit: Visit, { manner, upstream, lets }: House): void {
 
 function flood({ socket, say }: Visit, perSecond: number): void {
   const timer = setInterval(() => {
-    for (let i = 0; i < (perSecond * FLOOD_MS) / 1000; i++) say({ type: 'peer-left', swarm: 'A'.repeat(43), id: 'nobody-00' })
+    for (let i = 0; i < (perSecond * FLOOD_MS) / 1000; i++) say(LEFT)
   }, FLOOD_MS)
   socket.on('close', () => clearInterval(timer))
 }

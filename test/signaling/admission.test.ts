@@ -14,6 +14,17 @@ function sessionToken(nowSeconds: number, changes: Parameters<typeof ticket>[0] 
   return mintSessionToken(verdict.claims, KEY, nowSeconds).text
 }
 
+/** The same credential with other claims, under its old MAC or another one. */
+function reclaimed(credential: string, changes: object, mac?: string): string {
+  const [claims = '', own = ''] = credential.split('.')
+  const changed = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), ...changes }
+  return `${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${mac ?? own}`
+}
+
+function scopeOf(swarmKey: Uint8Array): string {
+  return JSON.parse(Buffer.from(ticket({ swarmKey }).split('.', 1)[0] ?? '', 'base64url').toString()).scope
+}
+
 describe('a client is let in', () => {
   test.each<[string, Partial<HelloSignal>]>([
     ['with a ticket', { ticket: ticket() }],
@@ -65,7 +76,7 @@ describe('a client is let in', () => {
   })
 })
 
-describe('a client is sent away', () => {
+describe('sg07.tokens: a client is sent away', () => {
   test.each<[string, Partial<HelloSignal>, string]>([
     ['without a ticket', {}, 'admission-refused'],
     ['with a ticket signed by somebody else', { ticket: ticket({ key: OTHER_KEY }) }, 'admission-refused'],
@@ -76,12 +87,33 @@ describe('a client is sent away', () => {
     ['with a token that has run out', { token: sessionToken(NOW - 3600) }, 'admission-expired'],
     ['with a ticket in place of a token', { token: credentialOf(ticket()) }, 'admission-refused'],
     ['with a token in place of a ticket', { ticket: sessionToken(NOW) }, 'admission-refused'],
+    ['with a token of another site', { token: sessionToken(NOW, { site: 'https://elsewhere.example' }) }, 'admission-refused'],
+    ['with a token that lasts longer than any', { token: reclaimed(sessionToken(NOW), { exp: NOW + 7200 }) }, 'admission-refused'],
+    ['with a ticket that names no algorithm', { ticket: reclaimed(ticket(), { alg: 'none' }, 'A'.repeat(43)) }, 'admission-refused'],
+    ['with a ticket whose claims were changed', { ticket: reclaimed(ticket({ role: 'leech' }), { role: 'seed' }) }, 'admission-refused'],
+    [
+      'with a ticket of another swarm put into it',
+      { ticket: reclaimed(ticket(), { scope: scopeOf(new Uint8Array(32)) }) },
+      'admission-refused',
+    ],
   ])('%s', async (_, credentials, code) => {
     const server = await serve({ origins: [ORIGIN, 'https://second.example'] })
     const client = await connect(server.url)
     client.send(hello(credentials))
     expect(await client.next('error')).toMatchObject({ code, fatal: true })
     expect(await client.closed).toMatchObject({ code: 4401 })
+    expect(server.counts().sessions).toBe(0)
+  })
+
+  test.each([
+    ['no MAC', ''],
+    ['a MAC that is cut', 'AAAA'],
+    ['a MAC of nothing but padding', '='.repeat(43)],
+  ])('with a ticket of %s, which is no message at all', async (_, mac) => {
+    const server = await serve()
+    const client = await connect(server.url)
+    client.sendText(JSON.stringify({ type: 'hello', v: 1, ticket: reclaimed(ticket(), {}, mac) }))
+    expect(await client.closed).toMatchObject({ code: 4400 })
     expect(server.counts().sessions).toBe(0)
   })
 
@@ -103,7 +135,7 @@ describe('a client is sent away', () => {
     expect(await client.closed).toEqual({ code: 4401, reason: 'hello-timeout' })
   })
 
-  test('before the upgrade when its page is of another origin', async () => {
+  test('sg08.origin: before the upgrade, when its page is of another origin', async () => {
     const server = await serve()
     expect(await refusedStatus(server.url, { origin: 'https://evil.example' })).toBe(403)
     expect(await refusedStatus(server.url, { origin: 'null' })).toBe(403)

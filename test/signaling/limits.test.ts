@@ -9,7 +9,7 @@ import { enter, hello, joined, OTHER_SWARM, serve, SWARM, ticket, until } from '
 
 const LEAVE: ClientSignal = { type: 'leave', swarm: OTHER_SWARM }
 
-describe('at its limit, the server', () => {
+describe('sg10.limits-table: at its limit, the server', () => {
   test('answers an upgrade beyond all sockets with 503, and takes the next once one is gone', async () => {
     const server = await serve({ limits: { connections: 2 } })
     const first = await connect(server.url)
@@ -182,7 +182,7 @@ describe('at its limit, the server', () => {
     expect(server.counts().connections).toBe(1)
   })
 
-  test('queues no more than 64 KiB for a slow reader, and disconnects it after eight drops', async () => {
+  test('sg10.slow-consumer: queues no more than 64 KiB for a slow reader, and disconnects it after eight drops', async () => {
     const server = await serve({ limits: { messageBurst: 1e6 } })
     const slow = await joined(server)
     await slow.client.next('peers')
@@ -239,7 +239,7 @@ describe('at its limit, the server', () => {
     expect(server.counts().connections).toBe(5)
   })
 
-  test('lets nobody hold a request open by sending it slowly, while an honest client joins', async () => {
+  test('sg10.slowloris: lets nobody hold a request open by sending it slowly, while an honest client joins', async () => {
     const server = await serve({ limits: { headersTimeoutMs: 300 } })
     const sockets: Socket[] = []
     for (let i = 0; i < 200; i++) {

@@ -40,7 +40,7 @@ describe('in a room', () => {
     expect(await a.client.next('sig')).toEqual({ ...head, from: b.welcome.id, kind: 'end' })
   })
 
-  test('the sender is who the server knows it is, whatever it claims', async () => {
+  test('sg06.spoof: the sender is who the server knows it is, whatever it claims', async () => {
     const server = await serve()
     const victim = await joined(server)
     const target = await joined(server)

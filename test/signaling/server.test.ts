@@ -9,7 +9,7 @@ import { enter, hello, joined, KEY, serve, SWARM, ticket, until } from './member
 const pageOf = (server: SignalingServer, path: string) => fetch(`http://127.0.0.1:${server.port}${path}`)
 
 describe('going down', () => {
-  test('tells everybody to come back at different times, closes with 1012, and frees the port', async () => {
+  test('sg10.drain: tells everybody to come back at different times, closes with 1012, and frees the port', async () => {
     let draw = 0
     const server = await serve({ random: () => draw++ / 10 })
     const members = [await joined(server), await joined(server), await joined(server)]
@@ -47,7 +47,7 @@ describe('going down', () => {
     expect(client.pending()).toEqual([])
   })
 
-  test('and up again on the same port, members meet again with the tickets they have', async () => {
+  test('sg10.restart-herd: and up again on the same port, members meet again with the tickets they have', async () => {
     const first = await serve()
     const own = [ticket(), ticket()]
     const before = await Promise.all(own.map((each) => enter(first, { ticket: each })))
