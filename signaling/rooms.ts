@@ -181,7 +181,7 @@ function acquaint(room: Room, newcomer: Seat, seat: Seat): void {
 }
 
 function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {
-  return seats.map((seat) => ({ seat, role: seat.role, lan: isNear(seat, newcomer) }))
+  return seats.map((seat) => ({ seat, role: seat.role, lan: isNear(seat, newcomer), knows: seat.known.size }))
 }
 
 function tell(room: Room, newcomer: Seat, peers: readonly Seat[]): void {

@@ -91,6 +91,13 @@ describe('a crowd in one room', () => {
     }
   })
 
+  test('spreads who knows whom evenly, so that nobody has to fetch through far fewer links than others', () => {
+    const crowd = gather()
+    const counts = many(crowd, 300).map(({ heardOf }) => heardOf.size)
+    expect(counts.filter((count) => count < 12).length).toBeLessThan(75)
+    expect(counts.filter((count) => count === SIGNALING_LIMITS.knownPeers).length).toBeLessThan(15)
+  })
+
   test('hears that somebody has left only as far as it knew of it', () => {
     const crowd = gather()
     const people = many(crowd, 100)

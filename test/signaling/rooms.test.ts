@@ -213,7 +213,7 @@ describe('the peers a newcomer is told of', () => {
   })
 
   test('leave two places to seeds elsewhere, then are of the LAN, then seeds, then by chance', () => {
-    const make = (id: number, lan: boolean, role: 'leech' | 'seed') => ({ id, lan, role })
+    const make = (id: number, lan: boolean, role: 'leech' | 'seed') => ({ id, lan, role, knows: 8 })
     const all = [
       ...Array.from({ length: 20 }, (_, i) => make(i, false, 'leech')),
       ...Array.from({ length: 5 }, (_, i) => make(100 + i, false, 'seed')),
@@ -245,8 +245,8 @@ describe('the peers a newcomer is told of', () => {
 
   test('are seeds for half of the places at most, while others are there: anybody may say that it is one', () => {
     const room = (seeds: number, leeches: number) => [
-      ...Array.from({ length: seeds }, () => ({ lan: false, role: 'seed' as const })),
-      ...Array.from({ length: leeches }, () => ({ lan: false, role: 'leech' as const })),
+      ...Array.from({ length: seeds }, () => ({ lan: false, role: 'seed' as const, knows: 8 })),
+      ...Array.from({ length: leeches }, () => ({ lan: false, role: 'leech' as const, knows: 8 })),
     ]
     const seedsOf = (seeds: number, leeches: number): number =>
       choosePeers(room(seeds, leeches), { limit: 8, forSeeds: 2, random: Math.random }).filter(({ role }) => role === 'seed').length
