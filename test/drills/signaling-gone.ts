@@ -88,7 +88,8 @@ export const restarted = (room: DrillRoom): Promise<Outcome> =>
     const recoveryMs = within(Date.now() - backMs, ALL_BACK_MS, 'all are back')
     await peer.page.close()
     // What is left to be met is the page that only downloaded, and it has to be in its rooms again.
-    const late = await openWatched(rehearsal)
+    const { browser } = await room.launch()
+    const late = await openWatched({ site, browser })
     await site.cdn.set('down')
     await startDownload(late, site.image.name)
     const { sources } = await requireFromPeers(room, site, late, await finish(late))

@@ -13,6 +13,8 @@ const RATE = 4 * MIB
 const BEFORE_PIECES = 8
 /** Of one server, for whatever it names; and the honest peer. */
 const MOST_DIALS = 8 + 1
+/** Of the artifact, and of the catalogue. */
+const ROOMS = 2
 const FLOOD_PER_SECOND = 2000
 const FLOODS = 3
 const BLOAT_BYTES = MIB
@@ -29,7 +31,10 @@ export const lies = async (room: DrillRoom): Promise<Outcome> => {
       async (rehearsal) => {
         const { site, signaling } = rehearsal
         await signaling.behave({ kind: 'slow', messageMs: 300 })
-        const [, page] = await Promise.all([openHonest(rehearsal), openWatched(rehearsal)])
+        await openHonest(rehearsal)
+        // Whoever comes last has to call: this page does, and finds the liar's crowd before it.
+        await until(async () => (await signaling.facts()).seats === ROOMS, 'the honest peer is in its rooms')
+        const page = await openWatched(rehearsal)
         await site.cdn.set('down')
         await startDownload(page, site.image.name)
         const { sources } = await requireFromPeers(room, site, page, await finish(page))

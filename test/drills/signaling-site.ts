@@ -1,4 +1,4 @@
-import type { Page } from 'puppeteer-core'
+import type { Browser, Page } from 'puppeteer-core'
 import { startSignalingProcess, type SignalingProcess } from '../hostile/signaling-process.ts'
 import type { PeerPage, PeerSite, PeerSiteChoices } from '../hostile/peer-site.ts'
 import { withPeerSite } from './peers-site.ts'
@@ -11,6 +11,8 @@ export interface Rehearsal {
   readonly room: DrillRoom
   readonly site: PeerSite
   readonly signaling: SignalingProcess
+  /** In which everybody is, each in a tab, unless a profile of its own is needed. */
+  readonly browser: Browser
 }
 
 /** Runs a drill on a site whose signaling server is a process of its own. */
@@ -21,10 +23,11 @@ export async function withSignaling<T>(
 ): Promise<T> {
   const started: SignalingProcess[] = []
   return withPeerSite(
-    (site) => {
+    async (site) => {
       const [signaling] = started
       if (signaling === undefined) throw new Error('the site did not start its signaling')
-      return run({ room, site, signaling })
+      const { browser } = await room.launch()
+      return run({ room, site, signaling, browser })
     },
     {
       ...choices,
@@ -37,17 +40,15 @@ export async function withSignaling<T>(
   )
 }
 
-/** A page that may share and leads, in a browser of its own. */
-export async function openWatched({ room, site }: Pick<Rehearsal, 'room' | 'site'>): Promise<Page> {
-  const { browser } = await room.launch()
+/** A page that may share and leads. */
+export async function openWatched({ site, browser }: Pick<Rehearsal, 'site' | 'browser'>): Promise<Page> {
   const page = await site.openVictim(browser, watchSignaling)
   await page.waitForFunction(() => window.sealift?.mesh.isLeader === true)
   return page
 }
 
-/** A page with one honest peer, in a browser of its own. */
-export async function openHonest({ room, site }: Pick<Rehearsal, 'room' | 'site'>, bytesPerSecond?: number): Promise<PeerPage> {
-  const { browser } = await room.launch()
+/** A page with one honest peer. */
+export async function openHonest({ site, browser }: Rehearsal, bytesPerSecond?: number): Promise<PeerPage> {
   return site.openPeers(browser, [{ manner: 'honest', ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) }])
 }
 

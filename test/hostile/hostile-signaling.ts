@@ -29,6 +29,8 @@ export type SignalingManner =
 export interface SignalingFacts {
   /** Who is let in now. */
   readonly sessions: number
+  /** Members summed over rooms. */
+  readonly seats: number
   /** Connections that were taken since the start. */
   readonly visits: number
 }
@@ -90,7 +92,10 @@ export async function startHostileSignaling(options: {
       if (last?.credential !== undefined) spent.add(last.credential)
       if (last !== undefined) turnAway(last)
     },
-    facts: () => ({ sessions: real.counts().sessions, visits: visits.length }),
+    facts() {
+      const { sessions, seats } = real.counts()
+      return { sessions, seats, visits: visits.length }
+    },
     async close() {
       for (const { socket } of visits) socket.terminate()
       front.close()

@@ -117,6 +117,14 @@ describe('sg07.tokens: a client is sent away', () => {
     expect(server.counts().sessions).toBe(0)
   })
 
+  test('with a ticket of another site, where no origin tells which page it is', async () => {
+    const server = await serve()
+    const client = await connect(server.url, { origin: undefined })
+    client.send(hello({ ticket: ticket({ site: 'https://elsewhere.example' }) }))
+    expect(await client.next('error')).toMatchObject({ code: 'admission-refused', fatal: true })
+    expect(await client.closed).toMatchObject({ code: 4401 })
+  })
+
   test('when it speaks before it says hello', async () => {
     const server = await serve()
     const client = await connect(server.url)

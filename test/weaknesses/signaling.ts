@@ -34,7 +34,7 @@ export const weaknesses: readonly Weakness[] = [
     file: 'signaling/admission.ts',
     find: 'allowed.has(claims.site) && ',
     replace: '',
-    tests: [inAdmission('sg07.tokens: a client is sent away with a token of another site')],
+    tests: [inAdmission('sg07.tokens: a client is sent away with a ticket of another site, where no origin')],
   },
   {
     name: 'sg08-origin',
