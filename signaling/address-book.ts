@@ -15,10 +15,11 @@ export interface AddressBook {
 
 export function createAddressBook(limits: SignalingLimits): AddressBook {
   const entries = new Map<string, { sockets: number; readonly bucket: TokenBucket }>()
+  const rate = { burst: limits.upgradeBurst, perSecond: limits.upgradesPerSecond }
   const entryOf = (key: string, nowMs: number) => {
     const found = entries.get(key)
     if (found !== undefined) return found
-    const made = { sockets: 0, bucket: createTokenBucket({ burst: limits.upgradeBurst, perSecond: limits.upgradesPerSecond }, nowMs) }
+    const made = { sockets: 0, bucket: createTokenBucket(rate, nowMs) }
     entries.set(key, made)
     return made
   }

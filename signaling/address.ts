@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 
@@ -29,12 +29,16 @@ export function limitKeyOf(address: string): string {
  * same IPv6 /56. Salted and hashed, so that what the server keeps names nobody.
  */
 export function lanKeyOf(address: string, salt: Uint8Array): string {
-  return createHash('sha256').update(salt).update(networkOf(address)).digest('base64url')
+  return hashed(salt, networkOf(address))
 }
 
 /** An address as rooms know it, and other processes: salted and hashed as well. */
 export function houseKeyOf(limitKey: string, salt: Uint8Array): string {
-  return createHash('sha256').update(salt).update('house ').update(limitKey).digest('base64url')
+  return hashed(salt, `house ${limitKey}`)
+}
+
+function hashed(salt: Uint8Array, text: string): string {
+  return hash('sha256', Buffer.concat([salt, Buffer.from(text)]), 'base64url')
 }
 
 function networkOf(address: string): string {

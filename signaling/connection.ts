@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import {
   CLOSE_CODES,
   DeliveryError,
@@ -12,7 +13,8 @@ import type { RawData, WebSocket } from 'ws'
 import type { Counters } from './counters.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
-import { createTokenBucket } from './token-bucket.ts'
+import type { NewsReader, NewsRound } from './news.ts'
+import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
 
 /** One socket: its pace, its deadlines, its queue. Knows nothing of rooms. */
 export interface Connection {
@@ -37,13 +39,21 @@ export interface Connection {
 
 export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault' | 'hello-timeout' | 'ping-timeout' | 'slow-reader'
 
-export interface ConnectionOptions {
+/** Who speaks, as far as the request says, and over what. */
+export interface Caller {
+  readonly line: Duplex
   readonly origin: string | undefined
   readonly addressKey: string
   /** The same, hashed: what rooms know an address by. */
   readonly houseKey: string
   readonly lanKey: string
+}
+
+/** What all connections of a server share. */
+export interface ConnectionHouse {
   readonly limits: SignalingLimits
+  readonly messageRate: TokenRate
+  readonly news: NewsRound
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
@@ -54,19 +64,27 @@ export interface ConnectionOptions {
   readonly onClosed: (connection: Connection) => void
 }
 
-export function openConnection(socket: WebSocket, options: ConnectionOptions): Connection {
-  return new SocketConnection(socket, options)
+export function openConnection(socket: WebSocket, caller: Caller, house: ConnectionHouse): Connection {
+  return new SocketConnection(socket, caller, house)
 }
 
-class SocketConnection implements Connection {
+function ignore(): void {}
+
+/** Nothing is done about these: the newcomer offers by itself, and its offer brings them along. */
+const CAN_WAIT: ReadonlySet<ServerSignal['type']> = new Set<ServerSignal['type']>(['peer-joined'])
+const NO_NEWS: readonly string[] = []
+
+class SocketConnection implements Connection, NewsReader {
   readonly origin: string | undefined
   readonly addressKey: string
   /** The same, hashed: what rooms know an address by. */
   readonly houseKey: string
   readonly lanKey: string
   readonly #socket: WebSocket
-  readonly #options: ConnectionOptions
-  readonly #pace
+  /** What the socket writes to. */
+  readonly #line: Duplex
+  readonly #house: ConnectionHouse
+  readonly #pace: TokenBucket
   readonly #openedAtMs: number
   #isAdmitted = false
   #goneAtMs: number | undefined
@@ -75,38 +93,64 @@ class SocketConnection implements Connection {
   #tooFast = 0
   #badMessages = 0
   #dropped = 0
+  #news = NO_NEWS
+  #newsBytes = 0
 
-  constructor(socket: WebSocket, options: ConnectionOptions) {
-    const { limits, clock } = options
-    this.origin = options.origin
-    this.addressKey = options.addressKey
-    this.houseKey = options.houseKey
-    this.lanKey = options.lanKey
+  constructor(socket: WebSocket, caller: Caller, house: ConnectionHouse) {
+    this.origin = caller.origin
+    this.addressKey = caller.addressKey
+    this.houseKey = caller.houseKey
+    this.lanKey = caller.lanKey
     this.#socket = socket
-    this.#options = options
-    this.#openedAtMs = this.#pingedAtMs = clock.monotonicMs()
-    this.#pace = createTokenBucket({ burst: limits.messageBurst, perSecond: limits.messagesPerSecond }, this.#openedAtMs)
+    this.#line = caller.line
+    this.#house = house
+    this.#openedAtMs = this.#pingedAtMs = house.clock.monotonicMs()
+    this.#pace = createTokenBucket(house.messageRate, this.#openedAtMs)
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('pong', () => (this.#missedPings = 0))
     // The close event follows, and says all there is to do.
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     socket.on('close', () => {
       this.#go()
-      options.onClosed(this)
+      this.#house.onClosed(this)
     })
   }
 
   send(signal: ServerSignal): void {
     if (this.#goneAtMs !== undefined) return
-    const { limits, counters } = this.#options
+    const { limits, counters } = this.#house
     const text = encodeServerSignal(signal)
-    if (this.#socket.bufferedAmount + text.length > limits.queuedBytes) {
+    const queuedBytes = this.#socket.bufferedAmount + this.#newsBytes
+    if (queuedBytes + text.length > limits.queuedBytes) {
       counters.add('dropped_total')
       if (++this.#dropped >= limits.droppedMessages) this.#cut('slow-reader')
       return
     }
-    if (this.#socket.bufferedAmount === 0) this.#dropped = 0
-    this.#socket.send(text)
+    if (queuedBytes === 0) this.#dropped = 0
+    if (!CAN_WAIT.has(signal.type)) return this.#write(text)
+    this.#news = [...this.#news, text]
+    this.#newsBytes += text.length
+    this.#house.news.expect(this)
+  }
+
+  deliverNews(): void {
+    this.#write(undefined)
+  }
+
+  /** In one go with what waited, and after it. */
+  #write(text: string | undefined): void {
+    const news = this.#news
+    if (news.length === 0) {
+      if (text !== undefined) this.#socket.send(text)
+      return
+    }
+    this.#news = NO_NEWS
+    this.#newsBytes = 0
+    // One system call, which costs more than all else about a message.
+    this.#line.cork()
+    for (const each of news) this.#socket.send(each)
+    if (text !== undefined) this.#socket.send(text)
+    this.#line.uncork()
   }
 
   admit(): void {
@@ -120,7 +164,7 @@ class SocketConnection implements Connection {
 
   close(closeCode: number, reason: CloseReason): void {
     if (this.#goneAtMs !== undefined) return
-    this.#options.counters.add('closed_total', reason)
+    this.#house.counters.add('closed_total', reason)
     this.#go()
     this.#socket.close(closeCode, reason)
   }
@@ -131,7 +175,7 @@ class SocketConnection implements Connection {
   }
 
   sweep(): void {
-    const { limits, clock } = this.#options
+    const { limits, clock } = this.#house
     const nowMs = clock.monotonicMs()
     if (this.#goneAtMs !== undefined) {
       if (nowMs - this.#goneAtMs >= limits.closeTimeoutMs) this.#socket.terminate()
@@ -148,7 +192,7 @@ class SocketConnection implements Connection {
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#goneAtMs !== undefined) return
     if (isBinary || !Buffer.isBuffer(data)) return this.close(1003, 'binary')
-    const { limits, clock, counters } = this.#options
+    const { limits, clock, counters } = this.#house
     if (!this.#pace.take(clock.monotonicMs())) {
       counters.add('messages_refused_total', 'rate-limited')
       if (++this.#tooFast > limits.messagesTooFast) return this.fail('rate-limited', CLOSE_CODES.tooFast)
@@ -166,7 +210,7 @@ class SocketConnection implements Connection {
         this.#fault(error)
         return undefined
       }
-      const { limits, counters } = this.#options
+      const { limits, counters } = this.#house
       counters.add('messages_refused_total', 'bad-message')
       if (!this.#isAdmitted || ++this.#badMessages >= limits.badMessages) this.fail('bad-message', CLOSE_CODES.badMessage)
       else this.send({ type: 'error', code: 'bad-message', fatal: false, swarm: undefined })
@@ -177,27 +221,28 @@ class SocketConnection implements Connection {
   /** No message may take the process down, whatever mistake of ours it finds. */
   #handle(signal: ClientSignal): void {
     try {
-      this.#options.counters.add('messages_total', signal.type)
-      this.#options.onSignal(this, signal)
+      this.#house.counters.add('messages_total', signal.type)
+      this.#house.onSignal(this, signal)
     } catch (error) {
       this.#fault(error)
     }
   }
 
   #fault(error: unknown): void {
-    this.#options.counters.add('faults_total')
-    this.#options.log('fault', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    this.#house.counters.add('faults_total')
+    this.#house.log('fault', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
     this.close(1011, 'fault')
   }
 
   #cut(reason: CloseReason): void {
-    this.#options.counters.add('closed_total', reason)
+    this.#house.counters.add('closed_total', reason)
     this.terminate()
   }
 
   #go(): void {
     if (this.#goneAtMs !== undefined) return
-    this.#goneAtMs = this.#options.clock.monotonicMs()
-    this.#options.onGone(this)
+    this.#goneAtMs = this.#house.clock.monotonicMs()
+    this.#news = NO_NEWS
+    this.#house.onGone(this)
   }
 }

@@ -28,24 +28,21 @@ export type CounterName = keyof typeof COUNTERS
 const PREFIX = 'sealift_signaling_'
 
 export function createCounters(): Counters {
-  const values = new Map<string, number>()
-  const seriesOf = (name: CounterName, label: string | undefined): string => {
-    const key = COUNTERS[name].label
-    return key === undefined || label === undefined ? PREFIX + name : `${PREFIX}${name}{${key}="${label}"}`
-  }
+  // By name, then by label: three counts for every message leave no time to write names of series.
+  const values = new Map<string, Map<string, number>>()
   return {
-    add(name, label) {
-      const series = seriesOf(name, label)
-      values.set(series, (values.get(series) ?? 0) + 1)
+    add(name, label = '') {
+      const byLabel = values.get(name) ?? new Map<string, number>()
+      if (byLabel.size === 0) values.set(name, byLabel)
+      byLabel.set(label, (byLabel.get(label) ?? 0) + 1)
     },
-    get: (name, label) => values.get(seriesOf(name, label)) ?? 0,
+    get: (name, label = '') => values.get(name)?.get(label) ?? 0,
     render(gauges) {
       const lines = Object.entries(gauges).flatMap(([name, value]) => [`# TYPE ${PREFIX}${name} gauge`, `${PREFIX}${name} ${value}`])
-      for (const [name, { help, label }] of Object.entries(COUNTERS)) {
+      for (const [name, { help, label: key }] of Object.entries(COUNTERS)) {
         lines.push(`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} counter`)
-        const series = [...values].filter(([key]) => key === PREFIX + name || key.startsWith(`${PREFIX}${name}{`))
-        if (label === undefined && series.length === 0) lines.push(`${PREFIX}${name} 0`)
-        for (const [key, value] of series) lines.push(`${key} ${value}`)
+        if (key === undefined) lines.push(`${PREFIX}${name} ${values.get(name)?.get('') ?? 0}`)
+        else for (const [label, value] of values.get(name) ?? []) lines.push(`${PREFIX}${name}{${key}="${label}"} ${value}`)
       }
       return `${lines.join('\n')}\n`
     },

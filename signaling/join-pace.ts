@@ -1,6 +1,6 @@
 import type { SwarmId } from 'sealift/protocol'
 import type { SignalingLimits } from './limits.ts'
-import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
+import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
 
 /** Slows whoever joins one room over and over: each time up to eight others are told. */
 export interface JoinPace {
@@ -8,20 +8,43 @@ export interface JoinPace {
   take(swarm: SwarmId, nowMs: number): boolean
 }
 
-/** Rooms that one connection's pace is remembered of, in multiples of those it may be in. Who visits more in turn is too fast as well. */
+/** What is the same for all connections of a server. */
+export interface JoinRules {
+  readonly rate: TokenRate
+  /** Whose pace is remembered, of one connection. Who visits more in turn is too fast as well. */
+  readonly rooms: number
+}
+
+/** Rooms remembered, in multiples of those that a connection may be in. */
 const ROOMS_REMEMBERED = 4
 
-export function createJoinPace(limits: SignalingLimits): JoinPace {
-  const paces = new Map<SwarmId, TokenBucket>()
+export function joinRulesOf(limits: SignalingLimits): JoinRules {
   return {
-    take(swarm, nowMs) {
-      const known = paces.get(swarm)
-      if (known !== undefined) return known.take(nowMs)
-      for (const [other, pace] of paces) if (pace.isFull(nowMs)) paces.delete(other)
-      if (paces.size >= ROOMS_REMEMBERED * limits.roomsPerConnection) return false
-      const pace = createTokenBucket({ burst: limits.joinBurst, perSecond: limits.joinsPerSecond }, nowMs)
-      paces.set(swarm, pace)
-      return pace.take(nowMs)
-    },
+    rate: { burst: limits.joinBurst, perSecond: limits.joinsPerSecond },
+    rooms: ROOMS_REMEMBERED * limits.roomsPerConnection,
+  }
+}
+
+export function createJoinPace(rules: JoinRules): JoinPace {
+  return new ListedPaces(rules)
+}
+
+/** A list, not a map: most connections join one room, and there are as many of these as connections. */
+class ListedPaces implements JoinPace {
+  readonly #rules: JoinRules
+  #paces: readonly { readonly swarm: SwarmId; readonly bucket: TokenBucket }[] = []
+
+  constructor(rules: JoinRules) {
+    this.#rules = rules
+  }
+
+  take(swarm: SwarmId, nowMs: number): boolean {
+    const known = this.#paces.find((pace) => pace.swarm === swarm)
+    if (known !== undefined) return known.bucket.take(nowMs)
+    const remembered = this.#paces.filter(({ bucket }) => !bucket.isFull(nowMs))
+    if (remembered.length >= this.#rules.rooms) return false
+    const bucket = createTokenBucket(this.#rules.rate, nowMs)
+    this.#paces = [...remembered, { swarm, bucket }]
+    return bucket.take(nowMs)
   }
 }

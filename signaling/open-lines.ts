@@ -24,7 +24,8 @@ export function limitOpenLines(server: Server, { perAddress, exempt, onCut }: Op
       return
     }
     counts.set(key, count + 1)
-    socket.once('close', () => {
+    // It closes once; `once` itself would hold an object and a function more for each of thousands.
+    socket.on('close', () => {
       const left = (counts.get(key) ?? 1) - 1
       if (left === 0) counts.delete(key)
       else counts.set(key, left)

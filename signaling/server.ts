@@ -3,18 +3,20 @@ import type { IncomingMessage, Server } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { encodeServerSignal, parseServerSignal, toPeerId, type Clock, type IceServer } from 'sealift/protocol'
-import { WebSocketServer } from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
 import { createAddressBook } from './address-book.ts'
 import { clientAddress, houseKeyOf, lanKeyOf, limitKeyOf } from './address.ts'
 import { createAdmission, type AdmissionMode } from './admission.ts'
 import type { Bus } from './bus.ts'
-import { openConnection, type Connection } from './connection.ts'
+import { openConnection, type Connection, type ConnectionHouse } from './connection.ts'
 import { createCounters, type Counters } from './counters.ts'
 import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
+import { createNewsRound } from './news.ts'
 import { limitOpenLines, type OpenLineRules } from './open-lines.ts'
 import { createNeighbours, type Neighbours } from './neighbours.ts'
+import { createRandomKeys } from './random-keys.ts'
 import { createRooms, type Rooms } from './rooms.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSystemClock } from './system-clock.ts'
@@ -142,6 +144,8 @@ class Hub {
   readonly #addresses
   readonly #counters: Counters = createCounters()
   readonly #connections = new Set<Connection>()
+  /** What is the same for every connection, once. */
+  readonly #house: ConnectionHouse
   readonly #trustedProxies: ReadonlySet<string>
   readonly #bus: Bus | undefined
   readonly #neighbours: Neighbours | undefined
@@ -172,8 +176,19 @@ class Hub {
       clock: this.#clock,
       counters: this.#counters,
       iceFor,
-      randomKey: (bytes) => randomBytes(bytes).toString('base64url'),
+      randomKey: createRandomKeys(),
     })
+    this.#house = {
+      news: createNewsRound(this.#clock, this.limits.newsDelayMs, this.#stop.signal),
+      limits: this.limits,
+      messageRate: { burst: this.limits.messageBurst, perSecond: this.limits.messagesPerSecond },
+      clock: this.#clock,
+      counters: this.#counters,
+      log: this.#log,
+      onSignal: (from, signal) => this.#sessions.handle(from, signal),
+      onGone: (gone) => this.#sessions.end(gone),
+      onClosed: (closed) => this.#forget(closed),
+    }
     // Deflate costs fifteen times the memory per socket, for messages of a few hundred bytes.
     this.#sockets = new WebSocketServer({
       noServer: true,
@@ -213,7 +228,7 @@ class Hub {
 
   readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // The HTTP server has let go of the socket: an error on it would otherwise end the process.
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     const addressKey = limitKeyOf(clientAddress(request, this.#trustedProxies))
     const refusal = this.#refusal(request, addressKey)
     if (refusal !== undefined) {
@@ -221,23 +236,17 @@ class Hub {
       socket.end(`HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 5\r\n\r\n`, () => socket.destroy())
       return
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#addresses.add(addressKey, this.#clock.monotonicMs())
-      const connection = openConnection(webSocket, {
-        origin: request.headers.origin,
-        addressKey,
-        houseKey: houseKeyOf(addressKey, this.#salt),
-        lanKey: lanKeyOf(clientAddress(request, this.#trustedProxies), this.#salt),
-        limits: this.limits,
-        clock: this.#clock,
-        counters: this.#counters,
-        log: this.#log,
-        onSignal: (from, signal) => this.#sessions.handle(from, signal),
-        onGone: (gone) => this.#sessions.end(gone),
-        onClosed: (closed) => this.#forget(closed),
-      })
-      this.#connections.add(connection)
-    })
+    this.#sockets.handleUpgrade(request, socket, head, this.#onOpen)
+  }
+
+  // Nothing here may close over the request: it would stay as long as its connection, at kibibytes each.
+  readonly #onOpen = (webSocket: WebSocket, request: IncomingMessage): void => {
+    const address = clientAddress(request, this.#trustedProxies)
+    const addressKey = limitKeyOf(address)
+    this.#addresses.add(addressKey, this.#clock.monotonicMs())
+    const [houseKey, lanKey] = [houseKeyOf(addressKey, this.#salt), lanKeyOf(address, this.#salt)]
+    const caller = { line: request.socket, origin: request.headers.origin, addressKey, houseKey, lanKey }
+    this.#connections.add(openConnection(webSocket, caller, this.#house))
   }
 
   start(): void {
@@ -318,6 +327,8 @@ class Hub {
     }
   }
 }
+
+function ignore(): void {}
 
 /** Fails at the start, not in every client. */
 function requireIce(iceFor: IceFor): void {

@@ -12,7 +12,7 @@ import {
 import type { Admission, Grant } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
-import { createJoinPace, type JoinPace } from './join-pace.ts'
+import { createJoinPace, joinRulesOf, type JoinPace, type JoinRules } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Member } from './room.ts'
 import type { Rooms } from './rooms.ts'
@@ -41,12 +41,38 @@ export interface Sessions {
   sweep(): void
 }
 
-interface Session extends Member {
+/** A class, for there is one for each connection: getters of an object literal would be made anew for each. */
+class Session implements Member {
+  readonly id: PeerId
   connection: Connection
   grant: Grant
-  resumeKey: string
+  resumeKey = ''
   /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
   readonly joins: JoinPace
+
+  constructor(id: PeerId, connection: Connection, own: { readonly grant: Grant; readonly joins: JoinPace }) {
+    this.id = id
+    this.connection = connection
+    this.grant = own.grant
+    this.joins = own.joins
+  }
+
+  /** It never changes: another grant of another scope is refused. */
+  get scope(): string {
+    return this.grant.scope
+  }
+
+  get addressKey(): string {
+    return this.connection.houseKey
+  }
+
+  get lanKey(): string {
+    return this.connection.lanKey
+  }
+
+  send(signal: ServerSignal): void {
+    this.connection.send(signal)
+  }
 }
 
 export function createSessions(options: SessionsOptions): Sessions {
@@ -55,6 +81,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
 class MemorySessions implements Sessions {
   readonly #options: SessionsOptions
+  readonly #joinRules: JoinRules
   readonly #byConnection = new Map<Connection, Session>()
   readonly #byId = new Map<PeerId, Session>()
   readonly #byResumeKey = new Map<string, Session>()
@@ -62,6 +89,7 @@ class MemorySessions implements Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options
+    this.#joinRules = joinRulesOf(options.limits)
   }
 
   get size(): number {
@@ -130,24 +158,8 @@ class MemorySessions implements Sessions {
   }
 
   #admit(connection: Connection, grant: Grant): void {
-    const { limits } = this.#options
-    const session: Session = {
-      id: toPeerId(this.#options.randomKey(12)),
-      scope: grant.scope,
-      connection,
-      grant,
-      resumeKey: '',
-      joins: createJoinPace(limits),
-      get addressKey(): string {
-        return this.connection.houseKey
-      },
-      get lanKey(): string {
-        return this.connection.lanKey
-      },
-      send(signal) {
-        this.connection.send(signal)
-      },
-    }
+    const id = toPeerId(this.#options.randomKey(12))
+    const session = new Session(id, connection, { grant, joins: createJoinPace(this.#joinRules) })
     this.#byConnection.set(connection, session)
     this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)

@@ -6,24 +6,43 @@ export interface TokenBucket {
   isFull(nowMs: number): boolean
 }
 
-/** @param options `burst` tokens at first, refilled with `perSecond`, never above `burst` */
-export function createTokenBucket(options: { readonly burst: number; readonly perSecond: number }, nowMs: number): TokenBucket {
-  let tokens = options.burst
-  let filledAtMs = nowMs
-  const fill = (atMs: number): void => {
-    tokens = Math.min(options.burst, tokens + (Math.max(0, atMs - filledAtMs) / 1000) * options.perSecond)
-    filledAtMs = atMs
+export interface TokenRate {
+  readonly burst: number
+  readonly perSecond: number
+}
+
+/** @param rate `burst` tokens at first, refilled with `perSecond`, never above `burst`. Not copied: share one among buckets of a kind */
+export function createTokenBucket(rate: TokenRate, nowMs: number): TokenBucket {
+  return new Bucket(rate, nowMs)
+}
+
+/** A class, for there are several for each connection, and closures would take four times the memory. */
+class Bucket implements TokenBucket {
+  readonly #rate: TokenRate
+  #tokens: number
+  #filledAtMs: number
+
+  constructor(rate: TokenRate, nowMs: number) {
+    this.#rate = rate
+    this.#tokens = rate.burst
+    this.#filledAtMs = nowMs
   }
-  return {
-    take(atMs) {
-      fill(atMs)
-      if (tokens < 1) return false
-      tokens--
-      return true
-    },
-    isFull(atMs) {
-      fill(atMs)
-      return tokens >= options.burst
-    },
+
+  take(nowMs: number): boolean {
+    this.#fill(nowMs)
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+
+  isFull(nowMs: number): boolean {
+    this.#fill(nowMs)
+    return this.#tokens >= this.#rate.burst
+  }
+
+  #fill(nowMs: number): void {
+    const { burst, perSecond } = this.#rate
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, nowMs - this.#filledAtMs) / 1000) * perSecond)
+    this.#filledAtMs = nowMs
   }
 }

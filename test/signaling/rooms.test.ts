@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { choosePeers } from '../../signaling/choose-peers.ts'
-import type { PeerId } from 'sealift/protocol'
+import { toPeerId, type ClientSignal, type PeerId } from 'sealift/protocol'
 import type { TestClient } from './client.ts'
-import { enter, joined, OTHER_SWARM, serve, SWARM, ticket } from './members.ts'
+import { enter, joined, OTHER_SWARM, serve, SWARM, ticket, until } from './members.ts'
 
 const OFFER = { kind: 'offer', sdp: { type: 'offer', sdp: 'v=0\r\n' } } as const
 
@@ -128,6 +128,10 @@ describe('in a room', () => {
     expect(first).toHaveLength(2)
     for (let i = 0; i < 20; i++) client.send({ type: 'join', swarm: SWARM, role: 'leech' })
     for (let i = 0; i < 20; i++) expect(await idsOf()).toEqual(first)
+    // The answer to this comes after whatever was sent before.
+    const sig: ClientSignal = { type: 'sig', swarm: SWARM, sid: '1', to: toPeerId('nobody-00'), kind: 'end' }
+    for (const other of others) other.client.send(sig)
+    await until(() => others.every((other) => other.client.pending().some(({ type }) => type === 'peer-left')))
     const heard = others.flatMap((other) => other.client.pending().filter(({ type }) => type === 'peer-joined'))
     expect(heard.filter((signal) => signal.type === 'peer-joined' && signal.peer.id === welcome.id)).toHaveLength(2)
   })
