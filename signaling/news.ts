@@ -22,9 +22,11 @@ export function createNewsRound(clock: Clock, delayMs: number, signal: AbortSign
   }
   return {
     expect(reader) {
+      // One timer, however often the same one is named.
+      const isFirst = waiting.size === 0
       waiting.add(reader)
       // It fails only when the server stops.
-      if (waiting.size === 1) ring().catch(() => waiting.clear())
+      if (isFirst) ring().catch(() => waiting.clear())
     },
   }
 }

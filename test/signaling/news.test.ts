@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import type { ClientSignal } from 'sealift/protocol'
+import { createNewsRound } from '../../signaling/news.ts'
 import { createRandomKeys } from '../../signaling/random-keys.ts'
 import { createManualClock } from './manual-clock.ts'
 import { enter, joined, serve, SWARM, until } from './members.ts'
@@ -62,6 +63,23 @@ test('nobody is told what waited for one who is gone', async () => {
   await clock.advance(1000)
   expect(first.client.pending()).toEqual([])
   await enter(server)
+})
+
+test('one timer runs, however often the same one is told of somebody', async () => {
+  const clock = createManualClock(0)
+  let sleeps = 0
+  const told: string[] = []
+  const counting = { ...clock, sleep: (ms: number, signal: AbortSignal) => (sleeps++, clock.sleep(ms, signal)) }
+  const round = createNewsRound(counting, 1000, new AbortController().signal)
+  const one = { deliverNews: () => told.push('one') }
+  const other = { deliverNews: () => told.push('other') }
+  for (let i = 0; i < 20; i++) round.expect(one)
+  round.expect(other)
+  expect(sleeps).toBe(1)
+  await clock.advance(1000)
+  expect(told).toEqual(['one', 'other'])
+  round.expect(one)
+  expect(sleeps).toBe(2)
 })
 
 test('keys are as long as asked for, all different, and never made of the same bytes', () => {
