@@ -1,4 +1,4 @@
-// `npm run fuzz -- bundles|catalogues|frames [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]`
+// `npm run fuzz -- bundles|catalogues|frames|signals [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]`
 // Damages what the offline authorities signed, and sees that nothing is believed that was not signed. See docs/fuzzing.md.
 
 import { fork } from 'node:child_process'
@@ -10,10 +10,11 @@ import { parseArgs } from 'node:util'
 import { addTally, newTally, runCases, settleSuspects } from '../dist/test/fuzz/campaign.js'
 import { keepFindings } from '../dist/test/fuzz/keep-findings.js'
 import { runFrames } from '../dist/test/fuzz/run-frames.js'
+import { runSignals } from '../dist/test/fuzz/run-signals.js'
 import { createTarget, makeCorpus } from '../dist/test/fuzz/targets.js'
 import { bundleForBrowser } from './bundle-for-browser.mjs'
 
-const COUNTS = { bundles: 100_000, catalogues: 1_000_000, frames: 10_000_000 }
+const COUNTS = { bundles: 100_000, catalogues: 1_000_000, frames: 10_000_000, signals: 1_000_000 }
 const WORKERS = 2
 const BATCH = 250
 const TELL_EVERY_MS = 60_000
@@ -31,6 +32,10 @@ async function main() {
   const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(options.seed)
   if (name === 'frames') {
     process.exitCode = await runFrames({ count, seed, from, isJson: options.json })
+    return
+  }
+  if (name === 'signals') {
+    process.exitCode = await runSignals({ count, seed, from, isJson: options.json })
     return
   }
   const dir = mkdtempSync(join(tmpdir(), 'sealift-fuzz-'))
@@ -74,7 +79,9 @@ function readArguments() {
   })
   const [name = ''] = positionals
   if (Object.hasOwn(COUNTS, name)) return { name, options: values }
-  console.error('usage: npm run fuzz -- bundles|catalogues|frames [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]')
+  console.error(
+    'usage: npm run fuzz -- bundles|catalogues|frames|signals [--count N] [--seed N] [--from N] [--shims] [--corpus FILE] [--json]',
+  )
   process.exit(2)
 }
 
