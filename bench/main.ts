@@ -7,6 +7,8 @@ import { benchMesh } from './mesh.ts'
 import type { BenchOutput } from './output.ts'
 import { benchSignaling } from './signaling.ts'
 import { benchSignalingProcesses } from './signaling-processes.ts'
+import { benchSignalingDrain } from './signaling-drain.ts'
+import { benchSignalingSoak } from './signaling-soak.ts'
 import { benchSwarm } from './swarm.ts'
 import type { BenchTools } from './tools.ts'
 import { benchTrust } from './trust.ts'
@@ -19,6 +21,8 @@ const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string
   mesh: benchMesh,
   signaling: (_, args) => benchSignaling(args),
   'signaling-processes': (_, args) => benchSignalingProcesses(args),
+  'signaling-drain': (_, args) => benchSignalingDrain(args),
+  'signaling-soak': (_, args) => benchSignalingSoak(args),
   swarm: (_, args) => benchSwarm(args),
   trust: async (tools, args) => printContest(await benchTrust(tools, args)),
 }
