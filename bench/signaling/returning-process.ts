@@ -15,12 +15,11 @@ export interface ReturningPlan {
 const START_EACH_MS = 2
 
 const clients: SignalingClient[] = []
-const never = new AbortController()
 
 serveCalls({
   async start({ url, origin, from, end, roomSize }: ReturningPlan) {
     for (let index = from; index < end; index++) {
-      clients.push(startReturningClient({ url, origin, room: Math.floor(index / roomSize) }, never.signal))
+      clients.push(startReturningClient({ url, origin, room: Math.floor(index / roomSize) }))
       await new Promise((resolve) => setTimeout(resolve, START_EACH_MS))
     }
   },

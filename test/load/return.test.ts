@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import type { SignalingClient } from '../../src/sources/mesh/signaling-client.ts'
 import { ORIGIN } from '../signaling/client.ts'
 import { serve, until } from '../signaling/members.ts'
 import { Crowd } from './crowd.ts'
@@ -16,10 +17,9 @@ const planFor = (url: string): LoadPlan => ({
   key: undefined,
 })
 
-let over = new AbortController()
+const running: SignalingClient[] = []
 afterEach(() => {
-  over.abort()
-  over = new AbortController()
+  for (const client of running.splice(0)) client.close()
 })
 
 test('three hundred sockets are all told before a server goes, and none is left', async () => {
@@ -36,9 +36,8 @@ test('three hundred sockets are all told before a server goes, and none is left'
 test.each(['drain', 'crash'] as const)('forty clients are back in their rooms after a %s, and meet one who comes late', async (how) => {
   const limits = { ...MANY, drainSpreadMs: 1000 }
   const first = await serve({ ...OPEN, limits })
-  const clients = Array.from({ length: 40 }, (_, i) =>
-    startReturningClient({ url: first.url, origin: ORIGIN, room: Math.floor(i / 8) }, over.signal),
-  )
+  const clients = Array.from({ length: 40 }, (_, i) => startReturningClient({ url: first.url, origin: ORIGIN, room: Math.floor(i / 8) }))
+  running.push(...clients)
   await until(() => first.counts().seats === 40)
   await (how === 'drain' ? first.close() : first.kill())
   const second = await serve({ ...OPEN, port: first.port, limits })

@@ -9,8 +9,8 @@ export interface ReturningOptions {
   readonly room: number
 }
 
-/** The product's own client, with what it does when a server goes. Answers whoever offers. */
-export function startReturningClient({ url, origin, room }: ReturningOptions, signal: AbortSignal): SignalingClient {
+/** The product's own client, with what it does when a server goes. Answers whoever offers, until it is closed. */
+export function startReturningClient({ url, origin, room }: ReturningOptions): SignalingClient {
   class OriginSocket extends WebSocket {
     constructor(to: string) {
       super(to, { origin, perMessageDeflate: false })
@@ -32,7 +32,8 @@ export function startReturningClient({ url, origin, room }: ReturningOptions, si
         client.send({ type: 'sig', swarm, sid: said.sid, kind: 'answer', sdp: { type: 'answer', sdp: 'v=0\r\n' }, to: said.from })
       },
     },
-    signal,
+    // One for each: Node warns of thousands that listen to the same.
+    new AbortController().signal,
   )
   client.join(swarm, 'leech')
   return client
