@@ -14,12 +14,14 @@ import { createTransfer } from './transfer.ts'
 export async function runPeers(delivery: Delivery, signal: AbortSignal): Promise<void> {
   const { ledger, artifact, gate } = delivery
   const desk: Desk = { delivery, rarity: createRarity(artifact.pieces.count), seen: new Map(), seenChange: -1, failed: [] }
-  delivery.rarestFree = () => (isAnybodyElseFetching(desk) ? pickFree(desk, undefined) : undefined)
+  delivery.rarestFree = () => {
+    lookAtOffers(desk)
+    return isAnybodyElseFetching(desk) ? pickFree(desk, undefined) : undefined
+  }
   while (!ledger.isComplete()) {
     signal.throwIfAborted()
     const [failure] = desk.failed
     if (failure !== undefined) throw failure.error
-    lookAtOffers(desk)
     while (askSomebody(desk, signal)) continue
     await gate.wait(signal)
   }
@@ -69,6 +71,7 @@ function askSomebody(desk: Desk, signal: AbortSignal): boolean {
   const { room, tools, budget } = delivery
   // First, for it is so nearly always in a swarm that is well, and costs least to see.
   if (countAsked(delivery) >= MOST_ASKED_FOR) return false
+  lookAtOffers(desk)
   const all = findCandidates(desk)
   if (all.length === 0) return false
   const spare = room.spare()
