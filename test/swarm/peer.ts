@@ -41,8 +41,8 @@ export const QUANTA = 4
 const CREDIT = 2
 const CREDIT_QUEUED = 1
 const LONG_QUEUE = 2
-/** So soon are changes of offers told to the scheduler, together. */
-const TELL_MS = 20
+/** The scheduler is told of offers at once, and of what follows together: a page passes on each peer's twice as late, and one peer's at a time. */
+const TELL_MS = 50
 
 /** One browser: downloads with the product's scheduler, and serves what it has verified. */
 export class SimPeer {
@@ -60,6 +60,7 @@ export class SimPeer {
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
   #isToBeTold = false
+  #toldAtMs = -Infinity
   hasAll = false
   isGone = false
   joinedAtMs = 0
@@ -125,9 +126,10 @@ export class SimPeer {
   tell(): void {
     if (this.#isToBeTold || this.#listeners.size === 0) return
     this.#isToBeTold = true
-    const { clock } = this.world
-    clock.at(clock.monotonicMs() + TELL_MS, () => {
+    const { clock, latencyMs } = this.world
+    clock.at(Math.max(clock.monotonicMs() + latencyMs, this.#toldAtMs + TELL_MS), () => {
       this.#isToBeTold = false
+      this.#toldAtMs = clock.monotonicMs()
       for (const listener of this.#listeners) listener()
     })
   }
