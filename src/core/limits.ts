@@ -62,9 +62,6 @@ export const LIMITS = {
   /** Messages that a client may send to a signaling server: so many at once, and so many per second from then on. */
   signalBurst: 40,
   signalsPerSecond: 20,
-  /** Messages that a client takes from a signaling server, in the same way, before it leaves. */
-  heardBurst: 256,
-  heardPerSecond: 50,
   /** STUN and TURN servers that one signaling message may name. */
   iceServers: 8,
   /** A source may put itself to sleep for as long, and no longer. */

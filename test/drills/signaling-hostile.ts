@@ -1,5 +1,5 @@
 import type { Page } from 'puppeteer-core'
-import { LIMITS } from '../../src/core/limits.ts'
+import { HEARD } from '../../src/sources/mesh/signaling-client.ts'
 import { startHostileSignaling, type SignalingManner } from '../hostile/hostile-signaling.ts'
 import { requireFromPeers } from './peers-site.ts'
 import { requireDelivered, until } from './returning.ts'
@@ -62,7 +62,7 @@ export const lies = async (room: DrillRoom): Promise<Outcome> => {
 /** S07: it says more than anybody has to say. The page leaves it before its main thread feels it. */
 export const floods = (room: DrillRoom): Promise<Outcome> =>
   overflows(room, { kind: 'floods', perSecond: FLOOD_PER_SECOND }, ({ heard, openedMs = 0, leftMs = 0 }) => {
-    const most = LIMITS.heardBurst + ((leftMs - openedMs) / 1000) * LIMITS.heardPerSecond + FLOOD_PER_SECOND / 10
+    const most = HEARD.burst + ((leftMs - openedMs) / 1000) * HEARD.perSecond + FLOOD_PER_SECOND / 10
     demand(heard <= most, `at most ${Math.round(most)} messages were taken, not ${heard}`)
   })
 

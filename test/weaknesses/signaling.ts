@@ -34,7 +34,7 @@ export const weaknesses: readonly Weakness[] = [
     file: 'signaling/admission.ts',
     find: 'allowed.has(claims.site) && ',
     replace: '',
-    tests: [inAdmission('sg07.tokens: a client is sent away with a ticket of another site, where no origin')],
+    tests: [inAdmission('sg07.tokens')],
   },
   {
     name: 'sg08-origin',
@@ -55,7 +55,7 @@ export const weaknesses: readonly Weakness[] = [
     file: 'signaling/server.ts',
     find: 'this.#connections.size >= this.limits.connections',
     replace: 'this.#connections.size > this.limits.connections',
-    tests: [inLimits('sg10.limits-table: at its limit, the server answers an upgrade beyond all sockets')],
+    tests: [inLimits('sg10.limits-table')],
   },
   {
     name: 'sg10-slowloris',
@@ -122,9 +122,9 @@ export const weaknesses: readonly Weakness[] = [
   },
   {
     name: 'signaling-floods',
-    file: 'src/core/limits.ts',
-    find: 'heardBurst: 256',
-    replace: 'heardBurst: 1e9',
+    file: 'src/sources/mesh/signaling-client.ts',
+    find: 'burst: 256,',
+    replace: 'burst: 1e9,',
     tests: [inClient('a server that floods is left')],
   },
   {

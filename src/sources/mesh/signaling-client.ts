@@ -79,7 +79,7 @@ const REFUSED_MS = 600_000
 /** Some is left to what the server counts and we do not see. */
 const SENT = { burst: LIMITS.signalBurst - 8, perSecond: LIMITS.signalsPerSecond }
 /** What an honest server may have to say: all others of some full rooms leave at once. What goes on longer is a flood. */
-const HEARD = { burst: LIMITS.heardBurst, perSecond: LIMITS.heardPerSecond }
+export const HEARD = { burst: 256, perSecond: 50 }
 
 /** Starts at once. Aborting `signal` is as `close`. */
 export function startSignalingClient(options: SignalingClientOptions, signal: AbortSignal): SignalingClient {

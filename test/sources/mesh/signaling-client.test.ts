@@ -3,7 +3,12 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/core/limits.ts'
 import { toPeerId, toSwarmId } from '../../../src/core/model/ids.ts'
 import { encodeServerSignal, parseClientSignal, type HelloSignal, type ServerSignal } from '../../../src/core/wire/signal-message.ts'
-import { startSignalingClient, type SignalingClient, type SignalingClientOptions } from '../../../src/sources/mesh/signaling-client.ts'
+import {
+  HEARD,
+  startSignalingClient,
+  type SignalingClient,
+  type SignalingClientOptions,
+} from '../../../src/sources/mesh/signaling-client.ts'
 import { createVirtualClock, settle, type VirtualClock } from '../../fakes/virtual-clock.ts'
 import { credentialOf } from '../../../src/core/wire/ticket.ts'
 import { ticket } from './site.ts'
@@ -222,7 +227,7 @@ describe('a server that floods is left', () => {
     await settle()
     await welcome(TOKEN, 600)
     for (let i = 0; i < 2000; i++) socket().say(LEFT)
-    expect(heard).toHaveLength(LIMITS.heardBurst)
+    expect(heard).toHaveLength(HEARD.burst)
     expect(socket().isClosed).toBe(true)
     expect(client.state.failure).toEqual({ code: 'signal-invalid', path: '$', detail: 'too many messages' })
   })
@@ -233,7 +238,7 @@ describe('a server that floods is left', () => {
     await settle()
     await welcome(TOKEN, 600)
     for (let second = 0; second < 20; second++) {
-      for (let i = 0; i < LIMITS.heardPerSecond; i++) socket().say(LEFT)
+      for (let i = 0; i < HEARD.perSecond; i++) socket().say(LEFT)
       await clock.advance(1000)
     }
     expect(MemorySocket.made).toHaveLength(1)
