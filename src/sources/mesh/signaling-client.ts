@@ -1,6 +1,7 @@
 import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { SwarmId } from '../../core/model/ids.ts'
+import { createTokenBucket, type TokenBucket } from '../../core/plan/token-bucket.ts'
 import type { Clock } from '../../core/ports.ts'
 import {
   encodeClientSignal,
@@ -11,7 +12,6 @@ import {
   type ServerSignal,
   type WelcomeSignal,
 } from '../../core/wire/signal-message.ts'
-import { createAllowance, type Allowance } from './allowance.ts'
 import { createSettled, type Settled } from './wait.ts'
 
 /** What is used of a WebSocket: a window's, or one of Node. */
@@ -102,7 +102,7 @@ class Client implements SignalingClient {
   #failure: Failure | undefined
   #askedToWaitMs = 0
   #queue: ClientSignal[] = []
-  readonly #pace: Allowance
+  readonly #pace: TokenBucket
   #isSending = false
   #ticket: string | undefined
   /** What let us in, or did not. */
@@ -116,7 +116,7 @@ class Client implements SignalingClient {
   constructor(options: SignalingClientOptions) {
     this.#options = options
     this.#ticket = options.ticket
-    this.#pace = createAllowance(SENT, options.clock.monotonicMs())
+    this.#pace = createTokenBucket(SENT)
   }
 
   get state(): SignalingState {
@@ -199,7 +199,7 @@ class Client implements SignalingClient {
       gone.resolve()
     }
     this.#giveUp(leave, own.signal).catch(() => undefined)
-    const heard = createAllowance(HEARD, clock.monotonicMs())
+    const heard = createTokenBucket(HEARD)
     let welcomedAtMs: number | undefined
     socket.addEventListener('open', () => void this.#watch(leave, own.signal).catch(() => undefined))
     socket.addEventListener('message', (event) => {
@@ -276,11 +276,11 @@ class Client implements SignalingClient {
     this.#token = { text: token, untilMs: this.#options.clock.monotonicMs() + lifeSeconds * 1000 }
   }
 
-  #take(data: unknown, { heard, leave }: { readonly heard: Allowance; readonly leave: () => void }): ServerSignal | undefined {
+  #take(data: unknown, { heard, leave }: { readonly heard: TokenBucket; readonly leave: () => void }): ServerSignal | undefined {
     if (this.#over.signal.aborted) return undefined
     this.#heardAtMs = this.#options.clock.monotonicMs()
     try {
-      if (!heard.take(this.#heardAtMs)) throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'too many messages' })
+      if (heard.take(1, this.#heardAtMs) === 0) throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'too many messages' })
       if (typeof data !== 'string') throw new DeliveryError({ code: 'signal-invalid', path: '$', detail: 'expected text' })
       const signal = parseServerSignal(data)
       this.#note(signal)
@@ -338,7 +338,7 @@ class Client implements SignalingClient {
     try {
       while (this.#queue.length > 0 && this.#isOnline) {
         const nowMs = clock.monotonicMs()
-        if (!this.#pace.take(nowMs)) {
+        if (this.#pace.take(1, nowMs) === 0) {
           await clock.sleep(1000 / LIMITS.signalsPerSecond, this.#over.signal)
           continue
         }
