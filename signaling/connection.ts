@@ -40,13 +40,8 @@ export interface Connection {
 export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault' | 'hello-timeout' | 'ping-timeout' | 'slow-reader'
 
 /** Who speaks, as far as the request says, and over what. */
-export interface Caller {
+export interface Caller extends Pick<Connection, 'origin' | 'addressKey' | 'houseKey' | 'lanKey'> {
   readonly line: Duplex
-  readonly origin: string | undefined
-  readonly addressKey: string
-  /** The same, hashed: what rooms know an address by. */
-  readonly houseKey: string
-  readonly lanKey: string
 }
 
 /** What all connections of a server share. */
@@ -77,7 +72,6 @@ const NO_NEWS: readonly string[] = []
 class SocketConnection implements Connection, NewsReader {
   readonly origin: string | undefined
   readonly addressKey: string
-  /** The same, hashed: what rooms know an address by. */
   readonly houseKey: string
   readonly lanKey: string
   readonly #socket: WebSocket

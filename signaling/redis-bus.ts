@@ -46,6 +46,7 @@ class RedisBus implements Bus {
   readonly #in: Client
   #listener: BusListener | undefined
   #isOnline = false
+  #retry: ReturnType<typeof setTimeout> | undefined
 
   constructor({ url, prefix = DEFAULT_PREFIX }: RedisBusOptions, create: typeof createClient) {
     this.#prefix = prefix
@@ -67,9 +68,7 @@ class RedisBus implements Bus {
 
   open(own: BusAddress, listener: BusListener): void {
     this.#listener = listener
-    const look = (): void => {
-      if (this.#out.isReady && this.#in.isReady && !this.#isOnline) void this.#begin(own, listener)
-    }
+    const look = (): void => void this.#begin(own, listener)
     for (const client of [this.#out, this.#in]) {
       client.on('ready', look)
       // Without a listener the process would end with the first loss.
@@ -83,12 +82,14 @@ class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retry)
     this.#listener = undefined
     this.#isOnline = false
     for (const client of [this.#out, this.#in]) client.destroy()
   }
 
   async #begin(own: BusAddress, listener: BusListener): Promise<void> {
+    if (!this.#out.isReady || !this.#in.isReady || this.#isOnline || this.#listener === undefined) return
     this.#isOnline = true
     try {
       // After a loss the client has subscribed again by itself: then this changes nothing.
@@ -97,6 +98,9 @@ class RedisBus implements Bus {
       if (this.#listener !== undefined) listener.onOnline(salt)
     } catch (error) {
       this.#lose(String(error))
+      // It answers, and says no: it is still loading what it kept, or has no rights for us yet. No event says when that ends.
+      clearTimeout(this.#retry)
+      if (this.#listener !== undefined) this.#retry = setTimeout(() => void this.#begin(own, listener), RETRY_MS)
     }
   }
 

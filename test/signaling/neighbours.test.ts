@@ -172,6 +172,24 @@ describe('without Redis', () => {
     30_000,
   )
 
+  test('that answers and says no, as while it loads, processes find each other once it says yes', async () => {
+    expect(await redis.say('ACL SETUSER default -set')).toBe('+OK')
+    const name = `test-${++prefix}`
+    let refused = 0
+    const start = async (): Promise<SignalingServer> =>
+      await startSignaling({
+        admission: { kind: 'ticket', keys: [KEY] },
+        origins: [ORIGIN],
+        bus: await busOf(name),
+        log: (event) => void (event === 'bus-offline' && refused++),
+      })
+    const [here, there] = [await start(), await start()]
+    running.push(here, there)
+    await until(() => refused >= 2)
+    expect(await redis.say('ACL SETUSER default +set')).toBe('+OK')
+    await until(() => here.counts().neighbours === 1 && there.counts().neighbours === 1)
+  })
+
   test('a process starts, and finds the others once it is there', async () => {
     await redis.kill()
     const name = `test-${++prefix}`

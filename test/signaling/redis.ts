@@ -12,7 +12,11 @@ export interface TestRedis {
   /** It takes connections and answers nothing. */
   freeze(): Promise<void>
   thaw(): Promise<void>
+  /** An inline command. @returns the first line of the answer */
+  say(command: string): Promise<string>
 }
+
+const START_MS = 10_000
 
 export async function startRedis(): Promise<TestRedis> {
   const port = await findFreePort([])
@@ -21,11 +25,15 @@ export async function startRedis(): Promise<TestRedis> {
   const redis: TestRedis = {
     url: `redis://127.0.0.1:${port}`,
     async start() {
-      process = spawn('redis-server', settings, { stdio: 'ignore' })
-      const failed = once(process, 'error').then(([error]: readonly unknown[]) => {
-        throw error
-      })
-      await Promise.race([failed, untilAnswers(port)])
+      const started = spawn('redis-server', settings, { stdio: 'ignore' })
+      process = started
+      let failure: unknown
+      started.on('error', (error) => (failure = error))
+      const endsAtMs = performance.now() + START_MS
+      while ((await say(port, 'PING').catch(() => '')) !== '+PONG') {
+        if (failure !== undefined) throw failure
+        if (performance.now() > endsAtMs) throw new Error(`redis-server did not answer within ${START_MS} ms`)
+      }
     },
     async kill() {
       const ending = process
@@ -41,23 +49,20 @@ export async function startRedis(): Promise<TestRedis> {
     async thaw() {
       process?.kill('SIGCONT')
     },
+    say: (command) => say(port, command),
   }
   await redis.start()
   return redis
 }
 
-async function untilAnswers(port: number): Promise<void> {
-  while (!(await answers(port))) await new Promise((resolve) => setImmediate(resolve))
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+function say(port: number, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' })
-    socket.on('error', () => resolve(false))
-    socket.on('connect', () => socket.write('PING\r\n'))
+    socket.on('error', reject)
+    socket.on('connect', () => socket.write(`${command}\r\n`))
     socket.on('data', (data) => {
       socket.destroy()
-      resolve(data.toString().startsWith('+PONG'))
+      resolve(data.toString().split('\r\n')[0] ?? '')
     })
   })
 }
