@@ -129,7 +129,7 @@ export const weaknesses: readonly Weakness[] = [
   },
   {
     name: 'ticket-refused',
-    file: 'src/sources/mesh/signaling-client.ts',
+    file: 'src/sources/mesh/admission-pass.ts',
     find: 'if (sinceMs < REFUSED_MS) return REFUSED_MS - sinceMs',
     replace: 'void sinceMs',
     tests: [inClient('a client whose ticket is refused')],

@@ -2,16 +2,17 @@ import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { SwarmId } from '../../core/model/ids.ts'
 import { createTokenBucket, type TokenBucket } from '../../core/plan/token-bucket.ts'
-import type { Clock } from '../../core/ports.ts'
 import {
   encodeClientSignal,
   parseServerSignal,
   SIGNALING_VERSION,
   type ClientSignal,
+  type HelloSignal,
   type PeerRole,
   type ServerSignal,
   type WelcomeSignal,
 } from '../../core/wire/signal-message.ts'
+import { AdmissionPass, type AdmissionPassOptions } from './admission-pass.ts'
 import { createSettled, type Settled } from './wait.ts'
 
 /** What is used of a WebSocket: a window's, or one of Node. */
@@ -24,18 +25,10 @@ export interface SignalingSocket {
 
 export type OpenSocket = new (url: string) => SignalingSocket
 
-export interface SignalingClientOptions {
+export interface SignalingClientOptions extends AdmissionPassOptions {
   /** `wss:`, or `ws:` on loopback. */
   readonly url: string
-  /** Shown without its swarm key. Undefined where admission is open. */
-  readonly ticket: string | undefined
-  /**
-   * Gets another ticket when this one is refused; undefined when there is none. Never rejects. Asked once in ten minutes at most; without one,
-   * the server is left alone for as long. Default: the same ticket is shown again and again.
-   */
-  readonly freshTicket?: (() => Promise<string | undefined>) | undefined
   readonly WebSocket: OpenSocket
-  readonly clock: Clock
   /** 0 to below 1. */
   readonly random: () => number
   /** Everything that the server says, `welcome` included. */
@@ -72,10 +65,6 @@ const RETRY_MS = 500
 const RETRY_CEILING_MS = 15_000
 /** A connection that stood this long clears the record of earlier failures. */
 const STABLE_MS = 30_000
-/** So long before the end of a session the ticket is shown again; a token with less life left is not worth showing. */
-const RENEW_BEFORE_SECONDS = 60
-/** Whoever is refused with a fresh ticket too stays away for so long: asking again would only cost portal and server. */
-const REFUSED_MS = 600_000
 /** Some is left to what the server counts and we do not see. */
 const SENT = { burst: LIMITS.signalBurst - 8, perSecond: LIMITS.signalsPerSecond }
 /** What an honest server may have to say: all others of some full rooms leave at once. What goes on longer is a flood. */
@@ -92,30 +81,24 @@ export function startSignalingClient(options: SignalingClientOptions, signal: Ab
 
 class Client implements SignalingClient {
   readonly #options: SignalingClientOptions
+  readonly #pass: AdmissionPass
   readonly #rooms = new Map<SwarmId, PeerRole>()
   readonly #over = new AbortController()
   #socket: SignalingSocket | undefined
   #welcome: WelcomeSignal | undefined
-  /** What stands for the ticket when the connection breaks within its life. Times are monotonic milliseconds. */
-  #token: { readonly text: string; readonly untilMs: number } | undefined
   #isOnline = false
   #failure: Failure | undefined
   #askedToWaitMs = 0
   #queue: ClientSignal[] = []
   readonly #pace: TokenBucket
   #isSending = false
-  #ticket: string | undefined
-  /** What let us in, or did not. */
-  #shown: 'ticket' | 'token' = 'ticket'
-  #isTicketRefused = false
-  #renewedAtMs = Number.NEGATIVE_INFINITY
   /** Rooms of which the server owes us the peers. */
   readonly #due = new Set<SwarmId>()
   #heardAtMs = 0
 
   constructor(options: SignalingClientOptions) {
     this.#options = options
-    this.#ticket = options.ticket
+    this.#pass = new AdmissionPass(options)
     this.#pace = createTokenBucket(SENT)
   }
 
@@ -160,7 +143,7 @@ class Client implements SignalingClient {
       const stoodMs = await this.#connect()
       if (stoodMs >= STABLE_MS) failures = 0
       const ceilingMs = Math.min(RETRY_MS * 2 ** failures, RETRY_CEILING_MS)
-      const restMs = await this.#renewTicket()
+      const restMs = await this.#pass.renew()
       const delayMs = Math.max(restMs, this.#askedToWaitMs, ceilingMs * (0.5 + random() / 2))
       this.#askedToWaitMs = 0
       await clock.sleep(delayMs, signal).catch(() => undefined)
@@ -170,19 +153,6 @@ class Client implements SignalingClient {
   /** Another page of this browser took the connection over: two would throw each other out for ever. */
   #isReplaced(): boolean {
     return this.#failure?.code === 'signal-refused' && this.#failure.reason === 'replaced'
-  }
-
-  /** Of a ticket that was refused. @returns for how long not to come back */
-  async #renewTicket(): Promise<number> {
-    const { clock, freshTicket } = this.#options
-    if (!this.#isTicketRefused || freshTicket === undefined) return 0
-    this.#isTicketRefused = false
-    const sinceMs = clock.monotonicMs() - this.#renewedAtMs
-    if (sinceMs < REFUSED_MS) return REFUSED_MS - sinceMs
-    this.#renewedAtMs = clock.monotonicMs()
-    const fresh = await freshTicket()
-    this.#ticket = fresh ?? this.#ticket
-    return fresh === undefined ? REFUSED_MS : 0
   }
 
   /** One connection, to its end. @returns how long it was welcome */
@@ -239,7 +209,7 @@ class Client implements SignalingClient {
   #openSocket(gone: Settled<void>): SignalingSocket | undefined {
     try {
       const socket = new this.#options.WebSocket(this.#options.url)
-      socket.addEventListener('open', () => socket.send(this.#hello(this.#liveToken())))
+      socket.addEventListener('open', () => socket.send(this.#hello(this.#pass.show())))
       socket.addEventListener('close', () => gone.resolve())
       socket.addEventListener('error', () => {
         this.#failure ??= { code: 'signal-refused', reason: 'unreachable', retryAfterSeconds: undefined }
@@ -252,28 +222,8 @@ class Client implements SignalingClient {
     }
   }
 
-  /** @param token shown instead of the ticket, so that the ticket crosses the line as seldom as can be */
-  #hello(token: string | undefined): string {
-    this.#shown = token === undefined ? 'ticket' : 'token'
-    return encodeClientSignal({
-      type: 'hello',
-      v: SIGNALING_VERSION,
-      token,
-      ticket: token === undefined ? this.#ticket : undefined,
-      resume: this.#welcome?.resume,
-    })
-  }
-
-  #liveToken(): string | undefined {
-    const token = this.#token
-    return token !== undefined && this.#options.clock.monotonicMs() < token.untilMs ? token.text : undefined
-  }
-
-  #keepToken({ token, tokenExpiresAtSeconds, serverTime }: WelcomeSignal): void {
-    // A token earns no new one: the one that was shown goes on.
-    if (token === undefined || tokenExpiresAtSeconds === undefined) return
-    const lifeSeconds = tokenExpiresAtSeconds - serverTime - RENEW_BEFORE_SECONDS
-    this.#token = { text: token, untilMs: this.#options.clock.monotonicMs() + lifeSeconds * 1000 }
+  #hello(shown: Pick<HelloSignal, 'token' | 'ticket'>): string {
+    return encodeClientSignal({ type: 'hello', v: SIGNALING_VERSION, ...shown, resume: this.#welcome?.resume })
   }
 
   #take(data: unknown, { heard, leave }: { readonly heard: TokenBucket; readonly leave: () => void }): ServerSignal | undefined {
@@ -299,7 +249,7 @@ class Client implements SignalingClient {
     if (signal.type === 'welcome') {
       const isFirst = !this.#isOnline
       this.#welcome = signal
-      this.#keepToken(signal)
+      this.#pass.onWelcome(signal)
       this.#isOnline = true
       this.#failure = undefined
       if (!isFirst) return
@@ -309,21 +259,12 @@ class Client implements SignalingClient {
       this.#askedToWaitMs = signal.retryMs
     } else if (signal.type === 'error' && signal.fatal) {
       this.#failure = { code: 'signal-refused', reason: signal.code, retryAfterSeconds: undefined }
-      // It may be the token that was refused: another key, another clock.
-      this.#token = undefined
-      this.#isTicketRefused = this.#shown === 'ticket' && signal.code.startsWith('admission-')
+      this.#pass.onRefused(signal.code)
     } else if ((signal.type === 'peers' || signal.type === 'error') && signal.swarm !== undefined) this.#due.delete(signal.swarm)
   }
 
-  /** Shows the ticket again before the session ends, so that the connection need not. */
   async #renew(welcome: WelcomeSignal, signal: AbortSignal): Promise<void> {
-    if (welcome.tokenExpiresAtSeconds === undefined) return
-    const seconds = Math.max(1, welcome.tokenExpiresAtSeconds - welcome.serverTime - RENEW_BEFORE_SECONDS)
-    const isDue = await this.#options.clock.sleep(seconds * 1000, signal).then(
-      () => true,
-      () => false,
-    )
-    if (isDue && this.#isOnline) this.#socket?.send(this.#hello(undefined))
+    if ((await this.#pass.untilDue(welcome, signal)) && this.#isOnline) this.#socket?.send(this.#hello(this.#pass.showTicket()))
   }
 
   #post(signal: ClientSignal): void {
