@@ -169,6 +169,17 @@ describe('a planted breach is caught', () => {
   })
 })
 
+/** In Firefox 153 a worker that starts a worker may stand still for ever: see docs/decisions/0023. */
+function startsWorker({ path, code }: Module): boolean {
+  return isWithin(path, 'src') && !isWithin(path, 'src/page') && /\bnew (?:Shared)?Worker\(/.test(code)
+}
+
+test('nothing but a page starts a worker', () => {
+  expect(startsWorker({ path: 'src/engine/a.ts', code: 'const thread = new Worker(url)' })).toBe(true)
+  expect(modules.filter((module) => module.path.startsWith('src/page/') && module.code.includes('new Worker('))).not.toEqual([])
+  expect(modules.filter(startsWorker).map(({ path }) => path)).toEqual([])
+})
+
 describe('a lawful import passes', () => {
   test.each([
     ['src/engine/a.ts', `import { x } from '../stores/x.ts'\nx()`],

@@ -3,8 +3,8 @@
  * from the file last, to be hashed. Counted at the browser's own doors, so that the engine needs to know nothing of it.
  */
 
-import { servePage } from '../../src/engine/serve-page.ts'
-import { startThread } from '../../src/engine/thread-line.ts'
+import { servePage, type SendToPage } from '../../src/engine/serve-page.ts'
+import { createThreadStarter } from '../../src/engine/thread-line.ts'
 
 export interface HeldBytes {
   readonly peakBytes: number
@@ -60,9 +60,11 @@ channel.addEventListener('message', ({ data }) => {
   if (data === 'tell') channel.postMessage({ peakBytes, leftBytes: pendingBytes } satisfies HeldBytes)
 })
 
-const server = servePage((message, transfer = []) => self.postMessage(message, { transfer: [...transfer] }), {
+const send: SendToPage = (message, transfer = []) => self.postMessage(message, { transfer: [...transfer] })
+const startThread = createThreadStarter(send)
+const server = servePage(send, {
   isSecurePage: false,
-  startHashThread: () => startThread('/chunks/hasher.js'),
-  startFileThread: () => startThread('/chunks/files.js'),
+  startHashThread: () => startThread('hasher'),
+  startFileThread: () => startThread('files'),
 })
 self.addEventListener('message', (event: MessageEvent<unknown>) => server.receive(event.data))

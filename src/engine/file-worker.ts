@@ -2,9 +2,10 @@
 
 import { openHere } from '../stores/open-file.ts'
 import { openPieceFiles } from '../stores/piece-files.ts'
+import type { FileThreadEnd } from './file-message.ts'
 import { serveFiles } from './file-server.ts'
-import { ownPort } from './thread-line.ts'
+import { onPort } from './thread-line.ts'
 
 declare const self: DedicatedWorkerGlobalScope
 
-serveFiles(ownPort(self), openPieceFiles().then(openHere))
+onPort(self, (port: FileThreadEnd) => serveFiles(port, openPieceFiles().then(openHere)))

@@ -21,7 +21,7 @@ import { growTrust, type LoadTrustRefresher } from './trust-growth.ts'
 import { withWebLock } from './web-lock.ts'
 
 /** Sends to the page; `transfer` lists buffers to move. */
-export type SendToPage = (message: EngineMessage, transfer?: readonly ArrayBuffer[]) => void
+export type SendToPage = (message: EngineMessage, transfer?: readonly Transferable[]) => void
 
 /** Serves one page. Give it every message of the page; it never throws. */
 export interface PageServer {

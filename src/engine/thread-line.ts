@@ -1,4 +1,5 @@
 import type { Clock } from '../core/ports.ts'
+import type { EngineMessage, ThreadScript } from '../core/wire/bridge-message.ts'
 
 /** A question to a thread of ours, and its number. Both ends are of the same build. */
 export interface Asked<Question> {
@@ -20,8 +21,6 @@ export type Said<Answer> =
 export interface EngineEnd<Question, Answer> {
   post(message: Asked<Question>, transfer: Transferable[]): void
   onMessage(listener: (message: Said<Answer>) => void): void
-  /** The script cannot be fetched, or throws. */
-  onFailure(listener: () => void): void
   /** Ends the thread, and what it holds is free. */
   stop(): void
 }
@@ -52,14 +51,17 @@ const SCRIPT_WAITS_MS = 1000
 /** Far more than a piece takes on the slowest machine: only a thread that died is silent for so long. */
 const ANSWER_WAITS_MS = 20_000
 
-/** A worker with the script at `url`. */
-export function startThread<Question, Answer>(url: URL | string): EngineEnd<Question, Answer> {
-  const worker = new Worker(url)
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
-    onFailure: (listener) => worker.addEventListener('error', listener),
-    stop: () => worker.terminate(),
+/** Asks the page for workers: one that this worker started itself might never come back (src/page/engine-threads.ts). */
+export function createThreadStarter(ask: (message: Extract<EngineMessage, { type: 'thread' }>, transfer: Transferable[]) => void) {
+  let threads = 0
+  return <Question, Answer>(script: ThreadScript): EngineEnd<Question, Answer> => {
+    const thread = threads++
+    const { port1, port2 } = new MessageChannel()
+    ask({ type: 'thread', thread, script }, [port2])
+    return {
+      ...threadEnd<Asked<Question>, Said<Answer>>(port1),
+      stop: () => ask({ type: 'thread', thread, script: undefined }, []),
+    }
   }
 }
 
@@ -100,7 +102,6 @@ export function openThreadLine<Question, Answer>(start: () => EngineEnd<Question
   }
   if (port === undefined) lose('it could not be started')
   port?.onMessage(hear)
-  port?.onFailure(() => lose('its script failed'))
   return {
     end: lose,
     async isReady() {
@@ -169,10 +170,24 @@ export class Unable extends Error {
   override readonly name = 'Unable'
 }
 
-/** The port of a worker's own script. */
-export function ownPort<Question, Answer>(self: DedicatedWorkerGlobalScope): ThreadEnd<Question, Answer> {
+/** In the script of a thread: its port is the first thing that the page sends it. Whatever nobody catches there ends its use. */
+export function onPort<Question, Answer>(self: DedicatedWorkerGlobalScope, serve: (port: ThreadEnd<Question, Answer>) => void): void {
+  const begin = ({ ports: [port] }: MessageEvent): void => {
+    if (port === undefined) return
+    const end = threadEnd<Said<Answer>, Asked<Question>>(port)
+    const fail = (): void => end.post({ kind: 'unable' }, [])
+    self.addEventListener('error', fail)
+    self.addEventListener('unhandledrejection', fail)
+    serve(end)
+  }
+  self.addEventListener('message', begin, { once: true })
+}
+
+function threadEnd<Out, In>(port: MessagePort) {
   return {
-    post: (message, transfer) => self.postMessage(message, transfer),
-    onMessage: (listener) => self.addEventListener('message', ({ data }) => listener(data)),
+    post: (message: Out, transfer: Transferable[]): void => port.postMessage(message, transfer),
+    onMessage(listener: (message: In) => void): void {
+      port.onmessage = ({ data }) => listener(data)
+    },
   }
 }

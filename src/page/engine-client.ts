@@ -2,6 +2,7 @@ import { DeliveryError, failureOf, type Failure } from '../core/errors.ts'
 import { BRIDGE_VERSION, type EngineMessage, type PageMessage, type SiteFacts } from '../core/wire/bridge-message.ts'
 import type { DeliveryEvent } from '../core/wire/delivery-event.ts'
 import { parseEngineMessage } from '../core/wire/parse-engine-message.ts'
+import { createEngineThreads, type EngineThreads } from './engine-threads.ts'
 
 /** The page's line to its engine, a dedicated worker. */
 export interface EngineClient {
@@ -35,8 +36,7 @@ const OPEN_MS = 20_000
 
 /** Starts the worker and opens the engine in it. @throws {DeliveryError} `config-unavailable`, `config-invalid`, `policy-missing`, `engine-lost` */
 export async function startEngine(start: EngineStart, signal: AbortSignal): Promise<EngineClient> {
-  const worker = new Worker(start.engineUrl)
-  const line = createLine(worker)
+  const line = createLine(start.engineUrl)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS)])
   try {
     const opened = await new Promise<Extract<EngineMessage, { type: 'opened' }>>((resolve, reject) => {
@@ -52,7 +52,7 @@ export async function startEngine(start: EngineStart, signal: AbortSignal): Prom
     })
     return toClient(line, opened)
   } catch (error) {
-    worker.terminate()
+    end(line)
     throw error
   }
 }
@@ -65,6 +65,7 @@ interface OpenCall {
 
 interface Line {
   readonly worker: Worker
+  readonly threads: EngineThreads
   readonly calls: Map<number, OpenCall>
   readonly listeners: Set<(message: EngineMessage) => void>
   nextCall: number
@@ -73,9 +74,11 @@ interface Line {
   send(message: PageMessage, transfer?: readonly ArrayBuffer[]): void
 }
 
-function createLine(worker: Worker): Line {
+function createLine(engineUrl: string): Line {
+  const worker = new Worker(engineUrl)
   const line: Line = {
     worker,
+    threads: createEngineThreads((script) => new URL(`chunks/${script}.js`, engineUrl)),
     calls: new Map(),
     listeners: new Set(),
     nextCall: 1,
@@ -83,15 +86,17 @@ function createLine(worker: Worker): Line {
     onLost: () => undefined,
     send: (message, transfer = []) => worker.postMessage(message, [...transfer]),
   }
-  worker.addEventListener('message', (event) => receive(line, event.data))
+  worker.addEventListener('message', (event) => receive(line, event))
   worker.addEventListener('error', (event) => loseAll(line, event.message || 'the engine script did not load'))
   return line
 }
 
 /** Whatever comes, no call is left waiting: one whose answer cannot be read has failed. */
-function receive(line: Line, data: unknown): void {
+function receive(line: Line, { data, ports }: MessageEvent<unknown>): void {
   try {
-    dispatch(line, parseEngineMessage(data))
+    const message = parseEngineMessage(data)
+    if (message.type === 'thread') line.threads.take(message, ports[0])
+    else dispatch(line, message)
   } catch (error) {
     if (failureOf(error)?.code !== 'format-invalid') throw error
     const call = typeof data === 'object' && data !== null && 'call' in data ? data.call : undefined
@@ -115,6 +120,11 @@ function dispatch(line: Line, message: EngineMessage): void {
     call.reject(
       message.failure === 'cancelled' ? new DOMException('The download was cancelled.', 'AbortError') : new DeliveryError(message.failure),
     )
+}
+
+function end(line: Line): void {
+  line.worker.terminate()
+  line.threads.end()
 }
 
 function loseAll(line: Line, detail: string): void {
@@ -142,7 +152,7 @@ function toClient(line: Line, opened: Extract<EngineMessage, { type: 'opened' }>
     },
     close() {
       removeEventListener('online', onOnline)
-      line.worker.terminate()
+      end(line)
       loseAll(line, 'the page closed it')
     },
     call: (request, options) => startCall(line, request, options),

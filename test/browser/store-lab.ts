@@ -1,7 +1,6 @@
 import { failureOf, type Failure } from '../../src/core/errors.ts'
 import { toPieceIndex, toSha256 } from '../../src/core/model/ids.ts'
 import { sha256Of } from '../../src/core/verify/digest.ts'
-import { startThread } from '../../src/engine/thread-line.ts'
 import { createHasher } from '../../src/engine/hasher.ts'
 import type { FileStore } from '../../src/stores/artifact-file.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
@@ -11,6 +10,7 @@ import { openStoreView, type StoreCapabilities, type StoreView } from '../../src
 import { makeArtifact, makePiece } from '../fakes/make-artifact.ts'
 import { seededBytes } from '../fakes/seeded-random.ts'
 import { systemClock } from '../fakes/system-clock.ts'
+import { startThread } from './lab-threads.ts'
 import { runSuites, type CaseResult } from './store-suites.ts'
 
 /** What a test can ask of a worker that owns real storage. */
@@ -164,9 +164,7 @@ async function checkFill(into: 'view' | 'blobs'): Promise<LabAnswers['check-fill
 }
 
 async function hash(seed: number, sizeBytes: number): Promise<LabAnswers['hash']> {
-  // Under the policy that this worker's own script was served with.
-  const script = location.pathname.replace('worker.js', 'hasher.js')
-  const hasher = createHasher(() => startThread(script), systemClock)
+  const hasher = createHasher(() => startThread('hasher'), systemClock)
   const digest = await hasher.digestStream({ sizeBytes, chunks: () => slices(seededBytes(seed, sizeBytes)) })
   // The smallest module there is: its magic number and version.
   const canCompile = await WebAssembly.compile(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])).then(

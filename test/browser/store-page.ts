@@ -1,3 +1,5 @@
+import { parseEngineMessage } from '../../src/core/wire/parse-engine-message.ts'
+import { createEngineThreads } from '../../src/page/engine-threads.ts'
 import type { LabAnswers, LabRequest } from './store-lab.ts'
 
 declare global {
@@ -17,10 +19,19 @@ window.kept = []
 
 window.askWorker = (request, script = '/worker.js') => {
   const worker = new Worker(script)
+  // Under the policy that the worker's own script was served with.
+  const threads = createEngineThreads((name) => script.replace('worker', name))
+  worker.addEventListener('message', ({ data, ports }) => {
+    const message = parseEngineMessage(data)
+    if (message.type === 'thread') threads.take(message, ports[0])
+  })
   return new Promise((resolve, reject) => {
     worker.addEventListener('error', (event) => reject(new Error(event.message)))
     ask((port) => worker.postMessage(request, [port])).then(resolve, reject)
-  }).finally(() => worker.terminate())
+  }).finally(() => {
+    worker.terminate()
+    threads.end()
+  })
 }
 
 window.askServiceWorker = async (request) => {

@@ -3,13 +3,13 @@ import { STORE_CASES } from '../contracts/store-cases.ts'
 import { systemClock } from '../fakes/system-clock.ts'
 import type { FileStore } from '../../src/stores/artifact-file.ts'
 import { openFileThread } from '../../src/engine/file-thread.ts'
-import { startThread } from '../../src/engine/thread-line.ts'
 import { createBlobStore } from '../../src/stores/blob-store.ts'
 import { openIndex, type SealiftIndex } from '../../src/stores/index-db.ts'
 import { createOpfsStore } from '../../src/stores/opfs-store.ts'
 import { openPieceFiles } from '../../src/stores/piece-files.ts'
 import { openStoreView } from '../../src/stores/store-view.ts'
 import { INDEX_CASES } from './index-cases.ts'
+import { startThread } from './lab-threads.ts'
 import { VIEW_CASES } from './view-cases.ts'
 
 /** What became of one claim. */
@@ -68,7 +68,7 @@ async function openStore(kind: StoreName, track: <T extends { close(): void }>(o
   if (kind === 'blob store') return createBlobStore(index, systemClock)
   const files = await openPieceFiles()
   if (kind === 'opfs store') return createOpfsStore({ index, files, clock: systemClock })
-  const thread = openFileThread(() => startThread('/files.js'), systemClock)
+  const thread = openFileThread(() => startThread('files'), systemClock)
   if (!(await thread.isReady())) throw new Error('the thread did not come')
   return createOpfsStore({ index, files, clock: systemClock, openFile: thread.open })
 }

@@ -150,7 +150,7 @@ describe('where the thread is not to be had', () => {
     expect(await keepAll(store)).toEqual(expected)
   })
 
-  test('its script never comes, as in a silent outage: this thread writes after a second', async () => {
+  test('its script cannot be fetched, or never comes: this thread writes after a second', async () => {
     const clock = createVirtualClock()
     const { store } = machineOn({ start: (disk) => holdThread(serving(disk)).port, clock })
     const kept = keepAll(store)

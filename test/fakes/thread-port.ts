@@ -18,7 +18,7 @@ export interface HeldThread<Question, Answer> {
   release(): void
   /** Questions that come from now on wait. */
   hold(): void
-  /** Its script fails. */
+  /** Its script throws what nobody catches. */
   die(): void
   /** Resolves when so many questions have been sent to it, answered or not. */
   asked(count: number): Promise<void>
@@ -30,7 +30,6 @@ export function holdThread<Question, Answer>(serve: (end: ThreadEnd<Question, An
   const questions = new EventTarget()
   let asked = 0
   let isStopped = false
-  let fail = (): void => undefined
   toThread.hold()
   return {
     port: {
@@ -40,7 +39,6 @@ export function holdThread<Question, Answer>(serve: (end: ThreadEnd<Question, An
         questions.dispatchEvent(new Event('asked'))
       },
       onMessage: toEngine.onMessage,
-      onFailure: (listener) => void (fail = listener),
       stop() {
         isStopped = true
         toThread.hold()
@@ -52,7 +50,7 @@ export function holdThread<Question, Answer>(serve: (end: ThreadEnd<Question, An
     arrive: () => serve({ post: toEngine.send, onMessage: toThread.onMessage }),
     release: () => toThread.release(),
     hold: () => toThread.hold(),
-    die: () => fail(),
+    die: () => toEngine.send({ kind: 'unable' }, []),
     async asked(count) {
       while (asked < count) await new Promise((resolve) => questions.addEventListener('asked', resolve, { once: true }))
     },

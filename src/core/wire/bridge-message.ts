@@ -126,6 +126,12 @@ export type EngineMessage =
   /** More pieces of something that the last `seedable` named. */
   | { readonly type: 'seed-pieces'; readonly sha256: Sha256; readonly pieces: readonly PieceIndex[] }
   | { readonly type: 'seed-bytes'; readonly call: number; readonly bytes: Uint8Array | undefined }
+  /** Starts a thread for the engine, which speaks over the port that comes along; without a script, ends it. */
+  | { readonly type: 'thread'; readonly thread: number; readonly script: ThreadScript | undefined }
+
+/** Lies in `chunks/`, beside the engine. */
+export type ThreadScript = (typeof THREAD_SCRIPTS)[number]
+export const THREAD_SCRIPTS = ['hasher', 'files'] as const
 
 /** One line of `list()`. */
 export interface ListedArtifact {

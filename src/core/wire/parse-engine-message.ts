@@ -2,7 +2,7 @@ import { readFailure, readSource } from '../audit/failure-field.ts'
 import { LIMITS } from '../limits.ts'
 import type { JsonField } from '../json/json-field.ts'
 import { isSha256, toPieceIndex } from '../model/ids.ts'
-import type { EngineMessage, ListedArtifact, Seedable } from './bridge-message.ts'
+import { THREAD_SCRIPTS, type EngineMessage, type ListedArtifact, type Seedable } from './bridge-message.ts'
 import { openMessage, readBits, readBlobRef, readBytes, readNumber } from './message-field.ts'
 import { PIECES_PER_NEWS } from './seed-news.ts'
 import { readSiteFacts } from './parse-site-facts.ts'
@@ -25,6 +25,7 @@ const TYPES = [
   'seedable',
   'seed-pieces',
   'seed-bytes',
+  'thread',
 ] as const
 
 type Parser<T> = (field: JsonField) => Extract<EngineMessage, { readonly type: T }>
@@ -130,6 +131,10 @@ const PARSERS: Parsers = {
       .object(['bytes'])('bytes')
       .optional((item) => readBytes(item, LIMITS.pieceLengthMaxBytes)),
   }),
+  thread(field) {
+    const get = field.object(['thread', 'script'])
+    return { type: 'thread', thread: readNumber(get('thread')), script: get('script').optional((item) => item.oneOf(THREAD_SCRIPTS)) }
+  },
 }
 
 function readEnd(field: JsonField): Extract<EngineMessage, { type: 'failed' }>['failure'] {

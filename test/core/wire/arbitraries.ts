@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import type { DocumentKind, Failure } from '../../../src/core/errors.ts'
 import { isArtifactName, toPieceIndex, toSourceId } from '../../../src/core/model/ids.ts'
-import type { EngineMessage, PageMessage } from '../../../src/core/wire/bridge-message.ts'
+import { THREAD_SCRIPTS, type EngineMessage, type PageMessage } from '../../../src/core/wire/bridge-message.ts'
 import type { ArtifactFacts, ArtifactRequest, CatalogueFacts, DeliveryEvent, PieceSpan } from '../../../src/core/wire/delivery-event.ts'
 import { WORKER_VERSION, type NeedAnswer, type ToPageMessage, type ToWorkerMessage } from '../../../src/core/wire/worker-message.ts'
 import type { SignatureVerdict } from '../../../src/core/verify/identity-policy.ts'
@@ -252,6 +252,7 @@ const engineMessages: ByType<EngineMessage> = {
   seedable: fc.record({ type: is('seedable'), blobs: fc.array(seedable, { maxLength: 3 }) }),
   'seed-pieces': fc.record({ type: is('seed-pieces'), sha256, pieces: fc.array(fc.nat(65_535).map(toPieceIndex), { maxLength: 3 }) }),
   'seed-bytes': fc.record({ type: is('seed-bytes'), call: count, bytes: optional(bytes) }),
+  thread: fc.record({ type: is('thread'), thread: count, script: optional(fc.constantFrom(...THREAD_SCRIPTS)) }),
 }
 
 export const PAGE_TYPES = Object.keys(pageMessages)
