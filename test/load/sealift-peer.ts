@@ -22,7 +22,6 @@ export function createSealiftPeer(options: LoadPeerOptions): LoadPeer {
     const signal = parseServerSignal(text)
     switch (signal.type) {
       case 'welcome':
-        say({ type: 'join', swarm, role: 'leech' })
         return undefined
       case 'peers':
         known = signal.peers[0]?.id ?? known
@@ -48,7 +47,11 @@ export function createSealiftPeer(options: LoadPeerOptions): LoadPeer {
     }
   }
   return {
-    greet: () => say({ type: 'hello', v: SIGNALING_VERSION, token: undefined, ticket: options.ticket, resume: undefined }),
+    greet() {
+      // As the client does it: the room at once, behind the greeting.
+      say({ type: 'hello', v: SIGNALING_VERSION, token: undefined, ticket: options.ticket, resume: undefined })
+      say({ type: 'join', swarm, role: 'leech' })
+    },
     offer() {
       if (known === undefined) return false
       say({ type: 'sig', swarm, sid: 'load', kind: 'offer', sdp: { type: 'offer', sdp: options.sdp }, to: known })

@@ -170,8 +170,32 @@ test('a client that is closed leaves nothing behind at the signal that would hav
 })
 
 const SWARM = toSwarmId('A'.repeat(43))
+const OTHER = toSwarmId('B'.repeat(43))
 const LEFT = { type: 'peer-left', swarm: SWARM, id: toPeerId('nobody-00') } as const
 const REFUSED = { type: 'error', code: 'admission-refused', fatal: true, swarm: undefined } as const
+
+test('a client names its rooms right behind its hello, on every connection, and what it joins and leaves before the welcome', async () => {
+  const clock = createVirtualClock()
+  const client = start(clock)
+  client.join(SWARM, 'leech')
+  await settle()
+  client.join(OTHER, 'seed')
+  client.leave(OTHER)
+  await settle()
+  expect(socket().sent.map(parseClientSignal)).toMatchObject([
+    { type: 'hello' },
+    { type: 'join', swarm: SWARM, role: 'leech' },
+    { type: 'join', swarm: OTHER, role: 'seed' },
+    { type: 'leave', swarm: OTHER },
+  ])
+  await welcome(TOKEN, 600)
+  expect(socket().sent).toHaveLength(4)
+  await reconnect(clock)
+  expect(socket().sent.map(parseClientSignal)).toMatchObject([
+    { type: 'hello', token: TOKEN },
+    { type: 'join', swarm: SWARM },
+  ])
+})
 
 describe('a server that hangs is left', () => {
   test('after three seconds, when it says nothing to a hello', async () => {
