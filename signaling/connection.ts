@@ -15,6 +15,7 @@ import type { SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { NewsReader, NewsRound } from './news.ts'
 import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
+import type { TurnWrites } from './turn-writes.ts'
 
 /** One socket: its pace, its deadlines, its queue. Knows nothing of rooms. */
 export interface Connection {
@@ -49,6 +50,7 @@ export interface ConnectionHouse {
   readonly limits: SignalingLimits
   readonly messageRate: TokenRate
   readonly news: NewsRound
+  readonly turn: TurnWrites
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
@@ -67,6 +69,8 @@ function ignore(): void {}
 
 /** Nothing is done about these: the newcomer offers by itself, and its offer brings them along. */
 const CAN_WAIT: ReadonlySet<ServerSignal['type']> = new Set<ServerSignal['type']>(['peer-joined'])
+/** Written at once, when it is more. */
+const GATHERED_BYTES = 8 * 1024
 const NO_NEWS: readonly string[] = []
 
 class SocketConnection implements Connection, NewsReader {
@@ -134,17 +138,14 @@ class SocketConnection implements Connection, NewsReader {
   /** In one go with what waited, and after it. */
   #write(text: string | undefined): void {
     const news = this.#news
-    if (news.length === 0) {
-      if (text !== undefined) this.#socket.send(text)
-      return
+    this.#house.turn.hold(this.#line)
+    if (news.length > 0) {
+      this.#news = NO_NEWS
+      this.#newsBytes = 0
+      for (const each of news) this.#socket.send(each)
     }
-    this.#news = NO_NEWS
-    this.#newsBytes = 0
-    // One system call, which costs more than all else about a message.
-    this.#line.cork()
-    for (const each of news) this.#socket.send(each)
     if (text !== undefined) this.#socket.send(text)
-    this.#line.uncork()
+    if (this.#socket.bufferedAmount >= GATHERED_BYTES) this.#house.turn.release(this.#line)
   }
 
   admit(): void {

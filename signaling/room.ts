@@ -15,10 +15,11 @@ export interface Member {
 }
 
 export interface Seat {
+  readonly room: Room
   readonly member: Member
   role: PeerRole
-  /** Those of the room that were told of this one, or this one of them. */
-  readonly known: Set<Seat>
+  /** Those of the room that were told of this one, or this one of them. A list: there are a few, and a set takes several times the memory. */
+  readonly known: Seat[]
 }
 
 /** Those behind one address. */
@@ -31,6 +32,7 @@ interface House {
 
 /** Everything by which somebody is drawn is kept up to date: a room may hold thousands, and they come all at once. */
 export interface Room {
+  readonly key: string
   readonly swarm: SwarmId
   readonly seats: Map<PeerId, Seat>
   readonly lans: Map<string, Bag<Seat>>
@@ -52,12 +54,13 @@ const TOLD_OF_ADDRESS = 2
 /** For each of those, so many are drawn: some know enough peers. */
 const TRIES = 2
 
-export function openRoom(swarm: SwarmId): Room {
-  return { swarm, seats: new Map(), lans: new Map(), houses: new Map(), allHouses: new Bag(), housesWithSeeds: new Bag() }
+export function openRoom(key: string, swarm: SwarmId): Room {
+  return { key, swarm, seats: new Map(), lans: new Map(), houses: new Map(), allHouses: new Bag(), housesWithSeeds: new Bag() }
 }
 
 /** Seats a newcomer, or notes another role. */
-export function place(room: Room, seat: Seat): void {
+export function place(seat: Seat): void {
+  const { room } = seat
   const { id, lanKey, addressKey } = seat.member
   room.seats.set(id, seat)
   const lan = room.lans.get(lanKey) ?? new Bag<Seat>()
@@ -72,7 +75,8 @@ export function place(room: Room, seat: Seat): void {
   noteSeeds(room, house)
 }
 
-export function unseat(room: Room, seat: Seat): void {
+export function unseat(seat: Seat): void {
+  const { room } = seat
   const { id, lanKey, addressKey } = seat.member
   room.seats.delete(id)
   const lan = room.lans.get(lanKey)
@@ -97,9 +101,10 @@ function noteSeeds(room: Room, house: House): void {
  * Those who may be named to it. Who knows enough peers already is left out: it would let nobody more in, and the late comers of a crowd would be
  * left with a link or two. An address with its share of seats in a crowded room keeps to itself: an office behind one NAT meets its own.
  */
-export function drawStrangers(room: Room, newcomer: Seat, { limits, random }: Terms): readonly Seat[] {
+export function drawStrangers(newcomer: Seat, { limits, random }: Terms): readonly Seat[] {
+  const { room } = newcomer
   const isCrowded = room.seats.size > limits.crowdedRoomPeers
-  const isFree = (seat: Seat): boolean => seat !== newcomer && !newcomer.known.has(seat) && seat.known.size < limits.knownPeers
+  const isFree = (seat: Seat): boolean => seat !== newcomer && !newcomer.known.includes(seat) && seat.known.length < limits.knownPeers
   const near = room.lans.get(newcomer.member.lanKey)?.draw(DRAWN, random) ?? []
   const own = room.houses.get(newcomer.member.addressKey)
   if (isCrowded && own !== undefined && own.all.size > limits.seatsPerAddress) return near.filter(isFree)
@@ -114,8 +119,8 @@ export function drawStrangers(room: Room, newcomer: Seat, { limits, random }: Te
   return [...near.filter(isFree), ...far]
 }
 
-function countOf({ addressKey }: House, seats: ReadonlySet<Seat>): number {
-  return [...seats].filter(({ member }) => member.addressKey === addressKey).length
+function countOf({ addressKey }: House, seats: readonly Seat[]): number {
+  return seats.filter(({ member }) => member.addressKey === addressKey).length
 }
 
 export function isNear(a: Seat, b: Seat): boolean {

@@ -49,7 +49,7 @@ class MemoryRooms implements Rooms {
   readonly #terms: Terms
   readonly #watcher: RoomWatcher | undefined
   readonly #rooms = new Map<string, Room>()
-  readonly #roomsOf = new Map<PeerId, Set<string>>()
+  readonly #seatsOf = new Map<PeerId, readonly Seat[]>()
 
   constructor(terms: Terms, watcher: RoomWatcher | undefined) {
     this.#terms = terms
@@ -68,35 +68,35 @@ class MemoryRooms implements Rooms {
 
   join(member: Member, swarm: SwarmId, role: PeerRole): SignalErrorCode | undefined {
     const { limits } = this.#terms
-    const key = keyOf(member, swarm)
-    const room = this.#rooms.get(key)
-    const known = room?.seats.get(member.id)
-    if (room !== undefined && known?.role === role) {
-      tell(room, known, [...known.known].slice(0, limits.chosenPeers))
+    const known = this.#seatOf(member, swarm)
+    if (known?.role === role) {
+      tell(known, known.known.slice(0, limits.chosenPeers))
       return undefined
     }
-    if (known === undefined && (this.#roomsOf.get(member.id)?.size ?? 0) >= limits.roomsPerConnection) return 'too-many-rooms'
-    if (known === undefined && room !== undefined && room.seats.size >= limits.roomPeers) return 'room-full'
-    this.#introduce(...this.#place(member, swarm, role))
+    if (known === undefined) {
+      if (this.#seats(member).length >= limits.roomsPerConnection) return 'too-many-rooms'
+      if ((this.#rooms.get(keyOf(member, swarm))?.seats.size ?? 0) >= limits.roomPeers) return 'room-full'
+    }
+    this.#introduce(this.#place(member, swarm, role))
     return undefined
   }
 
   roleOf(member: Member, swarm: SwarmId): PeerRole | undefined {
-    return this.#rooms.get(keyOf(member, swarm))?.seats.get(member.id)?.role
+    return this.#seatOf(member, swarm)?.role
   }
 
   leave(member: Member, swarm: SwarmId): void {
-    this.#vacate(member, keyOf(member, swarm))
+    this.#vacate(member, this.#seatOf(member, swarm))
   }
 
   leaveAll(member: Member): void {
-    for (const key of this.#roomsOf.get(member.id) ?? []) this.#vacate(member, key)
+    for (const seat of this.#seats(member)) this.#vacate(member, seat)
   }
 
   relay(member: Member, to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): SignalErrorCode | undefined {
-    const room = this.#rooms.get(keyOf(member, signal.swarm))
-    if (room === undefined || !room.seats.has(member.id)) return 'not-in-room'
-    const seat = room.seats.get(to)
+    const own = this.#seatOf(member, signal.swarm)
+    if (own === undefined) return 'not-in-room'
+    const seat = own.room.seats.get(to)
     // The addressee may have left while this was on its way: its sender should stop waiting for an answer.
     if (seat === undefined) member.send({ type: 'peer-left', swarm: signal.swarm, id: to })
     else seat.member.send(signal)
@@ -104,22 +104,22 @@ class MemoryRooms implements Rooms {
   }
 
   seatGuest(guest: Member, swarm: SwarmId, { role, told }: { readonly role: PeerRole; readonly told: readonly PeerId[] }): void {
-    const before = this.#rooms.get(keyOf(guest, swarm))?.seats.get(guest.id)
+    const before = this.#seatOf(guest, swarm)
     // No process may speak for a member of another.
     if (before !== undefined && before.member.home !== guest.home) return
     const isNews = before?.role !== role
-    const [room, seat] = this.#place(guest, swarm, role)
+    const seat = this.#place(guest, swarm, role)
     for (const id of told) {
-      const other = room.seats.get(id)
-      if (other === undefined || other === seat || (seat.known.has(other) && !isNews)) continue
-      acquaint(room, seat, other)
+      const other = seat.room.seats.get(id)
+      if (other === undefined || other === seat || (seat.known.includes(other) && !isNews)) continue
+      acquaint(seat, other)
     }
   }
 
   ownSeats(): readonly OwnSeat[] {
     return [...this.#rooms.values()].flatMap(({ swarm, seats }) =>
       [...seats.values()].flatMap(({ member, role, known }) =>
-        member.home === undefined ? [{ member, swarm, role, knows: [...known].map((other) => other.member.id) }] : [],
+        member.home === undefined ? [{ member, swarm, role, knows: known.map((other) => other.member.id) }] : [],
       ),
     )
   }
@@ -127,65 +127,83 @@ class MemoryRooms implements Rooms {
   introduceMore(): void {
     for (const room of this.#rooms.values())
       for (const seat of room.seats.values()) {
-        if (seat.member.home === undefined && seat.known.size < Math.min(this.#terms.limits.chosenPeers, room.seats.size - 1))
-          this.#introduce(room, seat)
+        if (seat.member.home === undefined && seat.known.length < Math.min(this.#terms.limits.chosenPeers, room.seats.size - 1))
+          this.#introduce(seat)
       }
   }
 
-  #place(member: Member, swarm: SwarmId, role: PeerRole): readonly [Room, Seat] {
-    const key = keyOf(member, swarm)
-    const room = this.#rooms.get(key) ?? openRoom(swarm)
-    const seat = room.seats.get(member.id) ?? { member, role, known: new Set<Seat>() }
+  #seats(member: Member): readonly Seat[] {
+    return this.#seatsOf.get(member.id) ?? NO_SEATS
+  }
+
+  /** Asked for every message: by the few rooms of the member, not by names put together. */
+  #seatOf(member: Member, swarm: SwarmId): Seat | undefined {
+    return this.#seats(member).find((seat) => seat.room.swarm === swarm && seat.member.scope === member.scope)
+  }
+
+  #place(member: Member, swarm: SwarmId, role: PeerRole): Seat {
+    const seat = this.#seatOf(member, swarm) ?? this.#newSeat(member, swarm, role)
     seat.role = role
+    place(seat)
+    return seat
+  }
+
+  #newSeat(member: Member, swarm: SwarmId, role: PeerRole): Seat {
+    const key = keyOf(member, swarm)
+    const room = this.#rooms.get(key) ?? openRoom(key, swarm)
     this.#rooms.set(key, room)
-    this.#roomsOf.set(member.id, (this.#roomsOf.get(member.id) ?? new Set<string>()).add(key))
-    place(room, seat)
-    return [room, seat]
+    const seat = { room, member, role, known: [] }
+    this.#seatsOf.set(member.id, [...this.#seats(member), seat])
+    return seat
   }
 
   /** Tells a newcomer, or one in a new role, of some, and those of it. Whom it knows comes first, so that another role shows it nobody new. */
-  #introduce(room: Room, newcomer: Seat): void {
+  #introduce(newcomer: Seat): void {
     const { limits, random } = this.#terms
     const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
-    const first = choosePeers(candidatesFor(newcomer, [...newcomer.known]), choice)
-    const strangers = drawStrangers(room, newcomer, this.#terms)
+    const first = choosePeers(candidatesFor(newcomer, newcomer.known), choice)
+    const strangers = drawStrangers(newcomer, this.#terms)
     const more = choosePeers(candidatesFor(newcomer, strangers), { ...choice, limit: choice.limit - first.length })
     const chosen = [...first, ...more].map(({ seat }) => seat)
-    tell(room, newcomer, chosen)
-    for (const seat of chosen) acquaint(room, newcomer, seat)
+    tell(newcomer, chosen)
+    for (const seat of chosen) acquaint(newcomer, seat)
     const told = chosen.map(({ member }) => member.id)
-    this.#watcher?.onSeat(newcomer.member, room.swarm, newcomer.role, told)
+    this.#watcher?.onSeat(newcomer.member, newcomer.room.swarm, newcomer.role, told)
   }
 
-  #vacate(member: Member, key: string): void {
-    const room = this.#rooms.get(key)
-    const seat = room?.seats.get(member.id)
-    if (room === undefined || seat === undefined || seat.member.home !== member.home) return
-    this.#roomsOf.get(member.id)?.delete(key)
-    if (this.#roomsOf.get(member.id)?.size === 0) this.#roomsOf.delete(member.id)
-    unseat(room, seat)
+  #vacate(member: Member, seat: Seat | undefined): void {
+    if (seat === undefined || seat.member.home !== member.home) return
+    const { room } = seat
+    const rest = this.#seats(member).filter((other) => other !== seat)
+    if (rest.length === 0) this.#seatsOf.delete(member.id)
+    else this.#seatsOf.set(member.id, rest)
+    unseat(seat)
     for (const other of seat.known) {
-      other.known.delete(seat)
+      other.known.splice(other.known.indexOf(seat), 1)
       other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
-    if (room.seats.size === 0) this.#rooms.delete(key)
+    if (room.seats.size === 0) this.#rooms.delete(room.key)
     if (member.home === undefined) this.#watcher?.onLeft(member, room.swarm)
   }
 }
 
+const NO_SEATS: readonly Seat[] = []
+
 /** From now on they know each other; the one who was there hears of the one who came. */
-function acquaint(room: Room, newcomer: Seat, seat: Seat): void {
-  newcomer.known.add(seat)
-  seat.known.add(newcomer)
-  seat.member.send({ type: 'peer-joined', swarm: room.swarm, peer: infoOf(newcomer, seat) })
+function acquaint(newcomer: Seat, seat: Seat): void {
+  if (!newcomer.known.includes(seat)) {
+    newcomer.known.push(seat)
+    seat.known.push(newcomer)
+  }
+  seat.member.send({ type: 'peer-joined', swarm: newcomer.room.swarm, peer: infoOf(newcomer, seat) })
 }
 
 function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {
-  return seats.map((seat) => ({ seat, role: seat.role, lan: isNear(seat, newcomer), knows: seat.known.size }))
+  return seats.map((seat) => ({ seat, role: seat.role, lan: isNear(seat, newcomer), knows: seat.known.length }))
 }
 
-function tell(room: Room, newcomer: Seat, peers: readonly Seat[]): void {
-  newcomer.member.send({ type: 'peers', swarm: room.swarm, peers: peers.map((peer) => infoOf(peer, newcomer)) })
+function tell(newcomer: Seat, peers: readonly Seat[]): void {
+  newcomer.member.send({ type: 'peers', swarm: newcomer.room.swarm, peers: peers.map((peer) => infoOf(peer, newcomer)) })
 }
 
 function infoOf(peer: Seat, to: Seat): PeerInfo {

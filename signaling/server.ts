@@ -20,6 +20,7 @@ import { createRandomKeys } from './random-keys.ts'
 import { createRooms, type Rooms } from './rooms.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createSystemClock } from './system-clock.ts'
+import { createTurnWrites } from './turn-writes.ts'
 import { createIce, type IceFor, type TurnOptions } from './turn.ts'
 
 export interface SignalingOptions {
@@ -180,6 +181,7 @@ class Hub {
     })
     this.#house = {
       news: createNewsRound(this.#clock, this.limits.newsDelayMs, this.#stop.signal),
+      turn: createTurnWrites(),
       limits: this.limits,
       messageRate: { burst: this.limits.messageBurst, perSecond: this.limits.messagesPerSecond },
       clock: this.#clock,
