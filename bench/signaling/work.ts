@@ -17,8 +17,12 @@ export interface Costs {
 
 const KIB = 1024
 const RATE = 1000
+/** Who came first is told of others a second later: until then it has nobody to ask, and its join is not all paid for. */
+const NEWS_MS = 1500
 /** What was needed for a moment is given back, or not. */
 const SETTLE_MS = 3000
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Everybody joins, each has one offer and one answer relayed, then all idle. @throws {Error} when any of that fails */
 export async function measureWork(server: Child, plan: LoadPlan, sockets: number): Promise<Costs> {
@@ -27,10 +31,11 @@ export async function measureWork(server: Child, plan: LoadPlan, sockets: number
   try {
     const before = await usage()
     await crowds.open(RATE)
+    await pause(NEWS_MS)
     const joined = await usage()
     await crowds.offer()
     const relayed = await usage()
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    await pause(SETTLE_MS)
     const idle = await usage()
     const { open, answered, failed, lost } = await crowds.tally()
     if (failed + lost > 0 || open !== sockets || answered < sockets - 1)

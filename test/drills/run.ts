@@ -6,9 +6,11 @@ import { launchBrowser, openChromium, openFirefox, type FoundBrowser } from './b
 import { bypassScenarios } from './bypass.ts'
 import { hasFakeTime } from './client-machine.ts'
 import { clientScenarios } from './client.ts'
+import { inLanes } from './lanes.ts'
 import { longScenarios } from './long.ts'
 import { writeOutages } from './matrix/outages-page.ts'
-import { MATRIX, runMatrix, whyNot, type MatrixFacts } from './matrix/run-matrix.ts'
+import type { MatrixCell } from './matrix/cell.ts'
+import { MATRIX, runMatrix, whyNot, type MatrixFacts, type MatrixRow } from './matrix/run-matrix.ts'
 import { peersScenarios } from './peers.ts'
 import { startReceiver, type Receiver } from './receiver.ts'
 import { refusalScenarios } from './refusal.ts'
@@ -60,7 +62,7 @@ const ON_DEMAND: ReadonlySet<string> = new Set(['client', 'long', 'cdn-firefox',
 /**
  * `npm run drill`: every outage that is promised to be survived, on real servers and in a real browser.
  * @param args `--json` for one JSON line at the end, `--only GROUP` or `--only "part of a name"`, `--list`, `--repeat N` for the
- *   matrix, `--write-docs` to run the whole matrix and put its figures into docs/outages.md
+ *   matrix, `--lanes N` for N groups at once, on which times depend, `--write-docs` to run the whole matrix and put its figures into docs/outages.md
  * @param found the browser to use; undefined when there is none
  * @param firefox the Firefox to use besides; without one, what is about Firefox is not run
  * @returns exit status: 0 when all passed
@@ -97,6 +99,11 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     console.error('--repeat takes a whole number from 1 on.')
     return 2
   }
+  const lanes = Number(valueOf(args, '--lanes') ?? 1)
+  if (!Number.isInteger(lanes) || lanes < 1) {
+    console.error('--lanes takes a whole number from 1 on.')
+    return 2
+  }
   const browsers = { found, firefox }
   const has = { firefox: firefox !== undefined, libfaketime: hasFakeTime() }
   const possible = scenarios.filter(({ needs }) => needs === undefined || has[needs])
@@ -107,11 +114,21 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
     console.log(`not run, ${whyNot(cell, browsers)}: ${cell.group}: ${cell.name}`)
   const onRow = (row: DrillRow, tookMs: number): void => console.log(`${describe(row)}  [${(tookMs / 1000).toFixed(1)} s]`)
   const rows = await interruptible(async (signal) => {
-    const stackRows = possible.length === 0 ? [] : await drill(possible, { ...browsers, onRow }, signal)
-    const matrixRows = await runMatrix({ cells: runnable, browsers, repeat, onRow }, signal)
+    // A group at a time where times count; else each group is a batch, with servers of its own.
+    const matrixRows: MatrixRow[] = []
+    const measure = async (some: readonly MatrixCell[]): Promise<readonly DrillRow[]> => {
+      const measured = await runMatrix({ cells: some, browsers, repeat, onRow }, signal)
+      matrixRows.push(...measured)
+      return measured
+    }
+    const batches = [
+      ...batchesOf(possible, lanes).map((some) => () => drill(some, { ...browsers, onRow }, signal)),
+      ...batchesOf(runnable, lanes).map((some) => () => measure(some)),
+    ]
+    const all = await inLanes<DrillRow>(batches, lanes)
     if (isForDocs && !signal.aborted)
       await writeFile(OUTAGES, writeOutages(await readFile(OUTAGES, 'utf8'), MATRIX, { rows: matrixRows, repeat }))
-    return [...stackRows, ...matrixRows]
+    return all
   })
   const report: DrillReport = { passed: passedOf(rows), total: possible.length + runnable.length, rows }
   for (const group of new Set(rows.map((row) => row.group))) {
@@ -121,6 +138,11 @@ export async function runDrill(args: readonly string[], found: FoundBrowser | un
   console.log(`${report.passed} of ${report.total} passed`)
   if (isJson) console.log(JSON.stringify({ drill: report }))
   return report.passed === report.total ? 0 : 1
+}
+
+function batchesOf<T extends { readonly group: string }>(all: readonly T[], lanes: number): readonly (readonly T[])[] {
+  if (lanes === 1) return all.length === 0 ? [] : [all]
+  return [...new Set(all.map(({ group }) => group))].map((group) => all.filter((one) => one.group === group))
 }
 
 function valueOf(args: readonly string[], option: string): string | undefined {
