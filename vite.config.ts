@@ -100,7 +100,7 @@ export default defineConfig({
     root: at('.'),
     // A case is known by its whole name, in a failure and in test/weaknesses/.
     taskTitleValueFormatTruncate: 0,
-    // Vitest leaves a core to itself, which is half of a small machine. Browsers take what they need one after the other.
+    // Vitest leaves a core to itself, which is half of a small machine. Browsers come when all else is done: they are what time is short for.
     maxWorkers: availableParallelism(),
     projects: [
       {
@@ -121,7 +121,6 @@ export default defineConfig({
           name: 'browser',
           environment: 'node',
           include: ['test/browser/**/*.test.ts'],
-          fileParallelism: false,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
