@@ -13,7 +13,6 @@ import type { RawData, WebSocket } from 'ws'
 import type { Counters } from './counters.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
-import type { NewsReader, NewsRound } from './news.ts'
 import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
 import type { TurnWrites } from './turn-writes.ts'
 
@@ -49,7 +48,6 @@ export interface Caller extends Pick<Connection, 'origin' | 'addressKey' | 'hous
 export interface ConnectionHouse {
   readonly limits: SignalingLimits
   readonly messageRate: TokenRate
-  readonly news: NewsRound
   readonly turn: TurnWrites
   readonly clock: Clock
   readonly counters: Counters
@@ -67,13 +65,10 @@ export function openConnection(socket: WebSocket, caller: Caller, house: Connect
 
 function ignore(): void {}
 
-/** Nothing is done about these: the newcomer offers by itself, and its offer brings them along. */
-const CAN_WAIT: ReadonlySet<ServerSignal['type']> = new Set<ServerSignal['type']>(['peer-joined'])
 /** Written at once, when it is more. */
 const GATHERED_BYTES = 8 * 1024
-const NO_NEWS: readonly string[] = []
 
-class SocketConnection implements Connection, NewsReader {
+class SocketConnection implements Connection {
   readonly origin: string | undefined
   readonly addressKey: string
   readonly houseKey: string
@@ -91,8 +86,6 @@ class SocketConnection implements Connection, NewsReader {
   #tooFast = 0
   #badMessages = 0
   #dropped = 0
-  #news = NO_NEWS
-  #newsBytes = 0
 
   constructor(socket: WebSocket, caller: Caller, house: ConnectionHouse) {
     this.origin = caller.origin
@@ -118,34 +111,16 @@ class SocketConnection implements Connection, NewsReader {
     if (this.#goneAtMs !== undefined) return
     const { limits, counters } = this.#house
     const text = encodeServerSignal(signal)
-    const queuedBytes = this.#socket.bufferedAmount + this.#newsBytes
+    const queuedBytes = this.#socket.bufferedAmount
     if (queuedBytes + text.length > limits.queuedBytes) {
       counters.add('dropped_total')
       if (++this.#dropped >= limits.droppedMessages) this.#cut('slow-reader')
       return
     }
     if (queuedBytes === 0) this.#dropped = 0
-    if (!CAN_WAIT.has(signal.type)) return this.#write(text)
-    this.#news = [...this.#news, text]
-    this.#newsBytes += text.length
-    this.#house.news.expect(this)
-  }
-
-  deliverNews(): void {
-    this.#write(undefined)
-  }
-
-  /** In one go with what waited, and after it. */
-  #write(text: string | undefined): void {
-    const news = this.#news
     this.#house.turn.hold(this.#line)
-    if (news.length > 0) {
-      this.#news = NO_NEWS
-      this.#newsBytes = 0
-      for (const each of news) this.#socket.send(each)
-    }
-    if (text !== undefined) this.#socket.send(text)
-    if (this.#socket.bufferedAmount >= GATHERED_BYTES) this.#house.turn.release(this.#line)
+    this.#socket.send(text)
+    if (queuedBytes + text.length >= GATHERED_BYTES) this.#house.turn.release(this.#line)
   }
 
   admit(): void {
@@ -237,7 +212,6 @@ class SocketConnection implements Connection, NewsReader {
   #go(): void {
     if (this.#goneAtMs !== undefined) return
     this.#goneAtMs = this.#house.clock.monotonicMs()
-    this.#news = NO_NEWS
     this.#house.onGone(this)
   }
 }

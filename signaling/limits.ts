@@ -42,8 +42,6 @@ export const SIGNALING_LIMITS = {
   queuedBytes: 64 * KIB,
   /** Messages dropped before a slow reader is disconnected. */
   droppedMessages: 8,
-  /** How long `peer-joined` may wait for more to say to the same peer. A newcomer's offer brings along what waits, so few wait so long. */
-  newsDelayMs: 1000,
   pingIntervalMs: 25_000,
   missedPings: 2,
   /** How long a close handshake may take. */

@@ -189,13 +189,11 @@ class MemoryRooms implements Rooms {
 
 const NO_SEATS: readonly Seat[] = []
 
-/** From now on they know each other; the one who was there hears of the one who came. */
+/** From now on they know each other. The one who was there hears of it from the one who came, who offers. */
 function acquaint(newcomer: Seat, seat: Seat): void {
-  if (!newcomer.known.includes(seat)) {
-    newcomer.known.push(seat)
-    seat.known.push(newcomer)
-  }
-  seat.member.send({ type: 'peer-joined', swarm: newcomer.room.swarm, peer: infoOf(newcomer, seat) })
+  if (newcomer.known.includes(seat)) return
+  newcomer.known.push(seat)
+  seat.known.push(newcomer)
 }
 
 function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {

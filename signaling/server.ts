@@ -13,7 +13,6 @@ import { createCounters, type Counters } from './counters.ts'
 import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
-import { createNewsRound } from './news.ts'
 import { limitOpenLines, type OpenLineRules } from './open-lines.ts'
 import { createNeighbours, type Neighbours } from './neighbours.ts'
 import { createRandomKeys } from './random-keys.ts'
@@ -180,7 +179,6 @@ class Hub {
       randomKey: createRandomKeys(),
     })
     this.#house = {
-      news: createNewsRound(this.#clock, this.limits.newsDelayMs, this.#stop.signal),
       turn: createTurnWrites(),
       limits: this.limits,
       messageRate: { burst: this.limits.messageBurst, perSecond: this.limits.messagesPerSecond },

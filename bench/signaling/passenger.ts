@@ -41,8 +41,7 @@ export async function board({ url, origin, swarm, home, onSig }: Trip): Promise<
       } else if (said.type === 'peers') {
         for (const peer of said.peers) knows.add(peer.id)
         resolve(own)
-      } else if (said.type === 'peer-joined') knows.add(said.peer.id)
-      else if (said.type === 'peer-left') knows.delete(said.id)
+      } else if (said.type === 'peer-left') knows.delete(said.id)
       else if (said.type === 'sig') onSig(said.sid)
     }
     socket.on('message', (data: Buffer) => hear(parseServerSignal(data.toString('utf8'))))

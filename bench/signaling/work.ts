@@ -17,8 +17,6 @@ export interface Costs {
 
 const KIB = 1024
 const RATE = 1000
-/** Who came first is told of others a second later: until then it has nobody to ask, and its join is not all paid for. */
-const NEWS_MS = 1500
 /** What was needed for a moment is given back, or not. */
 const SETTLE_MS = 3000
 
@@ -31,7 +29,6 @@ export async function measureWork(server: Child, plan: LoadPlan, sockets: number
   try {
     const before = await usage()
     await crowds.open(RATE)
-    await pause(NEWS_MS)
     const joined = await usage()
     await crowds.offer()
     const relayed = await usage()

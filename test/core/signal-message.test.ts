@@ -71,7 +71,6 @@ const serverSignal: fc.Arbitrary<ServerSignal> = fc.oneof(
     serverTime: seconds,
   }),
   fc.record({ type: fc.constant('peers' as const), swarm, peers: fc.array(info, { maxLength: LIMITS.peersPerSignal }) }),
-  fc.record({ type: fc.constant('peer-joined' as const), swarm, peer: info }),
   fc.record({ type: fc.constant('peer-left' as const), swarm, id: peer }),
   fc.tuple(swarm, sid, peer, negotiation).map(([swarm, sid, from, rest]): ServerSignal => ({ type: 'sig', swarm, sid, from, ...rest })),
   fc.record({ type: fc.constant('error' as const), code: fc.constantFrom(...ERROR_CODES), fatal: fc.boolean(), swarm: optional(swarm) }),

@@ -70,7 +70,7 @@ describe.skipIf(!isPossible)('signaling behind the shipped nginx configuration',
       await client.next('welcome')
       client.send({ type: 'join', swarm: SWARM, role: 'leech' })
     }
-    await one.next('peer-joined')
+    expect((await other.next('peers')).peers).toHaveLength(1)
     expect(await refusedStatus(url, from('127.0.0.2'))).toBe(429)
     expect(await refusedStatus(url, from('127.0.0.2', { 'x-forwarded-for': '203.0.113.9' }))).toBe(429)
     await connect(url, from('127.0.0.4'))

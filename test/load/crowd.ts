@@ -65,9 +65,13 @@ export class Crowd {
     await this.#each(numbersOf(span), (index) => this.#join(index))
   }
 
-  /** Each asks one other for a connection, and waits for its answer. */
+  /** Each asks one other for a connection, and waits for its answer. Who came first to a room knows nobody until it is asked, and asks then. */
   async offer(span: Span): Promise<void> {
-    await this.#each(numbersOf(span), (index) => this.#offer(index))
+    const knewNobody: number[] = []
+    await this.#each(numbersOf(span), async (index) => {
+      if (!(await this.#offer(index))) knewNobody.push(index)
+    })
+    await this.#each(knewNobody, async (index) => void (await this.#offer(index)))
   }
 
   /** So many leave, every second one without a word, and come again as others: they join, and ask for a connection. */
@@ -102,18 +106,23 @@ export class Crowd {
     keep(this.#joinMs, performance.now() - startMs)
   }
 
-  async #offer(index: number): Promise<void> {
+  /** False when it knows nobody to ask. */
+  async #offer(index: number): Promise<boolean> {
     const startMs = performance.now()
     const member = this.#members.get(index)
-    if (member === undefined) return
+    if (member === undefined) return true
     const answered = this.#hears(member, 'answered')
     // Alone in its room, as the last one may be: there is nothing to relay.
-    if (!member.peer.offer()) return member.waiting?.settle('moot')
+    if (!member.peer.offer()) {
+      member.waiting?.settle('moot')
+      return false
+    }
     const outcome = await answered
     if (outcome === 'missed') this.#count.failed++
-    if (outcome !== 'heard') return
+    if (outcome !== 'heard') return true
     this.#count.answered++
     keep(this.#answerMs, performance.now() - startMs)
+    return true
   }
 
   #connect(index: number): Member {

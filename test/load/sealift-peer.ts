@@ -26,9 +26,6 @@ export function createSealiftPeer(options: LoadPeerOptions): LoadPeer {
       case 'peers':
         known = signal.peers[0]?.id ?? known
         return 'joined'
-      case 'peer-joined':
-        known ??= signal.peer.id
-        return undefined
       case 'peer-left':
         if (known !== signal.id) return undefined
         known = undefined
@@ -36,6 +33,8 @@ export function createSealiftPeer(options: LoadPeerOptions): LoadPeer {
       case 'sig': {
         if (signal.kind === 'answer') return 'answered'
         if (signal.kind !== 'offer') return undefined
+        // Who came first was named nobody: it knows those who offered.
+        known ??= signal.from
         const sdp = { type: 'answer', sdp: options.sdp } as const
         say({ type: 'sig', swarm, sid: signal.sid, kind: 'answer', sdp, to: signal.from })
         return undefined

@@ -193,10 +193,11 @@ describe('a session', () => {
   test('is taken over by its resume key, and its room does not notice', async () => {
     const server = await serve()
     const watcher = await joined(server)
+    await watcher.client.next('peers')
     const own = ticket()
     const old = await enter(server, { ticket: own })
     old.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
-    await watcher.client.next('peer-joined')
+    await old.client.next('peers')
     const fresh = await enter(server, { ticket: own, resume: old.welcome.resume })
     expect(fresh.welcome.id).toBe(old.welcome.id)
     expect(fresh.welcome.resume).not.toBe(old.welcome.resume)

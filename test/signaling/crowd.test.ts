@@ -46,7 +46,7 @@ function gather(seed = 1): Crowd {
         answers: [],
         heardOf: new Set(),
         goings: [],
-        send: (signal) => note(person, signal),
+        send: (signal) => note(people, person, signal),
       }
       people.set(id, person)
       expect(rooms.join(person, SWARM, role)).toBeUndefined()
@@ -55,10 +55,15 @@ function gather(seed = 1): Crowd {
   }
 }
 
-function note(person: Person, signal: ServerSignal): void {
-  if (signal.type === 'peers') person.answers.push(signal.peers.map(({ id }) => id))
-  if (signal.type === 'peers') for (const { id } of signal.peers) person.heardOf.add(id)
-  if (signal.type === 'peer-joined') person.heardOf.add(signal.peer.id)
+function note(people: ReadonlyMap<PeerId, Person>, person: Person, signal: ServerSignal): void {
+  if (signal.type === 'peers') {
+    person.answers.push(signal.peers.map(({ id }) => id))
+    for (const { id } of signal.peers) {
+      person.heardOf.add(id)
+      // By the offer that follows.
+      people.get(id)?.heardOf.add(person.id)
+    }
+  }
   if (signal.type === 'peer-left') person.goings.push(signal.id)
 }
 

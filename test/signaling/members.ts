@@ -46,13 +46,12 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.kill()))
 })
 
-/** A server that is gone when the test ends. Its news do not wait, since most tests wait for them. */
+/** A server that is gone when the test ends. */
 export async function serve(changes: Partial<SignalingOptions> = {}): Promise<SignalingServer> {
   const server = await startSignaling({
     admission: { kind: 'ticket', keys: [KEY] },
     origins: [ORIGIN],
     ...changes,
-    limits: { newsDelayMs: 1, ...changes.limits },
   })
   running.push(server)
   return server

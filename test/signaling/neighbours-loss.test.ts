@@ -180,6 +180,6 @@ describe('what comes over the bus is checked', () => {
     bus.say(JSON.stringify({ from: 'process-number-9', type: 'left', n: 2, swarm: SWARM, id: 'member-0-0' }))
     expect(rooms.roleOf(own, SWARM)).toBe('leech')
     rooms.join(second, SWARM, 'leech')
-    expect(own.heard.at(-1)).toMatchObject({ type: 'peer-joined', peer: { id: second.id } })
+    expect(second.heard.at(-1)).toMatchObject({ type: 'peers', peers: [{ id: own.id }] })
   })
 })

@@ -14,20 +14,21 @@ function offerTo(client: TestClient, to: PeerId, swarm = SWARM): void {
 const from = (host: number) => ({ 'x-forwarded-for': `203.0.113.${host}` })
 
 describe('in a room', () => {
-  test('the newcomer is told of those who are there, and they are told of it', async () => {
+  test('the newcomer is told of those who are there, and they hear of it when it offers', async () => {
     const server = await serve()
     const seed = await joined(server, 'seed')
     expect((await seed.client.next('peers')).peers).toEqual([])
     const leech = await joined(server)
     expect((await leech.client.next('peers')).peers).toEqual([{ id: seed.welcome.id, role: 'seed', lan: true }])
-    expect((await seed.client.next('peer-joined')).peer).toEqual({ id: leech.welcome.id, role: 'leech', lan: true })
+    offerTo(leech.client, seed.welcome.id)
+    expect(await seed.client.take()).toMatchObject({ type: 'sig', from: leech.welcome.id })
   })
 
   test('an offer, an answer, a candidate and an end pass between two peers, word for word', async () => {
     const server = await serve()
     const a = await joined(server)
     const b = await joined(server)
-    await a.client.next('peer-joined')
+    await b.client.next('peers')
     const candidate = { candidate: '', sdpMid: '0', sdpMLineIndex: 0 }
     const head = { type: 'sig', swarm: SWARM, sid: 'try-1' } as const
     b.client.send({ ...head, to: a.welcome.id, ...OFFER })
@@ -64,7 +65,7 @@ describe('in a room', () => {
     ]
     for (const go of goings) {
       const { client, welcome } = await joined(server)
-      await watcher.client.next('peer-joined')
+      await client.next('peers')
       go(client)
       expect(await watcher.client.next('peer-left')).toEqual({ type: 'peer-left', swarm: SWARM, id: welcome.id })
     }
@@ -72,21 +73,20 @@ describe('in a room', () => {
 
   test('who joins again takes another role and gets a fresh list, and the seat is counted once', async () => {
     const server = await serve()
-    const seed = await joined(server, 'seed')
+    await joined(server, 'seed')
     const leech = await joined(server)
     await leech.client.next('peers')
     leech.client.send({ type: 'join', swarm: SWARM, role: 'seed' })
     expect((await leech.client.next('peers')).peers).toHaveLength(1)
-    await seed.client.next('peer-joined')
-    expect((await seed.client.next('peer-joined')).peer).toMatchObject({ id: leech.welcome.id, role: 'seed' })
-    expect(server.counts()).toMatchObject({ rooms: 1, seats: 2 })
+    expect((await (await joined(server)).client.next('peers')).peers.map(({ role }) => role)).toEqual(['seed', 'seed'])
+    expect(server.counts()).toMatchObject({ rooms: 1, seats: 3 })
   })
 
   test('a signal to somebody who has left is answered with that', async () => {
     const server = await serve()
     const stays = await joined(server)
     const { client, welcome } = await joined(server)
-    await stays.client.next('peer-joined')
+    await client.next('peers')
     await client.close()
     await stays.client.next('peer-left')
     offerTo(stays.client, welcome.id)
@@ -122,7 +122,7 @@ describe('in a room', () => {
     const server = await serve({ limits: { chosenPeers: 2, chosenForSeeds: 1 } })
     const others = [await joined(server), await joined(server), await joined(server), await joined(server)]
     for (const { client } of others) await client.next('peers')
-    const { client, welcome } = await joined(server)
+    const { client } = await joined(server)
     const idsOf = async (): Promise<readonly PeerId[]> => (await client.next('peers')).peers.map(({ id }) => id).toSorted()
     const first = await idsOf()
     expect(first).toHaveLength(2)
@@ -132,8 +132,7 @@ describe('in a room', () => {
     const sig: ClientSignal = { type: 'sig', swarm: SWARM, sid: '1', to: toPeerId('nobody-00'), kind: 'end' }
     for (const other of others) other.client.send(sig)
     await until(() => others.every((other) => other.client.pending().some(({ type }) => type === 'peer-left')))
-    const heard = others.flatMap((other) => other.client.pending().filter(({ type }) => type === 'peer-joined'))
-    expect(heard.filter((signal) => signal.type === 'peer-joined' && signal.peer.id === welcome.id)).toHaveLength(2)
+    for (const other of others) expect(other.client.pending()).toEqual([{ type: 'peer-left', swarm: SWARM, id: 'nobody-00' }])
   })
 
   test('who takes another role shows it to those it knows before it draws anybody new', async () => {

@@ -98,8 +98,6 @@ export type ServerSignal =
   | WelcomeSignal
   /** Answers `join`. The newcomer offers to each of these; nobody offers to a newcomer. */
   | { readonly type: 'peers'; readonly swarm: SwarmId; readonly peers: readonly PeerInfo[] }
-  /** Somebody was given this peer's name and will offer, or has a new role. */
-  | { readonly type: 'peer-joined'; readonly swarm: SwarmId; readonly peer: PeerInfo }
   | { readonly type: 'peer-left'; readonly swarm: SwarmId; readonly id: PeerId }
   | (SigBody & { readonly from: PeerId })
   /** `fatal`: the server closes right after. `swarm`: the room it is about, if one. */
@@ -139,7 +137,7 @@ export const CLOSE_CODES = {
 
 const ROLES = ['leech', 'seed'] as const
 const CLIENT_TYPES = ['hello', 'join', 'leave', 'sig', 'report', 'bye'] as const
-const SERVER_TYPES = ['welcome', 'peers', 'peer-joined', 'peer-left', 'sig', 'error', 'drain'] as const
+const SERVER_TYPES = ['welcome', 'peers', 'peer-left', 'sig', 'error', 'drain'] as const
 const KINDS = ['offer', 'answer', 'candidate', 'end'] as const
 const MAX_SECONDS = 2 ** 40
 const MAX_RETRY_MS = 3_600_000
@@ -149,7 +147,7 @@ const RULES = { limitBytes: LIMITS.signalBytes, refuse }
 const SIG = ['type', 'swarm', 'sid', 'kind', 'sdp', 'candidate'] as const
 const CLIENT = [...SIG, 'to', 'v', 'token', 'ticket', 'resume', 'role', 'peer', 'reason'] as const
 const WELCOME = ['type', 'id', 'resume', 'token', 'tokenExpiresAtSeconds', 'ice', 'serverTime'] as const
-const SERVER = [...SIG, ...WELCOME, 'from', 'peers', 'peer', 'code', 'fatal', 'retryMs'] as const
+const SERVER = [...SIG, ...WELCOME, 'from', 'peers', 'code', 'fatal', 'retryMs'] as const
 
 type SigReader = MemberReader<(typeof SIG)[number]>
 type ClientReader = MemberReader<(typeof CLIENT)[number]>
@@ -184,8 +182,6 @@ export function parseServerSignal(text: string): ServerSignal {
       return readWelcome(get)
     case 'peers':
       return { type, swarm: readSwarm(get('swarm')), peers: get('peers').list(LIMITS.peersPerSignal).map(readPeer) }
-    case 'peer-joined':
-      return { type, swarm: readSwarm(get('swarm')), peer: readPeer(get('peer')) }
     case 'peer-left':
       return { type, swarm: readSwarm(get('swarm')), id: readPeerId(get('id')) }
     case 'sig':

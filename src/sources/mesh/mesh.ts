@@ -223,11 +223,10 @@ class OpenMesh implements Mesh {
         return this.#book.onNegotiation(client, { peer: said.from, swarm: said.swarm }, said)
       case 'peer-left':
         return this.#book.onLeft(client, { peer: said.id, swarm: said.swarm })
-      case 'peer-joined':
       case 'welcome':
       case 'error':
       case 'drain':
-        // A newcomer offers by itself; the rest is the client's own business.
+        // The client's own business.
         return
     }
   }
