@@ -34,11 +34,12 @@ export class Bag<T> {
     const { length } = this.#items
     if (length <= most) return [...this.#items]
     // R. W. Floyd's way: each subset of this size is as likely as any other, and no draw is wasted. J. Bentley, "Programming Pearls", CACM 30 (9), 1987.
-    const places = new Set<number>()
+    // A list, since so few are drawn that looking through them is sooner done than hashing.
+    const places: number[] = []
     for (let last = length - most; last < length; last++) {
       const place = Math.floor(random() * (last + 1))
-      places.add(places.has(place) ? last : place)
+      places.push(places.includes(place) ? last : place)
     }
-    return [...places].flatMap((place) => this.#items.slice(place, place + 1))
+    return places.flatMap((place) => this.#items.slice(place, place + 1))
   }
 }

@@ -1,4 +1,4 @@
-import { LIMITS } from 'sealift/protocol'
+import { LIMITS, ROOMS_PER_CONNECTION } from 'sealift/protocol'
 
 const KIB = 1024
 
@@ -28,7 +28,7 @@ export const SIGNALING_LIMITS = {
   /** Once a room holds so many, an address (IPv6: a /64) with its share of seats is introduced to its own network alone. */
   crowdedRoomPeers: 32,
   seatsPerAddress: 8,
-  roomsPerConnection: 16,
+  roomsPerConnection: ROOMS_PER_CONNECTION,
   /** Peers that the server chooses for one who joins. */
   chosenPeers: 8,
   /** Peers of one room that a member is told of in all: as many as it would connect to. */

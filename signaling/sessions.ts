@@ -5,6 +5,7 @@ import {
   type Clock,
   type HelloSignal,
   type PeerId,
+  type RoomWish,
   type ServerSignal,
   type SignalErrorCode,
   type SwarmId,
@@ -149,21 +150,29 @@ class MemorySessions implements Sessions {
     const { grant } = verdict
     if (session !== undefined) return this.#renew(connection, session, grant)
     const dead = hello.resume === undefined ? undefined : this.#byResumeKey.get(hello.resume)
-    if (dead?.scope === grant.scope) return this.#takeOver(connection, dead, grant)
+    if (dead?.scope === grant.scope) {
+      this.#takeOver(connection, dead, grant)
+      return this.#joinAll(dead, hello)
+    }
     if (this.#ticketCount(grant.ticketId) >= this.#options.limits.connectionsPerTicket) {
       counters.add('admissions_total', 'ticket-busy')
       return connection.fail('admission-refused', CLOSE_CODES.admission)
     }
-    this.#admit(connection, grant)
+    this.#joinAll(this.#admit(connection, grant), hello)
   }
 
-  #admit(connection: Connection, grant: Grant): void {
+  #joinAll(session: Session, { rooms }: HelloSignal): void {
+    for (const wish of rooms) this.#answer(session.connection, wish.swarm, this.#join(session, wish))
+  }
+
+  #admit(connection: Connection, grant: Grant): Session {
     const id = toPeerId(this.#options.randomKey(12))
     const session = new Session(id, connection, { grant, joins: createJoinPace(this.#joinRules) })
     this.#byConnection.set(connection, session)
     this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)
     this.#welcome(session)
+    return session
   }
 
   /** A connection may show its ticket again before what let it in runs out. It cannot become somebody else that way. */
@@ -204,7 +213,7 @@ class MemorySessions implements Sessions {
     })
   }
 
-  #join(session: Session, signal: Extract<ClientSignal, { type: 'join' }>): SignalErrorCode | undefined {
+  #join(session: Session, signal: RoomWish): SignalErrorCode | undefined {
     if (signal.role === 'seed' && session.grant.role !== 'seed') return 'role-refused'
     const { rooms, clock } = this.#options
     // Nobody else hears of it when nothing changes.

@@ -37,7 +37,6 @@ export async function board({ url, origin, swarm, home, onSig }: Trip): Promise<
     const hear = (said: ServerSignal): void => {
       if (said.type === 'welcome') {
         own = said.id
-        socket.send(encodeClientSignal({ type: 'join', swarm, role: 'leech' }))
       } else if (said.type === 'peers') {
         for (const peer of said.peers) knows.add(peer.id)
         resolve(own)
@@ -45,7 +44,16 @@ export async function board({ url, origin, swarm, home, onSig }: Trip): Promise<
       else if (said.type === 'sig') onSig(said.sid)
     }
     socket.on('message', (data: Buffer) => hear(parseServerSignal(data.toString('utf8'))))
-    socket.send(encodeClientSignal({ type: 'hello', v: 1, token: undefined, ticket: undefined, resume: undefined }))
+    socket.send(
+      encodeClientSignal({
+        type: 'hello',
+        v: 1,
+        token: undefined,
+        ticket: undefined,
+        resume: undefined,
+        rooms: [{ swarm, role: 'leech' }],
+      }),
+    )
   })
   const candidate = { candidate: CANDIDATE, sdpMid: '0', sdpMLineIndex: 0 }
   return {

@@ -10,6 +10,7 @@ import {
   parseClientSignal,
   parseServerSignal,
   REPORT_REASONS,
+  ROOMS_PER_CONNECTION,
   type ClientSignal,
   type Negotiation,
   type ServerSignal,
@@ -52,6 +53,7 @@ const clientSignal: fc.Arbitrary<ClientSignal> = fc.oneof(
     token: optional(credential),
     ticket: optional(credential),
     resume: optional(sid),
+    rooms: fc.array(fc.record({ swarm, role }), { maxLength: ROOMS_PER_CONNECTION }),
   }),
   fc.record({ type: fc.constant('join' as const), swarm, role }),
   fc.record({ type: fc.constant('leave' as const), swarm }),
@@ -228,7 +230,7 @@ describe('signaling messages', () => {
 
   test('never carry the swarm key of a ticket', () => {
     const ticket = `claims.${'m'.repeat(43)}.${'k'.repeat(43)}`
-    expect(encodeClientSignal({ type: 'hello', v: 1, token: undefined, ticket, resume: undefined })).not.toContain('kkk')
+    expect(encodeClientSignal({ type: 'hello', v: 1, token: undefined, ticket, resume: undefined, rooms: [] })).not.toContain('kkk')
     expect(refusal(() => parseClientSignal(JSON.stringify({ type: 'hello', v: 1, ticket })))).toBe('signal-invalid')
   })
 })

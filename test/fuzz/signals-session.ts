@@ -95,7 +95,7 @@ async function enter({ url, origin }: SignalsRun, ticket: string): Promise<Attac
   // Its closing follows.
   socket.on('error', () => {})
   await once(socket, 'open')
-  socket.send(encodeClientSignal({ type: 'hello', v: 1, token: undefined, ticket, resume: undefined }))
+  socket.send(encodeClientSignal({ type: 'hello', v: 1, token: undefined, ticket, resume: undefined, rooms: [] }))
   const gone = once(socket, 'close').then(([code]) => Promise.reject(new Error(`an honest member was put out with ${code}`)))
   const [data] = await Promise.race([once(socket, 'message'), gone])
   // Later it may well be put out, for what it says.

@@ -92,6 +92,7 @@ function genuine(parts: SignalParts, chance: Chance): string {
     chance.pick([
       { type: 'hello', v: 1, ticket: chance.pick(parts.credentials) },
       { type: 'hello', v: 1, token: chance.pick(parts.credentials), resume: chance.pick(parts.resumes) },
+      { type: 'hello', v: 1, ticket: chance.pick(parts.credentials), rooms: [{ swarm, role: chance.pick(['leech', 'seed']) }] },
       { type: 'join', swarm, role: chance.pick(['leech', 'seed']) },
       { type: 'leave', swarm },
       { type: 'sig', swarm, sid: 'try-1', kind: 'offer', sdp: { type: 'offer', sdp }, to },

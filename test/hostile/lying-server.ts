@@ -9,6 +9,7 @@ const NOWHERE = 'candidate:1 1 udp 2122260223 192.0.2.77 40000 typ host'
 interface Said {
   readonly type: string
   readonly swarm?: string
+  readonly rooms?: readonly { readonly swarm: string }[]
   readonly sid?: string
   readonly to?: string
   readonly kind?: string
@@ -22,10 +23,10 @@ export function lie(socket: WebSocket, say: (signal: object) => void): void {
     const said: Said = JSON.parse(data.toString('utf8'))
     const { type, swarm, sid, to } = said
     if (type === 'hello') say({ type: 'welcome', id: nobody(), resume: nobody(), ice: [], serverTime: Math.floor(Date.now() / 1000) })
-    if (type === 'join') {
+    for (const room of type === 'join' ? [said] : (said.rooms ?? [])) {
       const peers = Array.from({ length: NAMED }, () => ({ id: nobody(), role: 'seed', lan: true }))
       for (const { id } of peers.slice(NAMED / 2)) mirrors.add(id)
-      say({ type: 'peers', swarm, peers })
+      say({ type: 'peers', swarm: room.swarm, peers })
     }
     if (said.kind === 'offer' && to !== undefined && mirrors.has(to)) {
       const head = { type: 'sig', swarm, sid, from: to }

@@ -47,9 +47,8 @@ export function createSealiftPeer(options: LoadPeerOptions): LoadPeer {
   }
   return {
     greet() {
-      // As the client does it: the room at once, behind the greeting.
-      say({ type: 'hello', v: SIGNALING_VERSION, token: undefined, ticket: options.ticket, resume: undefined })
-      say({ type: 'join', swarm, role: 'leech' })
+      const rooms = [{ swarm, role: 'leech' }] as const
+      say({ type: 'hello', v: SIGNALING_VERSION, token: undefined, ticket: options.ticket, resume: undefined, rooms })
     },
     offer() {
       if (known === undefined) return false

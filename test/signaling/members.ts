@@ -38,7 +38,7 @@ export function ticket(changes: Partial<NewTicket> & { readonly key?: TicketKey;
 }
 
 export function hello(changes: Partial<HelloSignal> = {}): HelloSignal {
-  return { type: 'hello', v: 1, token: undefined, ticket: undefined, resume: undefined, ...changes }
+  return { type: 'hello', v: 1, token: undefined, ticket: undefined, resume: undefined, rooms: [], ...changes }
 }
 
 const running: SignalingServer[] = []

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { choosePeers } from '../../signaling/choose-peers.ts'
 import { toPeerId, type ClientSignal, type PeerId } from 'sealift/protocol'
 import type { TestClient } from './client.ts'
-import { enter, joined, OTHER_SWARM, serve, SWARM, ticket, until } from './members.ts'
+import { enter, hello, joined, OTHER_SWARM, serve, SWARM, ticket, until } from './members.ts'
 
 const OFFER = { kind: 'offer', sdp: { type: 'offer', sdp: 'v=0\r\n' } } as const
 
@@ -22,6 +22,25 @@ describe('in a room', () => {
     expect((await leech.client.next('peers')).peers).toEqual([{ id: seed.welcome.id, role: 'seed', lan: true }])
     offerTo(leech.client, seed.welcome.id)
     expect(await seed.client.take()).toMatchObject({ type: 'sig', from: leech.welcome.id })
+  })
+
+  test('a hello joins the rooms that it names, up to what a connection may be in and its ticket allows; a second one joins nothing', async () => {
+    const server = await serve()
+    const there = await joined(server)
+    await there.client.next('peers')
+    const rooms = [
+      { swarm: SWARM, role: 'leech' },
+      { swarm: OTHER_SWARM, role: 'seed' },
+    ] as const
+    const own = ticket({ role: 'leech' })
+    const { client } = await enter(server, { ticket: own, rooms })
+    expect((await client.next('peers')).peers.map(({ id }) => id)).toEqual([there.welcome.id])
+    expect(await client.next('error')).toEqual({ type: 'error', code: 'role-refused', fatal: false, swarm: OTHER_SWARM })
+    client.send(hello({ ticket: own, rooms: [{ swarm: OTHER_SWARM, role: 'leech' }] }))
+    await client.next('welcome')
+    expect(server.counts()).toMatchObject({ rooms: 1, seats: 2 })
+    client.sendText(JSON.stringify({ ...hello(), rooms: Array.from({ length: 17 }, () => rooms[0]) }))
+    expect(await client.next('error')).toMatchObject({ code: 'bad-message' })
   })
 
   test('an offer, an answer, a candidate and an end pass between two peers, word for word', async () => {

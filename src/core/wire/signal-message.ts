@@ -9,6 +9,8 @@ import { isPeerId, isSwarmId, type PeerId, type SwarmId } from '../model/ids.ts'
 import { credentialOf } from './ticket.ts'
 
 export const SIGNALING_VERSION = 1
+/** Rooms that one connection may be in. Not among the limits that every script carries. */
+export const ROOMS_PER_CONNECTION = 16
 
 /** What a peer does in a swarm. A seed has the whole artifact. */
 export type PeerRole = 'leech' | 'seed'
@@ -58,6 +60,13 @@ export interface HelloSignal {
   readonly ticket: string | undefined
   /** From an earlier `welcome`: takes over the id and the rooms of a connection that the server still believes alive. */
   readonly resume: string | undefined
+  /** Joined as soon as the connection is let in, each as by a `join`. */
+  readonly rooms: readonly RoomWish[]
+}
+
+export interface RoomWish {
+  readonly swarm: SwarmId
+  readonly role: PeerRole
 }
 
 /** `sid` names one attempt to connect, so that a late answer cannot meet a new offer. */
@@ -69,7 +78,7 @@ type SigBody = {
 
 export type ClientSignal =
   | HelloSignal
-  | { readonly type: 'join'; readonly swarm: SwarmId; readonly role: PeerRole }
+  | ({ readonly type: 'join' } & RoomWish)
   | { readonly type: 'leave'; readonly swarm: SwarmId }
   | (SigBody & { readonly to: PeerId })
   | {
@@ -145,7 +154,7 @@ const MAX_RETRY_MS = 3_600_000
 const RULES = { limitBytes: LIMITS.signalBytes, refuse }
 
 const SIG = ['type', 'swarm', 'sid', 'kind', 'sdp', 'candidate'] as const
-const CLIENT = [...SIG, 'to', 'v', 'token', 'ticket', 'resume', 'role', 'peer', 'reason'] as const
+const CLIENT = [...SIG, 'to', 'v', 'token', 'ticket', 'resume', 'rooms', 'role', 'peer', 'reason'] as const
 const WELCOME = ['type', 'id', 'resume', 'token', 'tokenExpiresAtSeconds', 'ice', 'serverTime'] as const
 const SERVER = [...SIG, ...WELCOME, 'from', 'peers', 'code', 'fatal', 'retryMs'] as const
 
@@ -161,7 +170,7 @@ export function parseClientSignal(text: string): ClientSignal {
     case 'hello':
       return readHello(get)
     case 'join':
-      return { type, swarm: readSwarm(get('swarm')), role: get('role').oneOf(ROLES) }
+      return { type, ...readWish(get) }
     case 'leave':
       return { type, swarm: readSwarm(get('swarm')) }
     case 'sig':
@@ -199,13 +208,14 @@ export function parseServerSignal(text: string): ServerSignal {
 export function encodeClientSignal(signal: ClientSignal): string {
   switch (signal.type) {
     case 'hello': {
-      const { type, v, token, ticket, resume } = signal
+      const { type, v, token, ticket, resume, rooms } = signal
       return encode({
         type,
         v,
         token,
         ticket: ticket === undefined ? undefined : credentialOf(ticket),
         resume,
+        rooms: rooms.length === 0 ? undefined : rooms,
       })
     }
     case 'sig':
@@ -231,7 +241,16 @@ function readHello(get: ClientReader): HelloSignal {
     token: unlessLeftOut(get('token'), readCredential),
     ticket: unlessLeftOut(get('ticket'), readCredential),
     resume: unlessLeftOut(get('resume'), readShortKey),
+    rooms: unlessLeftOut(get('rooms'), readWishes) ?? [],
   }
+}
+
+function readWishes(field: JsonField): readonly RoomWish[] {
+  return field.list(ROOMS_PER_CONNECTION).map((item) => readWish(item.object(['swarm', 'role'])))
+}
+
+function readWish(get: MemberReader<'swarm' | 'role'>): RoomWish {
+  return { swarm: readSwarm(get('swarm')), role: get('role').oneOf(ROLES) }
 }
 
 function readWelcome(get: ServerReader): WelcomeSignal {

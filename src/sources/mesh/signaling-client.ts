@@ -5,6 +5,7 @@ import { createTokenBucket, type TokenBucket } from '../../core/plan/token-bucke
 import {
   encodeClientSignal,
   parseServerSignal,
+  ROOMS_PER_CONNECTION,
   SIGNALING_VERSION,
   type ClientSignal,
   type HelloSignal,
@@ -226,13 +227,17 @@ class Client implements SignalingClient {
 
   /** With its rooms at once: a round trip sooner than after `welcome`, and one packet less for a server to which everybody comes. */
   #greet(socket: SignalingSocket): void {
-    socket.send(this.#hello(this.#pass.show()))
+    const all = [...this.#rooms].map(([swarm, role]) => ({ swarm, role }))
+    const named = all.slice(0, ROOMS_PER_CONNECTION)
+    socket.send(this.#hello(this.#pass.show(), named))
     this.#hasGreeted = true
-    for (const [swarm, role] of this.#rooms) this.#post({ type: 'join', swarm, role })
+    for (const { swarm } of named) this.#expect(swarm, this.#options.clock.monotonicMs())
+    // The server refuses what is too many, and says so.
+    for (const wish of all.slice(named.length)) this.#post({ type: 'join', ...wish })
   }
 
-  #hello(shown: Pick<HelloSignal, 'token' | 'ticket'>): string {
-    return encodeClientSignal({ type: 'hello', v: SIGNALING_VERSION, ...shown, resume: this.#welcome?.resume })
+  #hello(shown: Pick<HelloSignal, 'token' | 'ticket'>, rooms: HelloSignal['rooms']): string {
+    return encodeClientSignal({ type: 'hello', v: SIGNALING_VERSION, ...shown, resume: this.#welcome?.resume, rooms })
   }
 
   #take(data: unknown, { heard, leave }: { readonly heard: TokenBucket; readonly leave: () => void }): ServerSignal | undefined {
@@ -271,7 +276,7 @@ class Client implements SignalingClient {
   }
 
   async #renew(welcome: WelcomeSignal, signal: AbortSignal): Promise<void> {
-    if ((await this.#pass.untilDue(welcome, signal)) && this.#isOnline) this.#socket?.send(this.#hello(this.#pass.showTicket()))
+    if ((await this.#pass.untilDue(welcome, signal)) && this.#isOnline) this.#socket?.send(this.#hello(this.#pass.showTicket(), []))
   }
 
   #post(signal: ClientSignal): void {

@@ -174,7 +174,7 @@ const OTHER = toSwarmId('B'.repeat(43))
 const LEFT = { type: 'peer-left', swarm: SWARM, id: toPeerId('nobody-00') } as const
 const REFUSED = { type: 'error', code: 'admission-refused', fatal: true, swarm: undefined } as const
 
-test('a client names its rooms right behind its hello, on every connection, and what it joins and leaves before the welcome', async () => {
+test('a client names its rooms in its hello, on every connection, and what it joins and leaves before the welcome right behind it', async () => {
   const clock = createVirtualClock()
   const client = start(clock)
   client.join(SWARM, 'leech')
@@ -183,18 +183,14 @@ test('a client names its rooms right behind its hello, on every connection, and 
   client.leave(OTHER)
   await settle()
   expect(socket().sent.map(parseClientSignal)).toMatchObject([
-    { type: 'hello' },
-    { type: 'join', swarm: SWARM, role: 'leech' },
+    { type: 'hello', rooms: [{ swarm: SWARM, role: 'leech' }] },
     { type: 'join', swarm: OTHER, role: 'seed' },
     { type: 'leave', swarm: OTHER },
   ])
   await welcome(TOKEN, 600)
-  expect(socket().sent).toHaveLength(4)
+  expect(socket().sent).toHaveLength(3)
   await reconnect(clock)
-  expect(socket().sent.map(parseClientSignal)).toMatchObject([
-    { type: 'hello', token: TOKEN },
-    { type: 'join', swarm: SWARM },
-  ])
+  expect(socket().sent.map(parseClientSignal)).toMatchObject([{ type: 'hello', token: TOKEN, rooms: [{ swarm: SWARM, role: 'leech' }] }])
 })
 
 describe('a server that hangs is left', () => {
