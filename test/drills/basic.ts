@@ -67,7 +67,7 @@ async function meshOnly(room: DrillRoom, portal: Portal): Promise<Outcome> {
   const finished = await finish(page)
   const { sources } = await requireDelivered(page, room, finished)
   demand(sources.mesh > 0 && sources.cdn + sources.gateway === 0, 'peers delivered, and nobody else')
-  const overWebRtc = await dataChannelBytes(page)
+  const overWebRtc = await dataChannelBytes(page, agent.artifact.sizeBytes)
   demand(overWebRtc >= agent.artifact.sizeBytes, `WebRTC statistics show all of its bytes (${overWebRtc} of ${agent.artifact.sizeBytes})`)
   return { recoveryMs: recoveryMs(finished, finished.startedMs), sources }
 }

@@ -39,7 +39,7 @@ export async function requireFromPeers(room: DrillRoom, site: PeerSite, page: Pa
   const sources = sourcesOf(ending.record)
   demand(sources.mesh > 0, 'the record names peers')
   const meshBytes = ending.record.sources.filter(({ tier }) => tier === 'mesh').reduce((sum, { verifiedBytes }) => sum + verifiedBytes, 0)
-  const overWebRtc = await dataChannelBytes(page)
+  const overWebRtc = await dataChannelBytes(page, meshBytes)
   demand(overWebRtc >= meshBytes, `WebRTC statistics show what the record says (${overWebRtc} of ${meshBytes} bytes)`)
   return { sources, record: ending.record }
 }

@@ -137,9 +137,24 @@ export async function hashAtPage(page: Page, receiverUrl: string): Promise<Recei
   }, receiverUrl)
 }
 
-/** Bytes that came over data channels, as the browser's own WebRTC statistics say, or the events of a channel that has closed. */
-export async function dataChannelBytes(page: Page): Promise<number> {
-  return page.evaluate(() => [...(window.drillReceivedBytes?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0))
+/** Statistics are looked at ten times a second, and the browser makes them anew twenty times. */
+const STATISTICS_LAG_MS = 2000
+
+/**
+ * Bytes that came over data channels, as the browser's own WebRTC statistics say, or the events of a channel that has closed.
+ * @param wanted awaited for a moment: the statistics lag behind what a page has in hand
+ */
+export async function dataChannelBytes(page: Page, wanted: number): Promise<number> {
+  return page.evaluate(
+    async (least, lagMs) => {
+      const count = (): number => [...(window.drillReceivedBytes?.values() ?? [])].reduce((sum, bytes) => sum + bytes, 0)
+      const startedMs = performance.now()
+      while (count() < least && performance.now() - startedMs < lagMs) await new Promise((resolve) => setTimeout(resolve, 20))
+      return count()
+    },
+    wanted,
+    STATISTICS_LAG_MS,
+  )
 }
 
 /** Ends the renderer as a fault of its own would. */
