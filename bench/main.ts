@@ -1,5 +1,6 @@
 import { printContest } from './contest.ts'
 import { benchFaults } from './faults.ts'
+import { benchFirstVisits } from './first-visits.ts'
 import { benchHash } from './hash.ts'
 import { benchHttp } from './http.ts'
 import { benchMemory } from './memory.ts'
@@ -15,6 +16,7 @@ import { benchTrust } from './trust.ts'
 
 const BENCHES: Readonly<Record<string, (tools: BenchTools, args: readonly string[]) => Promise<BenchOutput>>> = {
   faults: benchFaults,
+  'first-visits': benchFirstVisits,
   hash: async () => printContest(await benchHash()),
   http: benchHttp,
   memory: benchMemory,

@@ -2,7 +2,7 @@ import type { SwarmId } from 'sealift/protocol'
 import type { SignalingLimits } from './limits.ts'
 import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
 
-/** Slows whoever joins one room over and over: each time up to eight others are told. */
+/** Slows whoever joins one room over and over: it could go as often, and each time up to eight others are told. */
 export interface JoinPace {
   /** True when it may join this room now, which counts. */
   take(swarm: SwarmId, nowMs: number): boolean

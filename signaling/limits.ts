@@ -35,7 +35,7 @@ export const SIGNALING_LIMITS = {
   knownPeers: 24,
   /** Of those who are chosen, places that peers of the same LAN leave to seeds elsewhere: a LAN without a seed would starve. */
   chosenForSeeds: 2,
-  /** Joins of one room that others hear of, per connection: so many at once, and so many per second from then on. */
+  /** Joins of one room that change anything, per connection: so many at once, and so many per second from then on. */
   joinBurst: 8,
   joinsPerSecond: 0.1,
   /** Bytes queued for a slow reader; what comes on top is dropped. */

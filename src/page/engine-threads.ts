@@ -15,6 +15,7 @@ export function createEngineThreads(urlOf: (script: ThreadScript) => URL | strin
   return {
     take({ thread, script }, port) {
       workers.get(thread)?.terminate()
+      workers.delete(thread)
       if (script === undefined || port === undefined) return
       const worker = new Worker(urlOf(script))
       workers.set(thread, worker)
