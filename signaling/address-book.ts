@@ -1,45 +1,91 @@
-import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
+import { houseKeyOf, lanKeyOf, limitKeyOf } from './address.ts'
 import type { SignalingLimits } from './limits.ts'
+import { takeToken, type TokenRate } from './token-bucket.ts'
+
+/** Where sockets come from: the same object for all of one address. */
+export interface Address {
+  /** What limits are counted by. */
+  readonly key: string
+  /** The same, salted and hashed: what rooms know an address by. */
+  readonly houseKey: string
+  readonly lanKey: string
+}
 
 /** Counts sockets per address, and slows whoever opens them too fast. */
 export interface AddressBook {
   /** Addresses remembered now. */
   readonly size: number
-  /** True when one more socket may be opened; call before `add`. */
-  admits(key: string, nowMs: number): boolean
-  add(key: string, nowMs: number): void
-  remove(key: string): void
+  /** The address, if one more socket may be opened from it; call before `add`. @param text as the request has it */
+  admit(text: string, nowMs: number): Address | undefined
+  add(address: Address): void
+  remove(address: Address): void
+  /** For those who come from now on. */
+  useSalt(salt: Uint8Array): void
   /** Forgets addresses that have no socket and used no rate lately. */
   sweep(nowMs: number): void
 }
 
-export function createAddressBook(limits: SignalingLimits): AddressBook {
-  const entries = new Map<string, { sockets: number; readonly bucket: TokenBucket }>()
-  const rate = { burst: limits.upgradeBurst, perSecond: limits.upgradesPerSecond }
-  const entryOf = (key: string, nowMs: number) => {
-    const found = entries.get(key)
-    if (found !== undefined) return found
-    const made = { sockets: 0, bucket: createTokenBucket(rate, nowMs) }
-    entries.set(key, made)
-    return made
+interface Entry {
+  readonly text: string
+  readonly address: Address
+  readonly sockets: number
+  readonly fullAtMs: number
+}
+
+/** @param salt so that keys of addresses cannot be compared over time */
+export function createAddressBook(limits: SignalingLimits, salt: Uint8Array): AddressBook {
+  return new MemoryAddressBook(limits, salt)
+}
+
+class MemoryAddressBook implements AddressBook {
+  readonly #limits: SignalingLimits
+  readonly #rate: TokenRate
+  readonly #entries = new Map<string, Entry>()
+  #salt: Uint8Array
+
+  constructor(limits: SignalingLimits, salt: Uint8Array) {
+    this.#limits = limits
+    this.#rate = { burst: limits.upgradeBurst, perSecond: limits.upgradesPerSecond }
+    this.#salt = salt
   }
-  return {
-    get size() {
-      return entries.size
-    },
-    admits(key, nowMs) {
-      const entry = entryOf(key, nowMs)
-      return entry.sockets < limits.connectionsPerAddress && entry.bucket.take(nowMs)
-    },
-    add(key, nowMs) {
-      entryOf(key, nowMs).sockets++
-    },
-    remove(key) {
-      const entry = entries.get(key)
-      if (entry !== undefined) entry.sockets--
-    },
-    sweep(nowMs) {
-      for (const [key, entry] of entries) if (entry.sockets === 0 && entry.bucket.isFull(nowMs)) entries.delete(key)
-    },
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  admit(text: string, nowMs: number): Address | undefined {
+    const key = limitKeyOf(text)
+    const entry = this.#entries.get(key) ?? { text, address: this.#addressOf(key, text), sockets: 0, fullAtMs: 0 }
+    if (entry.sockets >= this.#limits.connectionsPerAddress) return undefined
+    const fullAtMs = takeToken(this.#rate, entry.fullAtMs, nowMs)
+    if (fullAtMs === undefined) return undefined
+    this.#entries.set(key, { ...entry, fullAtMs })
+    return entry.address
+  }
+
+  add({ key }: Address): void {
+    this.#count(key, 1)
+  }
+
+  remove({ key }: Address): void {
+    this.#count(key, -1)
+  }
+
+  useSalt(salt: Uint8Array): void {
+    this.#salt = salt
+    for (const [key, entry] of this.#entries) this.#entries.set(key, { ...entry, address: this.#addressOf(key, entry.text) })
+  }
+
+  sweep(nowMs: number): void {
+    for (const [key, { sockets, fullAtMs }] of this.#entries) if (sockets === 0 && fullAtMs <= nowMs) this.#entries.delete(key)
+  }
+
+  #addressOf(key: string, text: string): Address {
+    return { key, houseKey: houseKeyOf(key, this.#salt), lanKey: lanKeyOf(text, this.#salt) }
+  }
+
+  #count(key: string, by: 1 | -1): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) this.#entries.set(key, { ...entry, sockets: entry.sockets + by })
   }
 }

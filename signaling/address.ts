@@ -56,11 +56,13 @@ function ipv4NetworkOf(address: string): string {
 
 /** IPv4 seen through an IPv6 socket is IPv4. */
 export function plainAddress(address: string): string {
+  if (!address.includes(':')) return address
   const mapped = address.toLowerCase().replace(/^::ffff:/, '')
   return isIPv4(mapped) ? mapped : address
 }
 
 function ipv6Groups(address: string): readonly number[] | undefined {
+  if (!address.includes(':')) return undefined
   const bare = address.replace(/%.*$/, '')
   if (!isIPv6(bare)) return undefined
   const [head = '', tail] = bare.split('::')

@@ -1,29 +1,35 @@
-/** A set of which some can be drawn by chance, however many there are. */
-export class Bag<T> {
+/**
+ * A set of which some can be drawn by chance, however many there are. An item keeps its place in it itself, in a field that is this bag's alone:
+ * a map of places would cost several times the memory, for every member of every room.
+ */
+export class Bag<Field extends string, T extends { [Name in Field]: number | undefined }> {
+  readonly #field: Field
   readonly #items: T[] = []
-  readonly #places = new Map<T, number>()
+
+  /** @param field where items keep their places; undefined in those that are not in it */
+  constructor(field: Field) {
+    this.#field = field
+  }
 
   get size(): number {
     return this.#items.length
   }
 
   add(item: T): void {
-    if (this.#places.has(item)) return
-    this.#places.set(item, this.#items.length)
+    if (item[this.#field] !== undefined) return
+    this.#setPlace(item, this.#items.length)
     this.#items.push(item)
   }
 
   delete(item: T): void {
-    const place = this.#places.get(item)
+    const place = item[this.#field]
+    if (place === undefined) return
     const last = this.#items.pop()
-    if (place === undefined || last === undefined) {
-      if (last !== undefined) this.#items.push(last)
-      return
+    if (last !== undefined && last !== item) {
+      this.#items[place] = last
+      this.#setPlace(last, place)
     }
-    this.#places.delete(item)
-    if (last === item) return
-    this.#items[place] = last
-    this.#places.set(last, place)
+    this.#setPlace(item, undefined)
   }
 
   /**
@@ -36,10 +42,19 @@ export class Bag<T> {
     // R. W. Floyd's way: each subset of this size is as likely as any other, and no draw is wasted. J. Bentley, "Programming Pearls", CACM 30 (9), 1987.
     // A list, since so few are drawn that looking through them is sooner done than hashing.
     const places: number[] = []
+    const drawn: T[] = []
     for (let last = length - most; last < length; last++) {
-      const place = Math.floor(random() * (last + 1))
-      places.push(places.includes(place) ? last : place)
+      const any = Math.floor(random() * (last + 1))
+      const place = places.includes(any) ? last : any
+      const item = this.#items[place]
+      if (item === undefined) throw new RangeError(`expected random() to be 0 to below 1`)
+      places.push(place)
+      drawn.push(item)
     }
-    return places.flatMap((place) => this.#items.slice(place, place + 1))
+    return drawn
+  }
+
+  #setPlace(item: { [Name in Field]: number | undefined }, place: number | undefined): void {
+    item[this.#field] = place
   }
 }

@@ -24,26 +24,56 @@ const SHARE_OF_SEEDS = 0.5
 const FAVOUR = 3
 
 /** Whom a newcomer is told of: peers of its LAN first; among those, and among the others, seeds for half of the places, then anybody by chance, whoever knows few sooner. */
-export function choosePeers<T extends Candidate>(candidates: readonly T[], choice: Choice): readonly T[] {
-  const drawn = candidates
-    .map((candidate) => ({ candidate, draw: choice.random() * Math.max(1, candidate.knows) ** FAVOUR }))
-    .toSorted((a, b) => a.draw - b.draw)
-    .map(({ candidate }) => candidate)
-  const mostSeeds = Math.ceil(choice.limit * SHARE_OF_SEEDS)
-  const near = someSeedsFirst(
-    drawn.filter(({ lan }) => lan),
-    mostSeeds,
-  )
-  const far = someSeedsFirst(
-    drawn.filter(({ lan }) => !lan),
-    mostSeeds,
-  )
-  const kept = Math.min(choice.forSeeds, far.filter(({ role }) => role === 'seed').length)
-  const first = near.slice(0, Math.max(0, choice.limit - kept))
-  return [...first, ...far, ...near.slice(first.length)].slice(0, choice.limit)
+export function choosePeers<T extends Candidate>(candidates: readonly T[], { limit, forSeeds, random }: Choice): readonly T[] {
+  if (candidates.length === 0 || limit <= 0) return []
+  // Everybody comes at once when a CDN dies: each is looked at once, and no more are sorted than may be chosen.
+  const groups = { nearSeeds: new Lowest<T>(limit), near: new Lowest<T>(limit), farSeeds: new Lowest<T>(limit), far: new Lowest<T>(limit) }
+  for (const candidate of candidates) {
+    const draw = random() * Math.max(1, candidate.knows) ** FAVOUR
+    const isSeed = candidate.role === 'seed'
+    const group = candidate.lan ? (isSeed ? groups.nearSeeds : groups.near) : isSeed ? groups.farSeeds : groups.far
+    group.offer(candidate, draw)
+  }
+  const mostSeeds = Math.ceil(limit * SHARE_OF_SEEDS)
+  const near = groups.nearSeeds.before(groups.near, mostSeeds)
+  const far = groups.farSeeds.before(groups.far, mostSeeds)
+  const first = near.slice(0, Math.max(0, limit - Math.min(forSeeds, groups.farSeeds.size)))
+  return [...first, ...far, ...near.slice(first.length)].slice(0, limit)
 }
 
-function someSeedsFirst<T extends Candidate>(drawn: readonly T[], most: number): readonly T[] {
-  const seeds = drawn.filter(({ role }) => role === 'seed').slice(0, most)
-  return [...seeds, ...drawn.filter((candidate) => !seeds.includes(candidate))]
+/** Those with the lowest draws, lowest first. */
+class Lowest<T> {
+  readonly #limit: number
+  readonly #items: T[] = []
+  readonly #draws: number[] = []
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#items.length
+  }
+
+  offer(item: T, draw: number): void {
+    let at = this.#draws.length
+    while (at > 0 && (this.#draws[at - 1] ?? 0) > draw) at--
+    if (at >= this.#limit) return
+    this.#items.splice(at, 0, item)
+    this.#draws.splice(at, 0, draw)
+    if (this.#draws.length <= this.#limit) return
+    this.#items.pop()
+    this.#draws.pop()
+  }
+
+  /** The first `most` of these, then all others of both by their draws. */
+  before(others: Lowest<T>, most: number): readonly T[] {
+    const sorted = this.#items.slice(0, most)
+    let [own, other] = [sorted.length, 0]
+    while (sorted.length < this.size + others.size) {
+      const isOwn = other >= others.size || (own < this.size && (this.#draws[own] ?? 0) <= (others.#draws[other] ?? 0))
+      sorted.push(...(isOwn ? this.#items.slice(own, ++own) : others.#items.slice(other, ++other)))
+    }
+    return sorted
+  }
 }

@@ -6,24 +6,25 @@ import {
   parseClientSignal,
   type ClientSignal,
   type Clock,
+  type PeerId,
   type ServerSignal,
   type SignalErrorCode,
 } from 'sealift/protocol'
 import type { RawData, WebSocket } from 'ws'
+import type { Address } from './address-book.ts'
 import type { Counters } from './counters.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
-import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
+import { takeToken, type TokenRate } from './token-bucket.ts'
 import type { TurnWrites } from './turn-writes.ts'
 
 /** One socket: its pace, its deadlines, its queue. Knows nothing of rooms. */
 export interface Connection {
   /** The `Origin` header; undefined when there was none. */
   readonly origin: string | undefined
-  readonly addressKey: string
-  /** The same, hashed: what rooms know an address by. */
-  readonly houseKey: string
-  readonly lanKey: string
+  readonly address: Address
+  /** Whoever was let in over it, for those who do that. */
+  speaker: Speaker | undefined
   /** Drops the message when the reader is too slow; disconnects it when that goes on. */
   send(signal: ServerSignal): void
   /** From now on it may stay without saying hello. */
@@ -39,8 +40,12 @@ export interface Connection {
 
 export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault' | 'hello-timeout' | 'ping-timeout' | 'slow-reader'
 
+export interface Speaker {
+  readonly id: PeerId
+}
+
 /** Who speaks, as far as the request says, and over what. */
-export interface Caller extends Pick<Connection, 'origin' | 'addressKey' | 'houseKey' | 'lanKey'> {
+export interface Caller extends Pick<Connection, 'origin' | 'address'> {
   readonly line: Duplex
 }
 
@@ -70,14 +75,14 @@ const GATHERED_BYTES = 8 * 1024
 
 class SocketConnection implements Connection {
   readonly origin: string | undefined
-  readonly addressKey: string
-  readonly houseKey: string
-  readonly lanKey: string
+  readonly address: Address
+  speaker: Speaker | undefined = undefined
   readonly #socket: WebSocket
   /** What the socket writes to. */
   readonly #line: Duplex
   readonly #house: ConnectionHouse
-  readonly #pace: TokenBucket
+  // Times are whole numbers, which cost no object each.
+  #messagesFullAtMs = 0
   readonly #openedAtMs: number
   #isAdmitted = false
   #goneAtMs: number | undefined
@@ -89,14 +94,11 @@ class SocketConnection implements Connection {
 
   constructor(socket: WebSocket, caller: Caller, house: ConnectionHouse) {
     this.origin = caller.origin
-    this.addressKey = caller.addressKey
-    this.houseKey = caller.houseKey
-    this.lanKey = caller.lanKey
+    this.address = caller.address
     this.#socket = socket
     this.#line = caller.line
     this.#house = house
-    this.#openedAtMs = this.#pingedAtMs = house.clock.monotonicMs()
-    this.#pace = createTokenBucket(house.messageRate, this.#openedAtMs)
+    this.#openedAtMs = this.#pingedAtMs = this.#nowMs()
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('pong', () => (this.#missedPings = 0))
     // The close event follows, and says all there is to do.
@@ -145,8 +147,8 @@ class SocketConnection implements Connection {
   }
 
   sweep(): void {
-    const { limits, clock } = this.#house
-    const nowMs = clock.monotonicMs()
+    const { limits } = this.#house
+    const nowMs = this.#nowMs()
     if (this.#goneAtMs !== undefined) {
       if (nowMs - this.#goneAtMs >= limits.closeTimeoutMs) this.#socket.terminate()
     } else if (!this.#isAdmitted && nowMs - this.#openedAtMs >= limits.helloTimeoutMs) {
@@ -162,12 +164,14 @@ class SocketConnection implements Connection {
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#goneAtMs !== undefined) return
     if (isBinary || !Buffer.isBuffer(data)) return this.close(1003, 'binary')
-    const { limits, clock, counters } = this.#house
-    if (!this.#pace.take(clock.monotonicMs())) {
+    const { limits, counters, messageRate } = this.#house
+    const fullAtMs = takeToken(messageRate, this.#messagesFullAtMs, this.#nowMs())
+    if (fullAtMs === undefined) {
       counters.add('messages_refused_total', 'rate-limited')
       if (++this.#tooFast > limits.messagesTooFast) return this.fail('rate-limited', CLOSE_CODES.tooFast)
       return this.send({ type: 'error', code: 'rate-limited', fatal: false, swarm: undefined })
     }
+    this.#messagesFullAtMs = fullAtMs
     const signal = this.#parse(data.toString('utf8'))
     if (signal !== undefined) this.#handle(signal)
   }
@@ -211,7 +215,11 @@ class SocketConnection implements Connection {
 
   #go(): void {
     if (this.#goneAtMs !== undefined) return
-    this.#goneAtMs = this.#house.clock.monotonicMs()
+    this.#goneAtMs = this.#nowMs()
     this.#house.onGone(this)
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#house.clock.monotonicMs())
   }
 }

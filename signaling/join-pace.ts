@@ -1,11 +1,11 @@
 import type { SwarmId } from 'sealift/protocol'
 import type { SignalingLimits } from './limits.ts'
-import { createTokenBucket, type TokenBucket, type TokenRate } from './token-bucket.ts'
+import { takeToken, type TokenRate } from './token-bucket.ts'
 
-/** Slows whoever joins one room over and over: it could go as often, and each time up to eight others are told. */
+/** How often one connection has joined a room lately: when it may as often again as at first. */
 export interface JoinPace {
-  /** True when it may join this room now, which counts. */
-  take(swarm: SwarmId, nowMs: number): boolean
+  readonly swarm: SwarmId
+  readonly fullAtMs: number
 }
 
 /** What is the same for all connections of a server. */
@@ -25,26 +25,15 @@ export function joinRulesOf(limits: SignalingLimits): JoinRules {
   }
 }
 
-export function createJoinPace(rules: JoinRules): JoinPace {
-  return new ListedPaces(rules)
-}
-
-/** A list, not a map: most connections join one room, and there are as many of these as connections. */
-class ListedPaces implements JoinPace {
-  readonly #rules: JoinRules
-  #paces: readonly { readonly swarm: SwarmId; readonly bucket: TokenBucket }[] = []
-
-  constructor(rules: JoinRules) {
-    this.#rules = rules
-  }
-
-  take(swarm: SwarmId, nowMs: number): boolean {
-    const known = this.#paces.find((pace) => pace.swarm === swarm)
-    if (known !== undefined) return known.bucket.take(nowMs)
-    const remembered = this.#paces.filter(({ bucket }) => !bucket.isFull(nowMs))
-    if (remembered.length >= this.#rules.rooms) return false
-    const bucket = createTokenBucket(this.#rules.rate, nowMs)
-    this.#paces = [...remembered, { swarm, bucket }]
-    return bucket.take(nowMs)
-  }
+/**
+ * Slows whoever joins one room over and over: it could go as often, and each time up to eight others are told.
+ * @returns the paces with this join counted; undefined when it is too soon for it
+ */
+export function countJoin(paces: readonly JoinPace[], swarm: SwarmId, nowMs: number, rules: JoinRules): readonly JoinPace[] | undefined {
+  const known = paces.find((pace) => pace.swarm === swarm)
+  const fullAtMs = takeToken(rules.rate, known?.fullAtMs ?? 0, nowMs)
+  if (fullAtMs === undefined) return undefined
+  const others = paces.filter((pace) => pace !== known && pace.fullAtMs > nowMs)
+  if (known === undefined && others.length >= rules.rooms) return undefined
+  return [...others, { swarm: known?.swarm ?? swarm, fullAtMs }]
 }

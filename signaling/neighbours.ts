@@ -66,6 +66,8 @@ interface Neighbour {
 }
 
 interface Guest extends Member {
+  lanKey: string
+  addressKey: string
   readonly swarms: Set<SwarmId>
 }
 
@@ -240,6 +242,9 @@ class BusNeighbours implements Neighbours {
       send: (signal) => this.#pass(neighbour.id, id, signal),
     }
     if (guest.scope !== scope) return
+    // It may have come back from another address.
+    guest.lanKey = lanKey
+    guest.addressKey = addressKey
     neighbour.guests.set(id, guest)
     guest.swarms.add(swarm)
     this.#options.rooms().seatGuest(guest, swarm, { role, told })

@@ -18,16 +18,24 @@ export interface Seat {
   readonly room: Room
   readonly member: Member
   role: PeerRole
-  /** Those of the room that were told of this one, or this one of them. A list: there are a few, and a set takes several times the memory. */
-  readonly known: Seat[]
+  /** Those of the room that were told of this one, or this one of them. A list of no more than it needs: a set takes several times the memory. */
+  known: readonly Seat[]
+  /** Where it was when it sat down, or came back: its member may have moved since. */
+  house: House | undefined
+  inLan: number | undefined
+  inHouse: number | undefined
+  amongSeeds: number | undefined
 }
 
 /** Those behind one address. */
 interface House {
   readonly addressKey: string
   readonly lanKey: string
-  readonly all: Bag<Seat>
-  readonly seeds: Bag<Seat>
+  readonly lan: Bag<'inLan', Seat>
+  readonly all: Bag<'inHouse', Seat>
+  readonly seeds: Bag<'amongSeeds', Seat>
+  inRoom: number | undefined
+  amongSeeded: number | undefined
 }
 
 /** Everything by which somebody is drawn is kept up to date: a room may hold thousands, and they come all at once. */
@@ -35,10 +43,10 @@ export interface Room {
   readonly key: string
   readonly swarm: SwarmId
   readonly seats: Map<PeerId, Seat>
-  readonly lans: Map<string, Bag<Seat>>
+  readonly lans: Map<string, Bag<'inLan', Seat>>
   readonly houses: Map<string, House>
-  readonly allHouses: Bag<House>
-  readonly housesWithSeeds: Bag<House>
+  readonly allHouses: Bag<'inRoom', House>
+  readonly housesWithSeeds: Bag<'amongSeeded', House>
 }
 
 export interface Terms {
@@ -55,20 +63,29 @@ const TOLD_OF_ADDRESS = 2
 const TRIES = 2
 
 export function openRoom(key: string, swarm: SwarmId): Room {
-  return { key, swarm, seats: new Map(), lans: new Map(), houses: new Map(), allHouses: new Bag(), housesWithSeeds: new Bag() }
+  return {
+    key,
+    swarm,
+    seats: new Map(),
+    lans: new Map(),
+    houses: new Map(),
+    allHouses: new Bag('inRoom'),
+    housesWithSeeds: new Bag('amongSeeded'),
+  }
 }
 
-/** Seats a newcomer, or notes another role. */
+export function openSeat(room: Room, member: Member, role: PeerRole): Seat {
+  return { room, member, role, known: [], house: undefined, inLan: undefined, inHouse: undefined, amongSeeds: undefined }
+}
+
+/** Seats a newcomer, or notes another role or another address. */
 export function place(seat: Seat): void {
-  const { room } = seat
-  const { id, lanKey, addressKey } = seat.member
-  room.seats.set(id, seat)
-  const lan = room.lans.get(lanKey) ?? new Bag<Seat>()
-  room.lans.set(lanKey, lan)
-  lan.add(seat)
-  const house = room.houses.get(addressKey) ?? { addressKey, lanKey, all: new Bag<Seat>(), seeds: new Bag<Seat>() }
-  room.houses.set(addressKey, house)
-  room.allHouses.add(house)
+  const { room, member } = seat
+  room.seats.set(member.id, seat)
+  if (seat.house?.addressKey !== member.addressKey) leaveHouse(seat)
+  const house = room.houses.get(member.addressKey) ?? openHouse(room, member)
+  seat.house = house
+  house.lan.add(seat)
   house.all.add(seat)
   if (seat.role === 'seed') house.seeds.add(seat)
   else house.seeds.delete(seat)
@@ -76,19 +93,38 @@ export function place(seat: Seat): void {
 }
 
 export function unseat(seat: Seat): void {
-  const { room } = seat
-  const { id, lanKey, addressKey } = seat.member
-  room.seats.delete(id)
-  const lan = room.lans.get(lanKey)
-  lan?.delete(seat)
-  if (lan?.size === 0) room.lans.delete(lanKey)
-  const house = room.houses.get(addressKey)
+  seat.room.seats.delete(seat.member.id)
+  leaveHouse(seat)
+}
+
+function openHouse(room: Room, { addressKey, lanKey }: Member): House {
+  const lan = room.lans.get(lanKey) ?? new Bag('inLan')
+  room.lans.set(lanKey, lan)
+  const house: House = {
+    addressKey,
+    lanKey,
+    lan,
+    all: new Bag('inHouse'),
+    seeds: new Bag('amongSeeds'),
+    inRoom: undefined,
+    amongSeeded: undefined,
+  }
+  room.houses.set(addressKey, house)
+  room.allHouses.add(house)
+  return house
+}
+
+function leaveHouse(seat: Seat): void {
+  const { room, house } = seat
   if (house === undefined) return
+  seat.house = undefined
+  house.lan.delete(seat)
   house.all.delete(seat)
   house.seeds.delete(seat)
   noteSeeds(room, house)
+  if (house.lan.size === 0) room.lans.delete(house.lanKey)
   if (house.all.size > 0) return
-  room.houses.delete(addressKey)
+  room.houses.delete(house.addressKey)
   room.allHouses.delete(house)
 }
 
@@ -105,8 +141,8 @@ export function drawStrangers(newcomer: Seat, { limits, random }: Terms): readon
   const { room } = newcomer
   const isCrowded = room.seats.size > limits.crowdedRoomPeers
   const isFree = (seat: Seat): boolean => seat !== newcomer && !newcomer.known.includes(seat) && seat.known.length < limits.knownPeers
-  const near = room.lans.get(newcomer.member.lanKey)?.draw(DRAWN, random) ?? []
-  const own = room.houses.get(newcomer.member.addressKey)
+  const own = newcomer.house
+  const near = own?.lan.draw(DRAWN, random) ?? []
   if (isCrowded && own !== undefined && own.all.size > limits.seatsPerAddress) return near.filter(isFree)
   // Addresses are drawn, not seats: one that holds most seats of the room would crowd out everybody else.
   const houses = new Set([...room.housesWithSeeds.draw(DRAWN, random), ...room.allHouses.draw(DRAWN, random)])

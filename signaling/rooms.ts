@@ -1,7 +1,7 @@
 import type { PeerId, PeerInfo, PeerRole, ServerSignal, SignalErrorCode, SwarmId } from 'sealift/protocol'
 import { choosePeers, type Choice } from './choose-peers.ts'
 import type { SignalingLimits } from './limits.ts'
-import { drawStrangers, isNear, openRoom, place, unseat, type Member, type Room, type Seat, type Terms } from './room.ts'
+import { drawStrangers, isNear, openRoom, openSeat, place, unseat, type Member, type Room, type Seat, type Terms } from './room.ts'
 
 /** Who is where. No sockets, no clock: only what members are told of each other. */
 export interface Rooms {
@@ -13,6 +13,10 @@ export interface Rooms {
    * Who joins again as what it is gets those it knows, and nobody else hears of it: else one could draw until it knew the whole room.
    */
   join(member: Member, swarm: SwarmId, role: PeerRole): SignalErrorCode | undefined
+  /** Notes that a member has come back, maybe from another address. */
+  moved(member: Member): void
+  /** The name as the room has it: one text for all of its members. */
+  nameOf(member: Member, swarm: SwarmId): SwarmId
   leave(member: Member, swarm: SwarmId): void
   leaveAll(member: Member): void
   /** Passes a signal on inside one room. Returns why not. */
@@ -85,6 +89,18 @@ class MemoryRooms implements Rooms {
     return this.#seatOf(member, swarm)?.role
   }
 
+  moved(member: Member): void {
+    for (const seat of this.#seats(member)) {
+      if (seat.house?.addressKey === member.addressKey) continue
+      place(seat)
+      this.#watcher?.onSeat(member, seat.room.swarm, seat.role, idsOf(seat.known))
+    }
+  }
+
+  nameOf(member: Member, swarm: SwarmId): SwarmId {
+    return this.#rooms.get(keyOf(member, swarm))?.swarm ?? swarm
+  }
+
   leave(member: Member, swarm: SwarmId): void {
     this.#vacate(member, this.#seatOf(member, swarm))
   }
@@ -119,7 +135,7 @@ class MemoryRooms implements Rooms {
   ownSeats(): readonly OwnSeat[] {
     return [...this.#rooms.values()].flatMap(({ swarm, seats }) =>
       [...seats.values()].flatMap(({ member, role, known }) =>
-        member.home === undefined ? [{ member, swarm, role, knows: known.map((other) => other.member.id) }] : [],
+        member.home === undefined ? [{ member, swarm, role, knows: idsOf(known) }] : [],
       ),
     )
   }
@@ -152,7 +168,7 @@ class MemoryRooms implements Rooms {
     const key = keyOf(member, swarm)
     const room = this.#rooms.get(key) ?? openRoom(key, swarm)
     this.#rooms.set(key, room)
-    const seat = { room, member, role, known: [] }
+    const seat = openSeat(room, member, role)
     this.#seatsOf.set(member.id, [...this.#seats(member), seat])
     return seat
   }
@@ -167,8 +183,7 @@ class MemoryRooms implements Rooms {
     const chosen = [...first, ...more].map(({ seat }) => seat)
     tell(newcomer, chosen)
     for (const seat of chosen) acquaint(newcomer, seat)
-    const told = chosen.map(({ member }) => member.id)
-    this.#watcher?.onSeat(newcomer.member, newcomer.room.swarm, newcomer.role, told)
+    this.#watcher?.onSeat(newcomer.member, newcomer.room.swarm, newcomer.role, idsOf(chosen))
   }
 
   #vacate(member: Member, seat: Seat | undefined): void {
@@ -179,7 +194,7 @@ class MemoryRooms implements Rooms {
     else this.#seatsOf.set(member.id, rest)
     unseat(seat)
     for (const other of seat.known) {
-      other.known.splice(other.known.indexOf(seat), 1)
+      other.known = other.known.filter((one) => one !== seat)
       other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
     if (room.seats.size === 0) this.#rooms.delete(room.key)
@@ -192,8 +207,8 @@ const NO_SEATS: readonly Seat[] = []
 /** From now on they know each other. The one who was there hears of it from the one who came, who offers. */
 function acquaint(newcomer: Seat, seat: Seat): void {
   if (newcomer.known.includes(seat)) return
-  newcomer.known.push(seat)
-  seat.known.push(newcomer)
+  newcomer.known = [...newcomer.known, seat]
+  seat.known = [...seat.known, newcomer]
 }
 
 function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {
@@ -202,6 +217,10 @@ function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {
 
 function tell(newcomer: Seat, peers: readonly Seat[]): void {
   newcomer.member.send({ type: 'peers', swarm: newcomer.room.swarm, peers: peers.map((peer) => infoOf(peer, newcomer)) })
+}
+
+function idsOf(seats: readonly Seat[]): readonly PeerId[] {
+  return seats.map(({ member }) => member.id)
 }
 
 function infoOf(peer: Seat, to: Seat): PeerInfo {

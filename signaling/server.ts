@@ -4,11 +4,11 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { encodeServerSignal, parseServerSignal, toPeerId, type Clock, type IceServer } from 'sealift/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { createAddressBook } from './address-book.ts'
-import { clientAddress, houseKeyOf, lanKeyOf, limitKeyOf } from './address.ts'
+import { createAddressBook, type Address, type AddressBook } from './address-book.ts'
+import { clientAddress } from './address.ts'
 import { createAdmission, type AdmissionMode } from './admission.ts'
 import type { Bus } from './bus.ts'
-import { openConnection, type Connection, type ConnectionHouse } from './connection.ts'
+import { openConnection, type Caller, type Connection, type ConnectionHouse } from './connection.ts'
 import { createCounters, type Counters } from './counters.ts'
 import { createFront, createPages, listen, stopListening, type TlsFiles } from './http-front.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
@@ -132,6 +132,10 @@ async function listenOrStop(server: Server, port: number, other: Server): Promis
   }
 }
 
+type Judgement =
+  | { readonly address: Address; readonly refusal?: undefined }
+  | { readonly address?: undefined; readonly refusal: { readonly status: string; readonly reason: string } }
+
 /** What all sockets share. */
 class Hub {
   readonly limits: SignalingLimits
@@ -141,7 +145,7 @@ class Hub {
   readonly #admission
   readonly #rooms: Rooms
   readonly #sessions: Sessions
-  readonly #addresses
+  readonly #addresses: AddressBook
   readonly #counters: Counters = createCounters()
   readonly #connections = new Set<Connection>()
   /** What is the same for every connection, once. */
@@ -149,8 +153,6 @@ class Hub {
   readonly #trustedProxies: ReadonlySet<string>
   readonly #bus: Bus | undefined
   readonly #neighbours: Neighbours | undefined
-  /** New at every start, so that keys of addresses cannot be compared over time; with other processes, the one that all have. */
-  #salt: Uint8Array = randomBytes(32)
   readonly #stop = new AbortController()
   readonly #sockets: WebSocketServer
   #isDraining = false
@@ -163,9 +165,11 @@ class Hub {
     this.#log = options.log ?? (() => {})
     this.#admission = createAdmission(options.admission, options.origins)
     this.#bus = options.bus
-    this.#neighbours = options.bus === undefined ? undefined : this.#meetOthers(options.bus)
+    // New at every start, so that keys of addresses cannot be compared over time; with other processes, the one that all have.
+    const salt = randomBytes(32)
+    this.#addresses = createAddressBook(this.limits, salt)
+    this.#neighbours = options.bus === undefined ? undefined : this.#meetOthers(options.bus, salt)
     this.#rooms = createRooms(this.limits, this.#random, this.#neighbours)
-    this.#addresses = createAddressBook(this.limits)
     const iceFor = createIce(options.ice ?? [], options.turn)
     requireIce(iceFor)
     this.#trustedProxies = new Set(options.trustedProxies ?? [])
@@ -229,24 +233,16 @@ class Hub {
   readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // The HTTP server has let go of the socket: an error on it would otherwise end the process.
     socket.on('error', ignore)
-    const addressKey = limitKeyOf(clientAddress(request, this.#trustedProxies))
-    const refusal = this.#refusal(request, addressKey)
-    if (refusal !== undefined) {
+    const { address, refusal } = this.#judge(request)
+    if (address === undefined) {
       this.#counters.add('upgrades_refused_total', refusal.reason)
       socket.end(`HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 5\r\n\r\n`, () => socket.destroy())
       return
     }
-    this.#sockets.handleUpgrade(request, socket, head, this.#onOpen)
-  }
-
-  // Nothing here may close over the request: it would stay as long as its connection, at kibibytes each.
-  readonly #onOpen = (webSocket: WebSocket, request: IncomingMessage): void => {
-    const address = clientAddress(request, this.#trustedProxies)
-    const addressKey = limitKeyOf(address)
-    this.#addresses.add(addressKey, this.#clock.monotonicMs())
-    const [houseKey, lanKey] = [houseKeyOf(addressKey, this.#salt), lanKeyOf(address, this.#salt)]
-    const caller = { line: request.socket, origin: request.headers.origin, addressKey, houseKey, lanKey }
-    this.#connections.add(openConnection(webSocket, caller, this.#house))
+    // Before it returns. Nothing that lasts may close over the request: it would stay as long as its connection, at kibibytes each.
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#open(webSocket, { line: request.socket, origin: request.headers.origin, address })
+    })
   }
 
   start(): void {
@@ -280,14 +276,14 @@ class Hub {
     this.#log('stopped', {})
   }
 
-  #meetOthers(bus: Bus): Neighbours {
+  #meetOthers(bus: Bus, salt: Uint8Array): Neighbours {
     return createNeighbours({
       id: randomBytes(16).toString('base64url'),
       bus,
-      salt: this.#salt,
+      salt,
       rooms: () => this.#rooms,
       onSig: (to, signal) => this.#sessions.passOn(to, signal),
-      onSalt: (salt) => (this.#salt = salt),
+      onSalt: (shared) => this.#addresses.useSalt(shared),
       random: this.#random,
       clock: this.#clock,
       counters: this.#counters,
@@ -300,18 +296,23 @@ class Hub {
     return new Promise((resolve) => (this.#onEmpty = [...this.#onEmpty, resolve]))
   }
 
-  /** Why this request gets no socket. Cheapest first: nothing here depends on a secret. */
-  #refusal(request: IncomingMessage, addressKey: string): { readonly status: string; readonly reason: string } | undefined {
-    if (this.#isDraining) return { status: '503 Service Unavailable', reason: 'draining' }
-    if (!this.#admission.allowsOrigin(request.headers.origin)) return { status: '403 Forbidden', reason: 'origin' }
-    if (this.#connections.size >= this.limits.connections) return { status: '503 Service Unavailable', reason: 'full' }
-    if (!this.#addresses.admits(addressKey, this.#clock.monotonicMs())) return { status: '429 Too Many Requests', reason: 'address' }
-    return undefined
+  /** Where this request comes from, or why it gets no socket. Cheapest first: nothing here depends on a secret. */
+  #judge(request: IncomingMessage): Judgement {
+    if (this.#isDraining) return { refusal: { status: '503 Service Unavailable', reason: 'draining' } }
+    if (!this.#admission.allowsOrigin(request.headers.origin)) return { refusal: { status: '403 Forbidden', reason: 'origin' } }
+    if (this.#connections.size >= this.limits.connections) return { refusal: { status: '503 Service Unavailable', reason: 'full' } }
+    const address = this.#addresses.admit(clientAddress(request, this.#trustedProxies), this.#clock.monotonicMs())
+    return address === undefined ? { refusal: { status: '429 Too Many Requests', reason: 'address' } } : { address }
+  }
+
+  #open(webSocket: WebSocket, caller: Caller): void {
+    this.#addresses.add(caller.address)
+    this.#connections.add(openConnection(webSocket, caller, this.#house))
   }
 
   #forget(connection: Connection): void {
     this.#connections.delete(connection)
-    this.#addresses.remove(connection.addressKey)
+    this.#addresses.remove(connection.address)
     if (this.#connections.size > 0) return
     for (const tell of this.#onEmpty) tell()
     this.#onEmpty = []

@@ -1,5 +1,7 @@
+import { timingSafeEqual } from 'node:crypto'
 import {
   CLOSE_CODES,
+  isPeerId,
   toPeerId,
   type ClientSignal,
   type Clock,
@@ -13,7 +15,7 @@ import {
 import type { Admission, Grant } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
-import { createJoinPace, joinRulesOf, type JoinPace, type JoinRules } from './join-pace.ts'
+import { countJoin, joinRulesOf, type JoinPace, type JoinRules } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
 import type { Member } from './room.ts'
 import type { Rooms } from './rooms.ts'
@@ -42,20 +44,26 @@ export interface Sessions {
   sweep(): void
 }
 
+const ID_BYTES = 12
+/** Base64url. */
+const ID_CHARACTERS = (ID_BYTES / 3) * 4
+const SECRET_BYTES = 24
+const NO_JOINS: readonly JoinPace[] = []
+
 /** A class, for there is one for each connection: getters of an object literal would be made anew for each. */
 class Session implements Member {
   readonly id: PeerId
   connection: Connection
   grant: Grant
-  resumeKey = ''
+  /** Whoever knows it may take over. */
+  secret = ''
   /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
-  readonly joins: JoinPace
+  joins: readonly JoinPace[] = NO_JOINS
 
-  constructor(id: PeerId, connection: Connection, own: { readonly grant: Grant; readonly joins: JoinPace }) {
+  constructor(id: PeerId, connection: Connection, grant: Grant) {
     this.id = id
     this.connection = connection
-    this.grant = own.grant
-    this.joins = own.joins
+    this.grant = grant
   }
 
   /** It never changes: another grant of another scope is refused. */
@@ -64,11 +72,11 @@ class Session implements Member {
   }
 
   get addressKey(): string {
-    return this.connection.houseKey
+    return this.connection.address.houseKey
   }
 
   get lanKey(): string {
-    return this.connection.lanKey
+    return this.connection.address.lanKey
   }
 
   send(signal: ServerSignal): void {
@@ -83,9 +91,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 class MemorySessions implements Sessions {
   readonly #options: SessionsOptions
   readonly #joinRules: JoinRules
-  readonly #byConnection = new Map<Connection, Session>()
   readonly #byId = new Map<PeerId, Session>()
-  readonly #byResumeKey = new Map<string, Session>()
   readonly #countByTicket = new Map<string, number>()
 
   constructor(options: SessionsOptions) {
@@ -94,11 +100,11 @@ class MemorySessions implements Sessions {
   }
 
   get size(): number {
-    return this.#byConnection.size
+    return this.#byId.size
   }
 
   handle(connection: Connection, signal: ClientSignal): void {
-    const session = this.#byConnection.get(connection)
+    const session = sessionOf(connection)
     if (signal.type === 'hello') return this.#hello(connection, signal, session)
     if (session === undefined) return connection.fail('hello-expected', CLOSE_CODES.admission)
     const { rooms } = this.#options
@@ -123,18 +129,17 @@ class MemorySessions implements Sessions {
   }
 
   end(connection: Connection): void {
-    const session = this.#byConnection.get(connection)
+    const session = sessionOf(connection)
     if (session === undefined) return
-    this.#byConnection.delete(connection)
+    connection.speaker = undefined
     this.#byId.delete(session.id)
-    this.#byResumeKey.delete(session.resumeKey)
     this.#countTicket(session.grant.ticketId, -1)
     this.#options.rooms.leaveAll(session)
   }
 
   sweep(): void {
     const nowSeconds = this.#nowSeconds()
-    for (const [connection, { grant }] of this.#byConnection) {
+    for (const { connection, grant } of this.#byId.values()) {
       if (grant.expiresAtSeconds !== undefined && grant.expiresAtSeconds <= nowSeconds)
         connection.fail('admission-expired', CLOSE_CODES.admission)
     }
@@ -149,7 +154,7 @@ class MemorySessions implements Sessions {
     }
     const { grant } = verdict
     if (session !== undefined) return this.#renew(connection, session, grant)
-    const dead = hello.resume === undefined ? undefined : this.#byResumeKey.get(hello.resume)
+    const dead = this.#resumed(hello)
     if (dead?.scope === grant.scope) {
       this.#takeOver(connection, dead, grant)
       return this.#joinAll(dead, hello)
@@ -166,13 +171,19 @@ class MemorySessions implements Sessions {
   }
 
   #admit(connection: Connection, grant: Grant): Session {
-    const id = toPeerId(this.#options.randomKey(12))
-    const session = new Session(id, connection, { grant, joins: createJoinPace(this.#joinRules) })
-    this.#byConnection.set(connection, session)
+    const session = new Session(toPeerId(this.#options.randomKey(ID_BYTES)), connection, grant)
+    connection.speaker = session
     this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)
     this.#welcome(session)
     return session
+  }
+
+  /** Whose resume key this is: an id, and the secret that goes with it. */
+  #resumed({ resume = '' }: HelloSignal): Session | undefined {
+    const id = resume.slice(0, ID_CHARACTERS)
+    const session = isPeerId(id) ? this.#byId.get(id) : undefined
+    return session !== undefined && isSame(resume.slice(ID_CHARACTERS), session.secret) ? session : undefined
   }
 
   /** A connection may show its ticket again before what let it in runs out. It cannot become somebody else that way. */
@@ -185,10 +196,11 @@ class MemorySessions implements Sessions {
   /** The old socket is dead, though nobody told us yet. Its rooms do not notice. */
   #takeOver(connection: Connection, session: Session, grant: Grant): void {
     const old = session.connection
-    this.#byConnection.delete(old)
+    old.speaker = undefined
     session.connection = connection
+    connection.speaker = session
     this.#setGrant(session, grant)
-    this.#byConnection.set(connection, session)
+    this.#options.rooms.moved(session)
     old.fail('replaced', CLOSE_CODES.replaced)
     this.#options.counters.add('takeovers_total')
     this.#welcome(session)
@@ -197,15 +209,13 @@ class MemorySessions implements Sessions {
   #welcome(session: Session): void {
     const { iceFor, randomKey } = this.#options
     const nowSeconds = this.#nowSeconds()
-    this.#byResumeKey.delete(session.resumeKey)
-    session.resumeKey = randomKey(24)
-    this.#byResumeKey.set(session.resumeKey, session)
+    session.secret = randomKey(SECRET_BYTES)
     session.connection.admit()
     const { token, tokenExpiresAtSeconds } = session.grant
     session.send({
       type: 'welcome',
       id: session.id,
-      resume: session.resumeKey,
+      resume: `${session.id}${session.secret}`,
       token,
       tokenExpiresAtSeconds,
       ice: iceFor(session.id, nowSeconds),
@@ -218,7 +228,11 @@ class MemorySessions implements Sessions {
     const { rooms, clock } = this.#options
     // Nobody else hears of it when nothing changes.
     const isHeard = rooms.roleOf(session, signal.swarm) !== signal.role
-    if (isHeard && !session.joins.take(signal.swarm, clock.monotonicMs())) return 'rate-limited'
+    if (isHeard) {
+      const joins = countJoin(session.joins, rooms.nameOf(session, signal.swarm), clock.monotonicMs(), this.#joinRules)
+      if (joins === undefined) return 'rate-limited'
+      session.joins = joins
+    }
     return rooms.join(session, signal.swarm, signal.role)
   }
 
@@ -263,4 +277,14 @@ class MemorySessions implements Sessions {
   #nowSeconds(): number {
     return Math.floor(this.#options.clock.nowMs() / 1000)
   }
+}
+
+function sessionOf({ speaker }: Connection): Session | undefined {
+  return speaker instanceof Session ? speaker : undefined
+}
+
+/** However long it takes to see that it is not. */
+function isSame(given: string, secret: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(secret)]
+  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -2,21 +2,31 @@ import { expect, test } from 'vitest'
 import { Bag } from '../../signaling/bag.ts'
 import { createSeededRandom } from '../fakes/seeded-random.ts'
 
+interface Item {
+  readonly name: number
+  place: number | undefined
+}
+
+const items = (count: number): readonly Item[] => Array.from({ length: count }, (_, name) => ({ name, place: undefined }))
+const namesOf = (drawn: readonly Item[]): readonly number[] => drawn.map(({ name }) => name)
+
 test('a bag holds what a set would, after any order of adding and deleting', () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = createSeededRandom(seed)
-    const bag = new Bag<number>()
+    const bag = new Bag<'place', Item>('place')
+    const all = items(20)
     const expected = new Set<number>()
     for (let step = 0; step < 200; step++) {
-      const item = Math.floor(random() * 20)
+      const item = all[Math.floor(random() * all.length)]
+      if (item === undefined) throw new Error('no such item')
       if (random() < 0.5) {
         bag.add(item)
-        expected.add(item)
+        expected.add(item.name)
       } else {
         bag.delete(item)
-        expected.delete(item)
+        expected.delete(item.name)
       }
-      const sorted = bag.draw(20, random).toSorted((a, b) => a - b)
+      const sorted = namesOf(bag.draw(20, random)).toSorted((a, b) => a - b)
       expect(sorted).toEqual([...expected].toSorted((a, b) => a - b))
       expect(bag.size).toBe(expected.size)
     }
@@ -25,14 +35,15 @@ test('a bag holds what a set would, after any order of adding and deleting', () 
 
 test('each of a bag is drawn as often as any other, and none twice at a time', () => {
   const random = createSeededRandom(7)
-  const bag = new Bag<number>()
-  for (let item = 0; item < 12; item++) bag.add(item)
-  bag.delete(0)
-  bag.delete(5)
+  const bag = new Bag<'place', Item>('place')
+  for (const item of items(12)) {
+    bag.add(item)
+    if (item.name === 0 || item.name === 5) bag.delete(item)
+  }
   const counts = new Map<number, number>()
   const rounds = 10_000
   for (let round = 0; round < rounds; round++) {
-    const drawn = bag.draw(3, random)
+    const drawn = namesOf(bag.draw(3, random))
     expect(new Set(drawn).size).toBe(3)
     for (const item of drawn) counts.set(item, (counts.get(item) ?? 0) + 1)
   }

@@ -8,6 +8,8 @@ import { SWARM } from './members.ts'
 
 /** A member, and what it has been told. */
 interface Person extends Member {
+  addressKey: string
+  lanKey: string
   /** Answers to its joins, oldest first. */
   readonly answers: (readonly PeerId[])[]
   /** Whom it has ever been told of. */
@@ -41,8 +43,7 @@ function gather(seed = 1): Crowd {
       const person: Person = {
         id,
         scope: 'one',
-        addressKey: `address ${address}`,
-        lanKey: `lan ${address}`,
+        ...keysOf(address),
         answers: [],
         heardOf: new Set(),
         goings: [],
@@ -54,6 +55,8 @@ function gather(seed = 1): Crowd {
     },
   }
 }
+
+const keysOf = (address: number) => ({ addressKey: `address ${address}`, lanKey: `lan ${address}` })
 
 function note(people: ReadonlyMap<PeerId, Person>, person: Person, signal: ServerSignal): void {
   if (signal.type === 'peers') {
@@ -131,6 +134,17 @@ describe('a crowd in one room', () => {
     // Whoever knows enough peers is named no more, so it takes some to leave before the seed has places again.
     for (const id of seed.heardOf) crowd.leave(id)
     expect(crowd.enter(2).answers[0]).toContain(seed.id)
+  })
+
+  test('introduces somebody who came back from another network to those of that one first', () => {
+    const crowd = gather()
+    const mover = crowd.enter(1)
+    many(crowd, 200)
+    Object.assign(mover, keysOf(2))
+    crowd.rooms.moved(mover)
+    // Whoever knows enough peers is named no more.
+    for (const id of mover.heardOf) crowd.leave(id)
+    expect(crowd.enter(2).answers[0]).toContain(mover.id)
   })
 
   test('lets an office behind one address meet its own, and its first eight others too', () => {

@@ -178,6 +178,28 @@ describe('in a room', () => {
     again.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
     expect((await again.client.next('peers')).peers).toEqual([{ id: late.welcome.id, role: 'leech', lan: true }])
   })
+
+  test('who comes back from another network is of that network from then on, and leaves nothing behind when it goes', async () => {
+    const server = await serve({ trustedProxies: ['127.0.0.1'] })
+    const stays = await joined(server, 'leech', from(3))
+    await stays.client.next('peers')
+    const own = ticket()
+    const first = await enter(server, { ticket: own }, from(1))
+    first.client.send({ type: 'join', swarm: SWARM, role: 'seed' })
+    await first.client.next('peers')
+    const again = await enter(server, { ticket: own, resume: first.welcome.resume }, from(2))
+    expect(again.welcome.id).toBe(first.welcome.id)
+    const isNear = async (host: number): Promise<boolean | undefined> => {
+      const { client } = await joined(server, 'leech', from(host))
+      const { peers } = await client.next('peers')
+      await client.close()
+      return peers.find(({ id }) => id === again.welcome.id)?.lan
+    }
+    expect([await isNear(1), await isNear(2)]).toEqual([false, true])
+    again.client.send({ type: 'bye' })
+    await until(() => server.counts().seats === 1)
+    expect([await isNear(1), await isNear(2)]).toEqual([undefined, undefined])
+  })
 })
 
 describe('nothing passes', () => {

@@ -95,8 +95,8 @@ export const weaknesses: readonly Weakness[] = [
   {
     name: 'sg10-leak',
     file: 'signaling/sessions.ts',
-    find: 'this.#byResumeKey.delete(session.resumeKey)\n    this.#countTicket(session.grant.ticketId, -1)\n    this.#options.rooms.leaveAll(session)',
-    replace: 'this.#byResumeKey.delete(session.resumeKey)\n    this.#countTicket(session.grant.ticketId, -1)',
+    find: 'this.#byId.delete(session.id)\n    this.#countTicket(session.grant.ticketId, -1)\n    this.#options.rooms.leaveAll(session)',
+    replace: 'this.#byId.delete(session.id)\n    this.#countTicket(session.grant.ticketId, -1)',
     tests: [inHostile('sg10.leak')],
   },
   {
