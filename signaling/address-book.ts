@@ -17,6 +17,8 @@ export interface AddressBook {
   readonly size: number
   /** The address, if one more socket may be opened from it; call before `add`. @param text as the request has it */
   admit(text: string, nowMs: number): Address | undefined
+  /** Sockets open from the addresses of this key. */
+  socketsOf(key: string): number
   add(address: Address): void
   remove(address: Address): void
   /** For those who come from now on. */
@@ -27,9 +29,9 @@ export interface AddressBook {
 
 interface Entry {
   readonly text: string
-  readonly address: Address
-  readonly sockets: number
-  readonly fullAtMs: number
+  address: Address
+  sockets: number
+  fullAtMs: number
 }
 
 /** @param salt so that keys of addresses cannot be compared over time */
@@ -59,21 +61,29 @@ class MemoryAddressBook implements AddressBook {
     if (entry.sockets >= this.#limits.connectionsPerAddress) return undefined
     const fullAtMs = takeToken(this.#rate, entry.fullAtMs, nowMs)
     if (fullAtMs === undefined) return undefined
-    this.#entries.set(key, { ...entry, fullAtMs })
+    entry.fullAtMs = fullAtMs
+    this.#entries.set(key, entry)
     return entry.address
   }
 
+  socketsOf(key: string): number {
+    return this.#entries.get(key)?.sockets ?? 0
+  }
+
   add({ key }: Address): void {
-    this.#count(key, 1)
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.sockets++
   }
 
   remove({ key }: Address): void {
-    this.#count(key, -1)
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.sockets--
   }
 
   useSalt(salt: Uint8Array): void {
     this.#salt = salt
-    for (const [key, entry] of this.#entries) this.#entries.set(key, { ...entry, address: this.#addressOf(key, entry.text) })
+    // Not changed in place: rooms have those who are there already under the old one.
+    for (const [key, entry] of this.#entries) entry.address = this.#addressOf(key, entry.text)
   }
 
   sweep(nowMs: number): void {
@@ -82,10 +92,5 @@ class MemoryAddressBook implements AddressBook {
 
   #addressOf(key: string, text: string): Address {
     return { key, houseKey: houseKeyOf(key, this.#salt), lanKey: lanKeyOf(text, this.#salt) }
-  }
-
-  #count(key: string, by: 1 | -1): void {
-    const entry = this.#entries.get(key)
-    if (entry !== undefined) this.#entries.set(key, { ...entry, sockets: entry.sockets + by })
   }
 }

@@ -15,6 +15,11 @@ export class Bag<Field extends string, T extends { [Name in Field]: number | und
     return this.#items.length
   }
 
+  /** A copy. */
+  get all(): readonly T[] {
+    return [...this.#items]
+  }
+
   add(item: T): void {
     if (item[this.#field] !== undefined) return
     this.#setPlace(item, this.#items.length)
@@ -38,7 +43,7 @@ export class Bag<Field extends string, T extends { [Name in Field]: number | und
    */
   draw(most: number, random: () => number): readonly T[] {
     const { length } = this.#items
-    if (length <= most) return [...this.#items]
+    if (length <= most) return this.all
     // R. W. Floyd's way: each subset of this size is as likely as any other, and no draw is wasted. J. Bentley, "Programming Pearls", CACM 30 (9), 1987.
     // A list, since so few are drawn that looking through them is sooner done than hashing.
     const places: number[] = []

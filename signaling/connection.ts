@@ -10,7 +10,8 @@ import {
   type ServerSignal,
   type SignalErrorCode,
 } from 'sealift/protocol'
-import type { RawData, WebSocket } from 'ws'
+import { WebSocket, type RawData } from 'ws'
+import type { Due } from './agenda.ts'
 import type { Address } from './address-book.ts'
 import type { Counters } from './counters.ts'
 import type { SignalingLimits } from './limits.ts'
@@ -19,7 +20,7 @@ import { takeToken, type TokenRate } from './token-bucket.ts'
 import type { TurnWrites } from './turn-writes.ts'
 
 /** One socket: its pace, its deadlines, its queue. Knows nothing of rooms. */
-export interface Connection {
+export interface Connection extends Due {
   /** The `Origin` header; undefined when there was none. */
   readonly origin: string | undefined
   readonly address: Address
@@ -34,8 +35,8 @@ export interface Connection {
   close(closeCode: number, reason: CloseReason): void
   /** Without a handshake. */
   terminate(): void
-  /** Looks at the deadlines. */
-  sweep(): void
+  /** Looks at the deadlines. @returns when to look again, by the monotonic clock */
+  sweep(): number
 }
 
 export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault' | 'hello-timeout' | 'ping-timeout' | 'slow-reader'
@@ -64,8 +65,41 @@ export interface ConnectionHouse {
   readonly onClosed: (connection: Connection) => void
 }
 
-export function openConnection(socket: WebSocket, caller: Caller, house: ConnectionHouse): Connection {
-  return new SocketConnection(socket, caller, house)
+/** Knows whose it is, so that all may share the functions that hear of them: four for each would cost more than all else that is kept of a connection. */
+export class Line extends WebSocket {
+  connection: SocketConnection | undefined = undefined
+}
+
+export function openConnection(socket: Line, caller: Caller, house: ConnectionHouse): Connection {
+  const connection = new SocketConnection(socket, caller, house)
+  socket.connection = connection
+  socket.on('message', onMessage)
+  socket.on('ping', onPing)
+  socket.on('pong', onPong)
+  // The close event follows, and says all there is to do.
+  socket.on('error', ignore)
+  socket.on('close', onClose)
+  return connection
+}
+
+function connectionOf(socket: WebSocket): SocketConnection | undefined {
+  return socket instanceof Line ? socket.connection : undefined
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  connectionOf(this)?.receive(data, isBinary)
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  connectionOf(this)?.answerPing(data)
+}
+
+function onPong(this: WebSocket): void {
+  connectionOf(this)?.hearPong()
+}
+
+function onClose(this: WebSocket): void {
+  connectionOf(this)?.end()
 }
 
 function ignore(): void {}
@@ -77,6 +111,8 @@ class SocketConnection implements Connection {
   readonly origin: string | undefined
   readonly address: Address
   speaker: Speaker | undefined = undefined
+  slot: number | undefined = undefined
+  place: number | undefined = undefined
   readonly #socket: WebSocket
   /** What the socket writes to. */
   readonly #line: Duplex
@@ -99,14 +135,6 @@ class SocketConnection implements Connection {
     this.#line = caller.line
     this.#house = house
     this.#openedAtMs = this.#pingedAtMs = this.#nowMs()
-    socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
-    socket.on('pong', () => (this.#missedPings = 0))
-    // The close event follows, and says all there is to do.
-    socket.on('error', ignore)
-    socket.on('close', () => {
-      this.#go()
-      this.#house.onClosed(this)
-    })
   }
 
   send(signal: ServerSignal): void {
@@ -146,34 +174,58 @@ class SocketConnection implements Connection {
     this.#socket.terminate()
   }
 
-  sweep(): void {
+  sweep(): number {
     const { limits } = this.#house
     const nowMs = this.#nowMs()
     if (this.#goneAtMs !== undefined) {
-      if (nowMs - this.#goneAtMs >= limits.closeTimeoutMs) this.#socket.terminate()
-    } else if (!this.#isAdmitted && nowMs - this.#openedAtMs >= limits.helloTimeoutMs) {
-      this.close(CLOSE_CODES.admission, 'hello-timeout')
-    } else if (nowMs - this.#pingedAtMs >= limits.pingIntervalMs) {
-      if (this.#missedPings >= limits.missedPings) return this.#cut('ping-timeout')
-      this.#missedPings++
-      this.#pingedAtMs = nowMs
-      this.#socket.ping()
+      const closedAtMs = this.#goneAtMs + limits.closeTimeoutMs
+      if (nowMs >= closedAtMs) this.#socket.terminate()
+      return closedAtMs
     }
+    const helloAtMs = this.#isAdmitted ? Number.POSITIVE_INFINITY : this.#openedAtMs + limits.helloTimeoutMs
+    if (nowMs >= helloAtMs) this.close(CLOSE_CODES.admission, 'hello-timeout')
+    else if (nowMs >= this.#pingedAtMs + limits.pingIntervalMs) this.#ping(nowMs)
+    return Math.min(helloAtMs, this.#pingedAtMs + limits.pingIntervalMs)
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
+  receive(data: RawData, isBinary: boolean): void {
     if (this.#goneAtMs !== undefined) return
     if (isBinary || !Buffer.isBuffer(data)) return this.close(1003, 'binary')
-    const { limits, counters, messageRate } = this.#house
-    const fullAtMs = takeToken(messageRate, this.#messagesFullAtMs, this.#nowMs())
-    if (fullAtMs === undefined) {
+    const { limits, counters } = this.#house
+    if (!this.#isInPace()) {
       counters.add('messages_refused_total', 'rate-limited')
       if (++this.#tooFast > limits.messagesTooFast) return this.fail('rate-limited', CLOSE_CODES.tooFast)
       return this.send({ type: 'error', code: 'rate-limited', fatal: false, swarm: undefined })
     }
-    this.#messagesFullAtMs = fullAtMs
     const signal = this.#parse(data.toString('utf8'))
     if (signal !== undefined) this.#handle(signal)
+  }
+
+  /** In the pace of messages: who asks more often than it could have waited for answers gets none. */
+  answerPing(data: Buffer): void {
+    if (this.#goneAtMs === undefined && this.#isInPace()) this.#socket.pong(data)
+  }
+
+  hearPong(): void {
+    this.#missedPings = 0
+  }
+
+  end(): void {
+    this.#go()
+    this.#house.onClosed(this)
+  }
+
+  #isInPace(): boolean {
+    const fullAtMs = takeToken(this.#house.messageRate, this.#messagesFullAtMs, this.#nowMs())
+    this.#messagesFullAtMs = fullAtMs ?? this.#messagesFullAtMs
+    return fullAtMs !== undefined
+  }
+
+  #ping(nowMs: number): void {
+    if (this.#missedPings >= this.#house.limits.missedPings) return this.#cut('ping-timeout')
+    this.#missedPings++
+    this.#pingedAtMs = nowMs
+    this.#socket.ping()
   }
 
   #parse(text: string): ClientSignal | undefined {

@@ -39,8 +39,6 @@ export function createFront(listener: RequestListener, limits: SignalingLimits, 
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
     maxHeaderSize: limits.headerBytes,
-    // WebSockets are given it when they open; the pages here are one write each.
-    noDelay: false,
   }
   const server =
     tls === undefined

@@ -12,6 +12,7 @@ import {
   type SignalErrorCode,
   type SwarmId,
 } from 'sealift/protocol'
+import { Agenda, type Due } from './agenda.ts'
 import type { Admission, Grant } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
@@ -51,12 +52,14 @@ const SECRET_BYTES = 24
 const NO_JOINS: readonly JoinPace[] = []
 
 /** A class, for there is one for each connection: getters of an object literal would be made anew for each. */
-class Session implements Member {
+class Session implements Member, Due {
   readonly id: PeerId
   connection: Connection
   grant: Grant
   /** Whoever knows it may take over. */
   secret = ''
+  slot: number | undefined = undefined
+  place: number | undefined = undefined
   /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
   joins: readonly JoinPace[] = NO_JOINS
 
@@ -92,11 +95,14 @@ class MemorySessions implements Sessions {
   readonly #options: SessionsOptions
   readonly #joinRules: JoinRules
   readonly #byId = new Map<PeerId, Session>()
+  /** Those who were let in for a time. */
+  readonly #expiring: Agenda<Session>
   readonly #countByTicket = new Map<string, number>()
 
   constructor(options: SessionsOptions) {
     this.#options = options
     this.#joinRules = joinRulesOf(options.limits)
+    this.#expiring = new Agenda(options.limits.sweepIntervalMs)
   }
 
   get size(): number {
@@ -133,16 +139,16 @@ class MemorySessions implements Sessions {
     if (session === undefined) return
     connection.speaker = undefined
     this.#byId.delete(session.id)
+    this.#expiring.delete(session)
     this.#countTicket(session.grant.ticketId, -1)
     this.#options.rooms.leaveAll(session)
   }
 
   sweep(): void {
-    const nowSeconds = this.#nowSeconds()
-    for (const { connection, grant } of this.#byId.values()) {
-      if (grant.expiresAtSeconds !== undefined && grant.expiresAtSeconds <= nowSeconds)
-        connection.fail('admission-expired', CLOSE_CODES.admission)
-    }
+    this.#expiring.sweep(this.#options.clock.nowMs(), ({ connection, grant }) => {
+      if (isOver(grant, this.#nowSeconds())) connection.fail('admission-expired', CLOSE_CODES.admission)
+      return endOf(grant)
+    })
   }
 
   #hello(connection: Connection, hello: HelloSignal, session: Session | undefined): void {
@@ -175,6 +181,7 @@ class MemorySessions implements Sessions {
     connection.speaker = session
     this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)
+    this.#watch(session)
     this.#welcome(session)
     return session
   }
@@ -272,11 +279,27 @@ class MemorySessions implements Sessions {
     this.#countTicket(session.grant.ticketId, -1)
     this.#countTicket(grant.ticketId, 1)
     session.grant = grant
+    this.#watch(session)
+  }
+
+  #watch(session: Session): void {
+    const endMs = endOf(session.grant)
+    if (Number.isFinite(endMs)) this.#expiring.set(session, endMs)
+    else this.#expiring.delete(session)
   }
 
   #nowSeconds(): number {
     return Math.floor(this.#options.clock.nowMs() / 1000)
   }
+}
+
+/** Unix time in milliseconds. */
+function endOf({ expiresAtSeconds = Number.POSITIVE_INFINITY }: Grant): number {
+  return expiresAtSeconds * 1000
+}
+
+function isOver(grant: Grant, nowSeconds: number): boolean {
+  return endOf(grant) <= nowSeconds * 1000
 }
 
 function sessionOf({ speaker }: Connection): Session | undefined {

@@ -52,7 +52,7 @@ export const weaknesses: readonly Weakness[] = [
   },
   {
     name: 'sg10-limits-table',
-    file: 'signaling/server.ts',
+    file: 'signaling/hub.ts',
     find: 'this.#connections.size >= this.limits.connections',
     replace: 'this.#connections.size > this.limits.connections',
     tests: [inLimits('sg10.limits-table')],
@@ -73,7 +73,7 @@ export const weaknesses: readonly Weakness[] = [
   },
   {
     name: 'sg10-drain',
-    file: 'signaling/server.ts',
+    file: 'signaling/hub.ts',
     find: 'Math.floor(this.#random() * this.limits.drainSpreadMs)',
     replace: '0',
     tests: [inServer('sg10.drain')],
@@ -87,7 +87,7 @@ export const weaknesses: readonly Weakness[] = [
   },
   {
     name: 'sg10-fuzz',
-    file: 'signaling/server.ts',
+    file: 'signaling/hub.ts',
     find: 'maxPayload: this.limits.messageBytes,',
     replace: 'maxPayload: this.limits.messageBytes,\n      skipUTF8Validation: true,',
     tests: [inHostile('sg10.fuzz')],
@@ -95,8 +95,8 @@ export const weaknesses: readonly Weakness[] = [
   {
     name: 'sg10-leak',
     file: 'signaling/sessions.ts',
-    find: 'this.#byId.delete(session.id)\n    this.#countTicket(session.grant.ticketId, -1)\n    this.#options.rooms.leaveAll(session)',
-    replace: 'this.#byId.delete(session.id)\n    this.#countTicket(session.grant.ticketId, -1)',
+    find: 'this.#countTicket(session.grant.ticketId, -1)\n    this.#options.rooms.leaveAll(session)',
+    replace: 'this.#countTicket(session.grant.ticketId, -1)',
     tests: [inHostile('sg10.leak')],
   },
   {
