@@ -1,15 +1,16 @@
 export interface Candidate {
   readonly role: 'leech' | 'seed'
-  readonly lan: boolean
   /** Peers that it knows already. */
-  readonly knows: number
+  readonly known: { readonly length: number }
 }
 
-export interface Choice {
+export interface Choice<T> {
   /** Most to choose. */
   readonly limit: number
   /** Places of those that LAN peers leave to seeds elsewhere, where there are any. */
   readonly forSeeds: number
+  /** In the newcomer's LAN. */
+  readonly isNear: (candidate: T) => boolean
   /** 0 to below 1. */
   readonly random: () => number
 }
@@ -24,56 +25,51 @@ const SHARE_OF_SEEDS = 0.5
 const FAVOUR = 3
 
 /** Whom a newcomer is told of: peers of its LAN first; among those, and among the others, seeds for half of the places, then anybody by chance, whoever knows few sooner. */
-export function choosePeers<T extends Candidate>(candidates: readonly T[], { limit, forSeeds, random }: Choice): readonly T[] {
+export function choosePeers<T extends Candidate>(candidates: readonly T[], { limit, forSeeds, isNear, random }: Choice<T>): readonly T[] {
   if (candidates.length === 0 || limit <= 0) return []
-  // Everybody comes at once when a CDN dies: each is looked at once, and no more are sorted than may be chosen.
-  const groups = { nearSeeds: new Lowest<T>(limit), near: new Lowest<T>(limit), farSeeds: new Lowest<T>(limit), far: new Lowest<T>(limit) }
+  // Everybody comes at once when a CDN dies: each is looked at once, and no more are kept in order than may be chosen.
+  const [near, far] = [new Group<T>(limit), new Group<T>(limit)]
   for (const candidate of candidates) {
-    const draw = random() * Math.max(1, candidate.knows) ** FAVOUR
-    const isSeed = candidate.role === 'seed'
-    const group = candidate.lan ? (isSeed ? groups.nearSeeds : groups.near) : isSeed ? groups.farSeeds : groups.far
-    group.offer(candidate, draw)
+    const draw = random() * Math.max(1, candidate.known.length) ** FAVOUR
+    const group = isNear(candidate) ? near : far
+    group.offer({ candidate, draw })
   }
-  const mostSeeds = Math.ceil(limit * SHARE_OF_SEEDS)
-  const near = groups.nearSeeds.before(groups.near, mostSeeds)
-  const far = groups.farSeeds.before(groups.far, mostSeeds)
-  const first = near.slice(0, Math.max(0, limit - Math.min(forSeeds, groups.farSeeds.size)))
-  return [...first, ...far, ...near.slice(first.length)].slice(0, limit)
+  const first = near.ordered().slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.length)))
+  if (first.length === limit) return first
+  return [...first, ...far.ordered(), ...near.ordered().slice(first.length)].slice(0, limit)
 }
 
-/** Those with the lowest draws, lowest first. */
-class Lowest<T> {
+interface Drawn<T> {
+  readonly candidate: T
+  readonly draw: number
+}
+
+/** Seeds and others with the lowest draws, lowest first. */
+class Group<T extends Candidate> {
   readonly #limit: number
-  readonly #items: T[] = []
-  readonly #draws: number[] = []
+  readonly seeds: Drawn<T>[] = []
+  readonly #others: Drawn<T>[] = []
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  get size(): number {
-    return this.#items.length
-  }
-
-  offer(item: T, draw: number): void {
-    let at = this.#draws.length
-    while (at > 0 && (this.#draws[at - 1] ?? 0) > draw) at--
-    if (at >= this.#limit) return
-    this.#items.splice(at, 0, item)
-    this.#draws.splice(at, 0, draw)
-    if (this.#draws.length <= this.#limit) return
-    this.#items.pop()
-    this.#draws.pop()
-  }
-
-  /** The first `most` of these, then all others of both by their draws. */
-  before(others: Lowest<T>, most: number): readonly T[] {
-    const sorted = this.#items.slice(0, most)
-    let [own, other] = [sorted.length, 0]
-    while (sorted.length < this.size + others.size) {
-      const isOwn = other >= others.size || (own < this.size && (this.#draws[own] ?? 0) <= (others.#draws[other] ?? 0))
-      sorted.push(...(isOwn ? this.#items.slice(own, ++own) : others.#items.slice(other, ++other)))
+  offer(drawn: Drawn<T>): void {
+    const list = drawn.candidate.role === 'seed' ? this.seeds : this.#others
+    const isFull = list.length >= this.#limit
+    if (isFull && (list.at(-1)?.draw ?? 0) <= drawn.draw) return
+    let carried = drawn
+    for (const [at, there] of list.entries()) {
+      if (there.draw <= carried.draw) continue
+      list[at] = carried
+      carried = there
     }
-    return sorted
+    if (!isFull) list.push(carried)
+  }
+
+  ordered(): readonly T[] {
+    const most = Math.ceil(this.#limit * SHARE_OF_SEEDS)
+    const rest = this.seeds.length > most ? [...this.seeds.slice(most), ...this.#others].toSorted((a, b) => a.draw - b.draw) : this.#others
+    return [...this.seeds.slice(0, most), ...rest].map(({ candidate }) => candidate)
   }
 }

@@ -40,7 +40,7 @@ interface House {
 
 /** Everything by which somebody is drawn is kept up to date: a room may hold thousands, and they come all at once. */
 export interface Room {
-  readonly key: string
+  readonly scope: string
   readonly swarm: SwarmId
   readonly seats: Map<PeerId, Seat>
   readonly lans: Map<string, Bag<'inLan', Seat>>
@@ -62,9 +62,9 @@ const TOLD_OF_ADDRESS = 2
 /** For each of those, so many are drawn: some know enough peers. */
 const TRIES = 2
 
-export function openRoom(key: string, swarm: SwarmId): Room {
+export function openRoom(scope: string, swarm: SwarmId): Room {
   return {
-    key,
+    scope,
     swarm,
     seats: new Map(),
     lans: new Map(),

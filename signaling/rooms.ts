@@ -1,5 +1,5 @@
 import type { PeerId, PeerInfo, PeerRole, ServerSignal, SignalErrorCode, SwarmId } from 'sealift/protocol'
-import { choosePeers, type Choice } from './choose-peers.ts'
+import { choosePeers } from './choose-peers.ts'
 import type { SignalingLimits } from './limits.ts'
 import { drawStrangers, isNear, openRoom, openSeat, place, unseat, type Member, type Room, type Seat, type Terms } from './room.ts'
 
@@ -52,7 +52,8 @@ export function createRooms(limits: SignalingLimits, random: () => number, watch
 class MemoryRooms implements Rooms {
   readonly #terms: Terms
   readonly #watcher: RoomWatcher | undefined
-  readonly #rooms = new Map<string, Room>()
+  /** Members of different scopes never share a room, even if one learns the other's swarm id. */
+  readonly #roomsOf = new Map<string, Map<SwarmId, Room>>()
   readonly #seatsOf = new Map<PeerId, readonly Seat[]>()
 
   constructor(terms: Terms, watcher: RoomWatcher | undefined) {
@@ -61,12 +62,12 @@ class MemoryRooms implements Rooms {
   }
 
   get roomCount(): number {
-    return this.#rooms.size
+    return this.#rooms.length
   }
 
   get seatCount(): number {
     let count = 0
-    for (const { seats } of this.#rooms.values()) for (const { member } of seats.values()) if (member.home === undefined) count++
+    for (const { seats } of this.#rooms) for (const { member } of seats.values()) if (member.home === undefined) count++
     return count
   }
 
@@ -79,7 +80,7 @@ class MemoryRooms implements Rooms {
     }
     if (known === undefined) {
       if (this.#seats(member).length >= limits.roomsPerConnection) return 'too-many-rooms'
-      if ((this.#rooms.get(keyOf(member, swarm))?.seats.size ?? 0) >= limits.roomPeers) return 'room-full'
+      if ((this.#roomOf(member, swarm)?.seats.size ?? 0) >= limits.roomPeers) return 'room-full'
     }
     this.#introduce(this.#place(member, swarm, role))
     return undefined
@@ -98,7 +99,7 @@ class MemoryRooms implements Rooms {
   }
 
   nameOf(member: Member, swarm: SwarmId): SwarmId {
-    return this.#rooms.get(keyOf(member, swarm))?.swarm ?? swarm
+    return this.#roomOf(member, swarm)?.swarm ?? swarm
   }
 
   leave(member: Member, swarm: SwarmId): void {
@@ -133,7 +134,7 @@ class MemoryRooms implements Rooms {
   }
 
   ownSeats(): readonly OwnSeat[] {
-    return [...this.#rooms.values()].flatMap(({ swarm, seats }) =>
+    return this.#rooms.flatMap(({ swarm, seats }) =>
       [...seats.values()].flatMap(({ member, role, known }) =>
         member.home === undefined ? [{ member, swarm, role, knows: idsOf(known) }] : [],
       ),
@@ -141,11 +142,19 @@ class MemoryRooms implements Rooms {
   }
 
   introduceMore(): void {
-    for (const room of this.#rooms.values())
+    for (const room of this.#rooms)
       for (const seat of room.seats.values()) {
         if (seat.member.home === undefined && seat.known.length < Math.min(this.#terms.limits.chosenPeers, room.seats.size - 1))
           this.#introduce(seat)
       }
+  }
+
+  get #rooms(): readonly Room[] {
+    return [...this.#roomsOf.values()].flatMap((rooms) => [...rooms.values()])
+  }
+
+  #roomOf({ scope }: Member, swarm: SwarmId): Room | undefined {
+    return this.#roomsOf.get(scope)?.get(swarm)
   }
 
   #seats(member: Member): readonly Seat[] {
@@ -154,7 +163,7 @@ class MemoryRooms implements Rooms {
 
   /** Asked for every message: by the few rooms of the member, not by names put together. */
   #seatOf(member: Member, swarm: SwarmId): Seat | undefined {
-    return this.#seats(member).find((seat) => seat.room.swarm === swarm && seat.member.scope === member.scope)
+    return this.#seats(member).find((seat) => seat.room.swarm === swarm && seat.room.scope === member.scope)
   }
 
   #place(member: Member, swarm: SwarmId, role: PeerRole): Seat {
@@ -165,22 +174,33 @@ class MemoryRooms implements Rooms {
   }
 
   #newSeat(member: Member, swarm: SwarmId, role: PeerRole): Seat {
-    const key = keyOf(member, swarm)
-    const room = this.#rooms.get(key) ?? openRoom(key, swarm)
-    this.#rooms.set(key, room)
+    const room = this.#roomOf(member, swarm) ?? this.#newRoom(member, swarm)
     const seat = openSeat(room, member, role)
     this.#seatsOf.set(member.id, [...this.#seats(member), seat])
     return seat
   }
 
+  #newRoom({ scope }: Member, swarm: SwarmId): Room {
+    const rooms = this.#roomsOf.get(scope) ?? new Map<SwarmId, Room>()
+    const room = openRoom(scope, swarm)
+    this.#roomsOf.set(scope, rooms.set(swarm, room))
+    return room
+  }
+
+  #closeRoom({ scope, swarm }: Room): void {
+    const rooms = this.#roomsOf.get(scope)
+    rooms?.delete(swarm)
+    if (rooms?.size === 0) this.#roomsOf.delete(scope)
+  }
+
   /** Tells a newcomer, or one in a new role, of some, and those of it. Whom it knows comes first, so that another role shows it nobody new. */
   #introduce(newcomer: Seat): void {
     const { limits, random } = this.#terms
-    const choice: Choice = { limit: limits.chosenPeers, forSeeds: limits.chosenForSeeds, random }
-    const first = choosePeers(candidatesFor(newcomer, newcomer.known), choice)
-    const strangers = drawStrangers(newcomer, this.#terms)
-    const more = choosePeers(candidatesFor(newcomer, strangers), { ...choice, limit: choice.limit - first.length })
-    const chosen = [...first, ...more].map(({ seat }) => seat)
+    const isNearIt = (seat: Seat): boolean => isNear(seat, newcomer)
+    const choose = (seats: readonly Seat[], limit: number): readonly Seat[] =>
+      choosePeers(seats, { limit, forSeeds: limits.chosenForSeeds, isNear: isNearIt, random })
+    const first = choose(newcomer.known, limits.chosenPeers)
+    const chosen = [...first, ...choose(drawStrangers(newcomer, this.#terms), limits.chosenPeers - first.length)]
     tell(newcomer, chosen)
     for (const seat of chosen) acquaint(newcomer, seat)
     this.#watcher?.onSeat(newcomer.member, newcomer.room.swarm, newcomer.role, idsOf(chosen))
@@ -197,7 +217,7 @@ class MemoryRooms implements Rooms {
       other.known = other.known.filter((one) => one !== seat)
       other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
-    if (room.seats.size === 0) this.#rooms.delete(room.key)
+    if (room.seats.size === 0) this.#closeRoom(room)
     if (member.home === undefined) this.#watcher?.onLeft(member, room.swarm)
   }
 }
@@ -211,10 +231,6 @@ function acquaint(newcomer: Seat, seat: Seat): void {
   seat.known = [...seat.known, newcomer]
 }
 
-function candidatesFor(newcomer: Seat, seats: readonly Seat[]) {
-  return seats.map((seat) => ({ seat, role: seat.role, lan: isNear(seat, newcomer), knows: seat.known.length }))
-}
-
 function tell(newcomer: Seat, peers: readonly Seat[]): void {
   newcomer.member.send({ type: 'peers', swarm: newcomer.room.swarm, peers: peers.map((peer) => infoOf(peer, newcomer)) })
 }
@@ -225,9 +241,4 @@ function idsOf(seats: readonly Seat[]): readonly PeerId[] {
 
 function infoOf(peer: Seat, to: Seat): PeerInfo {
   return { id: peer.member.id, role: peer.role, lan: isNear(peer, to) }
-}
-
-/** Members of different scopes never share a room, even if one learns the other's swarm id. */
-function keyOf(member: Member, swarm: SwarmId): string {
-  return `${member.scope} ${swarm}`
 }

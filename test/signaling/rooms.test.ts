@@ -233,6 +233,7 @@ describe('nothing passes', () => {
 describe('the peers a newcomer is told of', () => {
   const lan = { 'x-forwarded-for': '198.51.100.7' }
   const far = { 'x-forwarded-for': '203.0.113.9' }
+  const isNear = (one: { readonly lan: boolean }): boolean => one.lan
 
   test('are those of its own network first, by what the proxy in front saw', async () => {
     const server = await serve({ trustedProxies: ['127.0.0.1'], limits: { chosenPeers: 2, chosenForSeeds: 1 } })
@@ -257,7 +258,7 @@ describe('the peers a newcomer is told of', () => {
   })
 
   test('leave two places to seeds elsewhere, then are of the LAN, then seeds, then by chance', () => {
-    const make = (id: number, lan: boolean, role: 'leech' | 'seed') => ({ id, lan, role, knows: 8 })
+    const make = (id: number, lan: boolean, role: 'leech' | 'seed') => ({ id, lan, role, known: { length: 8 } })
     const all = [
       ...Array.from({ length: 20 }, (_, i) => make(i, false, 'leech')),
       ...Array.from({ length: 5 }, (_, i) => make(100 + i, false, 'seed')),
@@ -266,34 +267,34 @@ describe('the peers a newcomer is told of', () => {
     const draws = [0.9, 0.1, 0.5, 0.3, 0.7]
     let at = 0
     const random = (): number => draws[at++ % draws.length] ?? 0
-    const chosen = choosePeers(all, { limit: 8, forSeeds: 2, random })
+    const chosen = choosePeers(all, { limit: 8, forSeeds: 2, isNear, random })
     expect(chosen.map(({ lan }) => lan)).toEqual([true, true, true, true, true, true, false, false])
     expect(chosen[0]).toMatchObject({ id: 209 })
     expect(chosen.slice(6).map(({ role }) => role)).toEqual(['seed', 'seed'])
     expect(
       choosePeers(
         all.filter(({ role }) => role === 'leech'),
-        { limit: 12, forSeeds: 2, random },
+        { limit: 12, forSeeds: 2, isNear, random },
       ).filter(({ lan }) => lan),
     ).toHaveLength(9)
     expect(
-      choosePeers(all, { limit: 100, forSeeds: 2, random })
+      choosePeers(all, { limit: 100, forSeeds: 2, isNear, random })
         .map(({ id }) => id)
         .toSorted((a, b) => a - b),
     ).toEqual(all.map(({ id }) => id).toSorted((a, b) => a - b))
     const firsts = new Set(
-      Array.from({ length: 50 }, () => choosePeers(all.slice(0, 20), { limit: 1, forSeeds: 0, random: Math.random })[0]?.id),
+      Array.from({ length: 50 }, () => choosePeers(all.slice(0, 20), { limit: 1, forSeeds: 0, isNear, random: Math.random })[0]?.id),
     )
     expect(firsts.size).toBeGreaterThan(1)
   })
 
   test('are seeds for half of the places at most, while others are there: anybody may say that it is one', () => {
     const room = (seeds: number, leeches: number) => [
-      ...Array.from({ length: seeds }, () => ({ lan: false, role: 'seed' as const, knows: 8 })),
-      ...Array.from({ length: leeches }, () => ({ lan: false, role: 'leech' as const, knows: 8 })),
+      ...Array.from({ length: seeds }, () => ({ lan: false, role: 'seed' as const, known: { length: 8 } })),
+      ...Array.from({ length: leeches }, () => ({ lan: false, role: 'leech' as const, known: { length: 8 } })),
     ]
     const seedsOf = (seeds: number, leeches: number): number =>
-      choosePeers(room(seeds, leeches), { limit: 8, forSeeds: 2, random: Math.random }).filter(({ role }) => role === 'seed').length
+      choosePeers(room(seeds, leeches), { limit: 8, forSeeds: 2, isNear, random: Math.random }).filter(({ role }) => role === 'seed').length
     // By chance there may be more of them; with so many others it is not likely, and fewer never are.
     expect(seedsOf(4, 4000)).toBe(4)
     const drawn = Array.from({ length: 200 }, () => seedsOf(20, 40))
