@@ -56,15 +56,13 @@ class Group<T extends Candidate> {
 
   offer(drawn: Drawn<T>): void {
     const list = drawn.candidate.role === 'seed' ? this.seeds : this.#others
-    const isFull = list.length >= this.#limit
-    if (isFull && (list.at(-1)?.draw ?? 0) <= drawn.draw) return
-    let carried = drawn
-    for (const [at, there] of list.entries()) {
-      if (there.draw <= carried.draw) continue
-      list[at] = carried
-      carried = there
+    let at = list.length
+    // By index, and no function called: this runs for each of dozens of candidates, whenever somebody joins.
+    for (let before = list[at - 1]; before !== undefined && before.draw > drawn.draw; before = list[at - 1]) {
+      if (at < this.#limit) list[at] = before
+      at--
     }
-    if (!isFull) list.push(carried)
+    if (at < this.#limit) list[at] = drawn
   }
 
   ordered(): readonly T[] {
