@@ -11,6 +11,8 @@ export interface Member {
   readonly lanKey: string
   /** The process that it is connected to; undefined: this one. */
   readonly home?: string | undefined
+  /** Its seats. Rooms keep them here, for they are asked for with every message. */
+  seats?: readonly Seat[]
   send(signal: ServerSignal): void
 }
 

@@ -54,7 +54,6 @@ class MemoryRooms implements Rooms {
   readonly #watcher: RoomWatcher | undefined
   /** Members of different scopes never share a room, even if one learns the other's swarm id. */
   readonly #roomsOf = new Map<string, Map<SwarmId, Room>>()
-  readonly #seatsOf = new Map<PeerId, readonly Seat[]>()
 
   constructor(terms: Terms, watcher: RoomWatcher | undefined) {
     this.#terms = terms
@@ -73,13 +72,13 @@ class MemoryRooms implements Rooms {
 
   join(member: Member, swarm: SwarmId, role: PeerRole): SignalErrorCode | undefined {
     const { limits } = this.#terms
-    const known = this.#seatOf(member, swarm)
+    const known = seatOf(member, swarm)
     if (known?.role === role) {
       tell(known, known.known.slice(0, limits.chosenPeers))
       return undefined
     }
     if (known === undefined) {
-      if (this.#seats(member).length >= limits.roomsPerConnection) return 'too-many-rooms'
+      if (seatsOf(member).length >= limits.roomsPerConnection) return 'too-many-rooms'
       if ((this.#roomOf(member, swarm)?.seats.size ?? 0) >= limits.roomPeers) return 'room-full'
     }
     this.#introduce(this.#place(member, swarm, role))
@@ -87,11 +86,11 @@ class MemoryRooms implements Rooms {
   }
 
   roleOf(member: Member, swarm: SwarmId): PeerRole | undefined {
-    return this.#seatOf(member, swarm)?.role
+    return seatOf(member, swarm)?.role
   }
 
   moved(member: Member): void {
-    for (const seat of this.#seats(member)) {
+    for (const seat of seatsOf(member)) {
       if (seat.house?.addressKey === member.addressKey) continue
       place(seat)
       this.#watcher?.onSeat(member, seat.room.swarm, seat.role, idsOf(seat.known))
@@ -103,15 +102,15 @@ class MemoryRooms implements Rooms {
   }
 
   leave(member: Member, swarm: SwarmId): void {
-    this.#vacate(member, this.#seatOf(member, swarm))
+    this.#vacate(member, seatOf(member, swarm))
   }
 
   leaveAll(member: Member): void {
-    for (const seat of this.#seats(member)) this.#vacate(member, seat)
+    for (const seat of seatsOf(member)) this.#vacate(member, seat)
   }
 
   relay(member: Member, to: PeerId, signal: Extract<ServerSignal, { type: 'sig' }>): SignalErrorCode | undefined {
-    const own = this.#seatOf(member, signal.swarm)
+    const own = seatOf(member, signal.swarm)
     if (own === undefined) return 'not-in-room'
     const seat = own.room.seats.get(to)
     // The addressee may have left while this was on its way: its sender should stop waiting for an answer.
@@ -121,9 +120,9 @@ class MemoryRooms implements Rooms {
   }
 
   seatGuest(guest: Member, swarm: SwarmId, { role, told }: { readonly role: PeerRole; readonly told: readonly PeerId[] }): void {
-    const before = this.#seatOf(guest, swarm)
+    const before = this.#roomOf(guest, swarm)?.seats.get(guest.id)
     // No process may speak for a member of another.
-    if (before !== undefined && before.member.home !== guest.home) return
+    if (before !== undefined && before.member !== guest) return
     const isNews = before?.role !== role
     const seat = this.#place(guest, swarm, role)
     for (const id of told) {
@@ -157,17 +156,8 @@ class MemoryRooms implements Rooms {
     return this.#roomsOf.get(scope)?.get(swarm)
   }
 
-  #seats(member: Member): readonly Seat[] {
-    return this.#seatsOf.get(member.id) ?? NO_SEATS
-  }
-
-  /** Asked for every message: by the few rooms of the member, not by names put together. */
-  #seatOf(member: Member, swarm: SwarmId): Seat | undefined {
-    return this.#seats(member).find((seat) => seat.room.swarm === swarm && seat.room.scope === member.scope)
-  }
-
   #place(member: Member, swarm: SwarmId, role: PeerRole): Seat {
-    const seat = this.#seatOf(member, swarm) ?? this.#newSeat(member, swarm, role)
+    const seat = seatOf(member, swarm) ?? this.#newSeat(member, swarm, role)
     seat.role = role
     place(seat)
     return seat
@@ -176,7 +166,7 @@ class MemoryRooms implements Rooms {
   #newSeat(member: Member, swarm: SwarmId, role: PeerRole): Seat {
     const room = this.#roomOf(member, swarm) ?? this.#newRoom(member, swarm)
     const seat = openSeat(room, member, role)
-    this.#seatsOf.set(member.id, [...this.#seats(member), seat])
+    member.seats = [...seatsOf(member), seat]
     return seat
   }
 
@@ -207,11 +197,9 @@ class MemoryRooms implements Rooms {
   }
 
   #vacate(member: Member, seat: Seat | undefined): void {
-    if (seat === undefined || seat.member.home !== member.home) return
+    if (seat === undefined) return
     const { room } = seat
-    const rest = this.#seats(member).filter((other) => other !== seat)
-    if (rest.length === 0) this.#seatsOf.delete(member.id)
-    else this.#seatsOf.set(member.id, rest)
+    member.seats = seatsOf(member).filter((other) => other !== seat)
     unseat(seat)
     for (const other of seat.known) {
       other.known = other.known.filter((one) => one !== seat)
@@ -223,6 +211,15 @@ class MemoryRooms implements Rooms {
 }
 
 const NO_SEATS: readonly Seat[] = []
+
+function seatsOf({ seats = NO_SEATS }: Member): readonly Seat[] {
+  return seats
+}
+
+/** By the few rooms of the member, not by names put together. */
+function seatOf(member: Member, swarm: SwarmId): Seat | undefined {
+  return seatsOf(member).find(({ room }) => room.swarm === swarm)
+}
 
 /** From now on they know each other. The one who was there hears of it from the one who came, who offers. */
 function acquaint(newcomer: Seat, seat: Seat): void {

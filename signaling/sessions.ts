@@ -18,7 +18,7 @@ import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
 import { countJoin, joinRulesOf, type JoinPace, type JoinRules } from './join-pace.ts'
 import type { SignalingLimits } from './limits.ts'
-import type { Member } from './room.ts'
+import type { Member, Seat } from './room.ts'
 import type { Rooms } from './rooms.ts'
 import type { IceFor } from './turn.ts'
 
@@ -58,6 +58,7 @@ class Session implements Member, Due {
   grant: Grant
   /** Whoever knows it may take over. */
   secret = ''
+  seats: readonly Seat[] = []
   slot: number | undefined = undefined
   place: number | undefined = undefined
   /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
