@@ -19,10 +19,14 @@ export interface Choice<T> {
 const SHARE_OF_SEEDS = 0.5
 
 /**
- * Who knows few is so much likelier to be chosen: twice as many make it an eighth as likely. By chance alone some know a third of what others do, and
- * those fetch an artifact more slowly than all others, whom they keep waiting at the end.
+ * Who knows few is likelier to be chosen: twice as many make it an eighth as likely. By chance alone some know a third of what others do, and those
+ * fetch an artifact more slowly than all others, whom they keep waiting at the end.
  */
-const FAVOUR = 3
+function handicapOf({ known }: Candidate): number {
+  const count = Math.max(1, known.length)
+  // Ten times as fast as a power.
+  return count * count * count
+}
 
 /** Whom a newcomer is told of: peers of its LAN first; among those, and among the others, seeds for half of the places, then anybody by chance, whoever knows few sooner. */
 export function choosePeers<T extends Candidate>(candidates: readonly T[], { limit, forSeeds, isNear, random }: Choice<T>): readonly T[] {
@@ -30,7 +34,7 @@ export function choosePeers<T extends Candidate>(candidates: readonly T[], { lim
   // Everybody comes at once when a CDN dies: each is looked at once, and no more are kept in order than may be chosen.
   const [near, far] = [new Group<T>(limit), new Group<T>(limit)]
   for (const candidate of candidates) {
-    const draw = random() * Math.max(1, candidate.known.length) ** FAVOUR
+    const draw = random() * handicapOf(candidate)
     const group = isNear(candidate) ? near : far
     group.offer({ candidate, draw })
   }
