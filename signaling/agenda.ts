@@ -10,6 +10,7 @@ export interface Due {
 export class Agenda<T extends Due> {
   readonly #slotMs: number
   readonly #slots = new Map<number, Bag<'place', T>>()
+  #size = 0
 
   /** @param slotMs an item may be looked at so much before its time */
   constructor(slotMs: number) {
@@ -17,7 +18,7 @@ export class Agenda<T extends Due> {
   }
 
   get size(): number {
-    return [...this.#slots.values()].reduce((sum, { size }) => sum + size, 0)
+    return this.#size
   }
 
   /** Everything in it. */
@@ -33,6 +34,7 @@ export class Agenda<T extends Due> {
     this.#slots.set(slot, bag)
     bag.add(item)
     item.slot = slot
+    this.#size++
   }
 
   delete(item: T): void {
@@ -41,6 +43,7 @@ export class Agenda<T extends Due> {
     bag?.delete(item)
     if (bag?.size === 0) this.#slots.delete(item.slot)
     item.slot = undefined
+    this.#size--
   }
 
   /** Looks at those whose time has come. @param look says when to look again; it may set or delete any item */

@@ -36,7 +36,7 @@ export function choosePeers<T extends Candidate>(candidates: readonly T[], { lim
   for (const candidate of candidates) {
     const draw = random() * handicapOf(candidate)
     const group = isNear(candidate) ? near : far
-    group.offer({ candidate, draw })
+    group.offer(candidate, draw)
   }
   const first = near.ordered().slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.length)))
   if (first.length === limit) return first
@@ -58,15 +58,16 @@ class Group<T extends Candidate> {
     this.#limit = limit
   }
 
-  offer(drawn: Drawn<T>): void {
-    const list = drawn.candidate.role === 'seed' ? this.seeds : this.#others
+  offer(candidate: T, draw: number): void {
+    const list = candidate.role === 'seed' ? this.seeds : this.#others
     let at = list.length
+    if (at === this.#limit && (list[at - 1]?.draw ?? 0) <= draw) return
     // By index, and no function called: this runs for each of dozens of candidates, whenever somebody joins.
-    for (let before = list[at - 1]; before !== undefined && before.draw > drawn.draw; before = list[at - 1]) {
+    for (let before = list[at - 1]; before !== undefined && before.draw > draw; before = list[at - 1]) {
       if (at < this.#limit) list[at] = before
       at--
     }
-    if (at < this.#limit) list[at] = drawn
+    list[at] = { candidate, draw }
   }
 
   ordered(): readonly T[] {

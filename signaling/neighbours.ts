@@ -50,8 +50,12 @@ const BEAT_MS = 1000
 const SILENT_MS = 3500
 /** An answer is waited for before it is asked for again. */
 const ASK_AGAIN_MS = 1000
-/** After rooms came together, so long, half of it by chance: all processes introduce theirs, and see what others did. */
-const INTRODUCE_AFTER_MS = 2000
+/**
+ * After rooms came together, so long, a part of it by chance: all processes introduce theirs, and see what others did. Not sooner than every other
+ * process has said that it is there and was asked: who is introduced to somebody whose process does not know it yet gets no answer.
+ */
+const INTRODUCE_AFTER_MS = 2 * BEAT_MS
+const INTRODUCE_SPREAD_MS = 1000
 
 /** Another process, and what it has said of its seats. */
 interface Neighbour {
@@ -227,7 +231,7 @@ class BusNeighbours implements Neighbours {
       for (const swarm of guest.swarms) if (!neighbour.coming.has(`${guest.id} ${swarm}`)) this.#leaveRoom(neighbour, guest.id, swarm)
     neighbour.coming = undefined
     neighbour.n = n
-    this.#introduceAtMs = Math.min(this.#introduceAtMs, this.#nowMs + INTRODUCE_AFTER_MS * (0.5 + this.#options.random() / 2))
+    this.#introduceAtMs = Math.min(this.#introduceAtMs, this.#nowMs + INTRODUCE_AFTER_MS + INTRODUCE_SPREAD_MS * this.#options.random())
   }
 
   #seat(neighbour: Neighbour, { id, scope, swarm, role, lanKey, addressKey, told }: SharedSeat): void {

@@ -20,8 +20,8 @@ export interface Seat {
   readonly room: Room
   readonly member: Member
   role: PeerRole
-  /** Those of the room that were told of this one, or this one of them. A list of no more than it needs: a set takes several times the memory. */
-  known: readonly Seat[]
+  /** Those of the room that were told of this one, or this one of them. A list: there are a few, and a set takes several times the memory. */
+  readonly known: Seat[]
   /** Where it was when it sat down, or came back: its member may have moved since. */
   house: House | undefined
   inLan: number | undefined

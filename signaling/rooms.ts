@@ -202,7 +202,7 @@ class MemoryRooms implements Rooms {
     member.seats = seatsOf(member).filter((other) => other !== seat)
     unseat(seat)
     for (const other of seat.known) {
-      other.known = other.known.filter((one) => one !== seat)
+      other.known.splice(other.known.indexOf(seat), 1)
       other.member.send({ type: 'peer-left', swarm: room.swarm, id: member.id })
     }
     if (room.seats.size === 0) this.#closeRoom(room)
@@ -224,8 +224,8 @@ function seatOf(member: Member, swarm: SwarmId): Seat | undefined {
 /** From now on they know each other. The one who was there hears of it from the one who came, who offers. */
 function acquaint(newcomer: Seat, seat: Seat): void {
   if (newcomer.known.includes(seat)) return
-  newcomer.known = [...newcomer.known, seat]
-  seat.known = [...seat.known, newcomer]
+  newcomer.known.push(seat)
+  seat.known.push(newcomer)
 }
 
 function tell(newcomer: Seat, peers: readonly Seat[]): void {
