@@ -1,5 +1,5 @@
 import { startSignaling, type SignalingCounts, type SignalingOptions, type SignalingServer } from '../../signaling/server.ts'
-import { keepYoungSpaceSmall } from '../../signaling/young-space.ts'
+import { capYoungSpace } from '../../signaling/young-space.ts'
 import { serveCalls } from '../delivery/child.ts'
 import { usageOfThis } from './usage.ts'
 
@@ -16,7 +16,7 @@ let server: SignalingServer | undefined
 serveCalls({
   async start({ limits, ...options }: SignalingOptions): Promise<string> {
     // As `sealift signaling` does.
-    keepYoungSpaceSmall()
+    capYoungSpace()
     server = await startSignaling({ ...options, limits: { ...LIMITS, ...limits } })
     return server.url
   },
