@@ -5,10 +5,9 @@ export { LIMITS } from './limits.ts'
 export { isPeerId, isSha256, isSwarmId, toPeerId, toSha256, toSwarmId, type PeerId, type Sha256, type SwarmId } from './model/ids.ts'
 export type { Clock } from './ports.ts'
 export { fromBase64Url, toBase64Url } from './base64.ts'
+export { encodeClientSignal, encodeServerSignal } from './wire/signal-encoding.ts'
 export {
   CLOSE_CODES,
-  encodeClientSignal,
-  encodeServerSignal,
   ERROR_CODES,
   parseClientSignal,
   parseServerSignal,

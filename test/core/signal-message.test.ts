@@ -3,9 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/core/limits.ts'
 import { toPeerId, toSwarmId } from '../../src/core/model/ids.ts'
+import { encodeClientSignal, encodeServerSignal } from '../../src/core/wire/signal-encoding.ts'
 import {
-  encodeClientSignal,
-  encodeServerSignal,
   ERROR_CODES,
   parseClientSignal,
   parseServerSignal,

@@ -3,10 +3,8 @@
 import { DeliveryError } from '../errors.ts'
 import { openJsonText } from '../json/json.ts'
 import type { JsonField, MemberReader } from '../json/json-field.ts'
-import { fitsUtf8 } from '../json/utf8-size.ts'
 import { LIMITS } from '../limits.ts'
 import { isPeerId, isSwarmId, type PeerId, type SwarmId } from '../model/ids.ts'
-import { credentialOf } from './ticket.ts'
 
 export const SIGNALING_VERSION = 1
 /** Rooms that one connection may be in. Not among the limits that every script carries. */
@@ -70,7 +68,7 @@ export interface RoomWish {
 }
 
 /** `sid` names one attempt to connect, so that a late answer cannot meet a new offer. */
-type SigBody = {
+export type SigBody = {
   readonly type: 'sig'
   readonly swarm: SwarmId
   readonly sid: string
@@ -151,7 +149,7 @@ const KINDS = ['offer', 'answer', 'candidate', 'end'] as const
 const MAX_SECONDS = 2 ** 40
 const MAX_RETRY_MS = 3_600_000
 
-const RULES = { limitBytes: LIMITS.signalBytes, refuse }
+const RULES = { limitBytes: LIMITS.signalBytes, refuse: refuseSignal }
 
 const SIG = ['type', 'swarm', 'sid', 'kind', 'sdp', 'candidate'] as const
 const CLIENT = [...SIG, 'to', 'v', 'token', 'ticket', 'resume', 'rooms', 'role', 'peer', 'reason'] as const
@@ -202,52 +200,6 @@ export function parseServerSignal(text: string): ServerSignal {
     case 'drain':
       return { type, retryMs: get('retryMs').integer(0, MAX_RETRY_MS) }
   }
-}
-
-/** @throws {DeliveryError} `signal-invalid` when it would be longer than a server takes */
-export function encodeClientSignal(signal: ClientSignal): string {
-  switch (signal.type) {
-    case 'hello': {
-      const { type, v, token, ticket, resume, rooms } = signal
-      return encode({
-        type,
-        v,
-        token,
-        ticket: ticket === undefined ? undefined : credentialOf(ticket),
-        resume,
-        rooms: rooms.length === 0 ? undefined : rooms,
-      })
-    }
-    case 'sig':
-      return encode({ ...sigFields(signal), to: signal.to })
-    case 'join':
-    case 'leave':
-    case 'report':
-    case 'bye':
-      return encode(signal)
-  }
-}
-
-/** @throws {DeliveryError} `signal-invalid` when it would be longer than a client takes */
-export function encodeServerSignal(signal: ServerSignal): string {
-  if (signal.type === 'peers') return encodePeers(signal)
-  if (signal.type === 'welcome') return encodeWelcome(signal)
-  return encode(signal.type === 'sig' ? { ...sigFields(signal), from: signal.from } : signal)
-}
-
-// What everybody is told who joins is written by hand: JSON.stringify took a third of the time. Ids, keys and tokens have nothing that it would escape.
-
-function encodeWelcome({ id, resume, token, tokenExpiresAtSeconds, ice, serverTime }: WelcomeSignal): string {
-  const ticket = token === undefined ? '' : `"token":"${token}",`
-  const end = tokenExpiresAtSeconds === undefined ? '' : `"tokenExpiresAtSeconds":${tokenExpiresAtSeconds},`
-  const servers = ice.length === 0 ? '[]' : JSON.stringify(ice)
-  return checked(`{"type":"welcome","id":"${id}","resume":"${resume}",${ticket}${end}"ice":${servers},"serverTime":${serverTime}}`)
-}
-
-function encodePeers({ swarm, peers }: Extract<ServerSignal, { type: 'peers' }>): string {
-  let list = ''
-  for (const { id, role, lan } of peers) list += `${list === '' ? '' : ','}{"id":"${id}","role":"${role}","lan":${lan}}`
-  return checked(`{"type":"peers","swarm":"${swarm}","peers":[${list}]}`)
 }
 
 function readHello(get: ClientReader): HelloSignal {
@@ -343,31 +295,6 @@ function readSeconds(field: JsonField): number {
   return field.integer(0, MAX_SECONDS)
 }
 
-/** Rebuilt field by field, since WebRTC libraries hand over objects that carry more than what may pass. */
-function sigFields(signal: SigBody): SigBody {
-  const { type, swarm, sid } = signal
-  if (signal.kind === 'end') return { type, swarm, sid, kind: signal.kind }
-  if (signal.kind !== 'candidate')
-    return {
-      type,
-      swarm,
-      sid,
-      kind: signal.kind,
-      sdp: { type: signal.sdp.type, sdp: signal.sdp.sdp },
-    }
-  const { candidate, sdpMid, sdpMLineIndex } = signal.candidate
-  return { type, swarm, sid, kind: signal.kind, candidate: { candidate, sdpMid, sdpMLineIndex } }
-}
-
-function encode(message: unknown): string {
-  return checked(JSON.stringify(message))
-}
-
-function checked(text: string): string {
-  if (!fitsUtf8(text, LIMITS.signalBytes)) throw refuse('$', `expected at most ${LIMITS.signalBytes} bytes`)
-  return text
-}
-
 function isCredential(value: unknown): value is string {
   return typeof value === 'string' && value.length <= LIMITS.ticketBytes && /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/.test(value)
 }
@@ -380,6 +307,7 @@ function isIceUrl(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 512 && /^(?:stun|stuns|turn|turns):[\x21-\x7e]+$/.test(value)
 }
 
-function refuse(path: string, detail: string): DeliveryError {
+/** The one way in which a signal is wrong. */
+export function refuseSignal(path: string, detail: string): DeliveryError {
   return new DeliveryError({ code: 'signal-invalid', path, detail })
 }

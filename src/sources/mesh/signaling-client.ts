@@ -2,8 +2,8 @@ import { DeliveryError, failureOf, type Failure } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { SwarmId } from '../../core/model/ids.ts'
 import { createTokenBucket, type TokenBucket } from '../../core/plan/token-bucket.ts'
+import { encodeClientSignal } from '../../core/wire/signal-encoding.ts'
 import {
-  encodeClientSignal,
   parseServerSignal,
   ROOMS_PER_CONNECTION,
   SIGNALING_VERSION,

@@ -2,7 +2,8 @@ import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/core/limits.ts'
 import { toPeerId, toSwarmId } from '../../../src/core/model/ids.ts'
-import { encodeServerSignal, parseClientSignal, type HelloSignal, type ServerSignal } from '../../../src/core/wire/signal-message.ts'
+import { encodeServerSignal } from '../../../src/core/wire/signal-encoding.ts'
+import { parseClientSignal, type HelloSignal, type ServerSignal } from '../../../src/core/wire/signal-message.ts'
 import {
   HEARD,
   startSignalingClient,
