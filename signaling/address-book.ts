@@ -1,4 +1,4 @@
-import { houseKeyOf, lanKeyOf, limitKeyOf } from './address.ts'
+import { houseKeyOf, lanKeyOf, limitKeyOf, networkOf } from './address.ts'
 import type { SignalingLimits } from './limits.ts'
 import { takeToken, type TokenRate } from './token-bucket.ts'
 
@@ -28,7 +28,8 @@ export interface AddressBook {
 }
 
 interface Entry {
-  readonly text: string
+  /** All that is kept of where its LAN key is from. */
+  readonly network: string
   address: Address
   sockets: number
   fullAtMs: number
@@ -57,7 +58,7 @@ class MemoryAddressBook implements AddressBook {
 
   admit(text: string, nowMs: number): Address | undefined {
     const key = limitKeyOf(text)
-    const entry = this.#entries.get(key) ?? { text, address: this.#addressOf(key, text), sockets: 0, fullAtMs: 0 }
+    const entry = this.#entries.get(key) ?? this.#newEntry(key, networkOf(text))
     if (entry.sockets >= this.#limits.connectionsPerAddress) return undefined
     const fullAtMs = takeToken(this.#rate, entry.fullAtMs, nowMs)
     if (fullAtMs === undefined) return undefined
@@ -83,14 +84,18 @@ class MemoryAddressBook implements AddressBook {
   useSalt(salt: Uint8Array): void {
     this.#salt = salt
     // Not changed in place: rooms have those who are there already under the old one.
-    for (const [key, entry] of this.#entries) entry.address = this.#addressOf(key, entry.text)
+    for (const [key, entry] of this.#entries) entry.address = this.#addressOf(key, entry.network)
   }
 
   sweep(nowMs: number): void {
     for (const [key, { sockets, fullAtMs }] of this.#entries) if (sockets === 0 && fullAtMs <= nowMs) this.#entries.delete(key)
   }
 
-  #addressOf(key: string, text: string): Address {
-    return { key, houseKey: houseKeyOf(key, this.#salt), lanKey: lanKeyOf(text, this.#salt) }
+  #newEntry(key: string, network: string): Entry {
+    return { network, address: this.#addressOf(key, network), sockets: 0, fullAtMs: 0 }
+  }
+
+  #addressOf(key: string, network: string): Address {
+    return { key, houseKey: houseKeyOf(key, this.#salt), lanKey: lanKeyOf(network, this.#salt) }
   }
 }

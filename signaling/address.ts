@@ -24,12 +24,9 @@ export function limitKeyOf(address: string): string {
   return groups === undefined ? address : `${groups.slice(0, 4).join(':')}::/64`
 }
 
-/**
- * Who is likely in one LAN: the same public IPv4 address, the same private IPv4 /24 (a server inside the LAN sees those), or the
- * same IPv6 /56. Salted and hashed, so that what the server keeps names nobody.
- */
-export function lanKeyOf(address: string, salt: Uint8Array): string {
-  return hashed(salt, networkOf(address))
+/** Salted and hashed, so that what the server keeps names nobody. @param network as `networkOf` has it */
+export function lanKeyOf(network: string, salt: Uint8Array): string {
+  return hashed(salt, network)
 }
 
 /** An address as rooms know it, and other processes: salted and hashed as well. */
@@ -41,7 +38,11 @@ function hashed(salt: Uint8Array, text: string): string {
   return hash('sha256', Buffer.concat([salt, Buffer.from(text)]), 'base64url')
 }
 
-function networkOf(address: string): string {
+/**
+ * Who is likely in one LAN: the same public IPv4 address, the same private IPv4 /24 (a server inside the LAN sees those), or the
+ * same IPv6 /56.
+ */
+export function networkOf(address: string): string {
   const groups = ipv6Groups(address)
   if (groups === undefined) return ipv4NetworkOf(address)
   const isLoopback = groups.every((group, i) => group === (i === 7 ? 1 : 0))

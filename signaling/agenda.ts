@@ -52,6 +52,8 @@ export class Agenda<T extends Due> {
     const due = [...this.#slots].filter(([slot]) => slot <= now)
     for (const [slot, bag] of due) {
       for (const item of bag.all) {
+        // Deleted or moved meanwhile.
+        if (item.slot !== slot) continue
         const atMs = look(item)
         if (item.slot === slot) this.set(item, atMs)
       }

@@ -41,6 +41,7 @@ export interface Connection extends Due {
 
 export type CloseReason = SignalErrorCode | 'binary' | 'bye' | 'drain' | 'fault' | 'hello-timeout' | 'ping-timeout' | 'slow-reader'
 
+/** Whoever was let in over a connection, as far as connections know. */
 export interface Speaker {
   readonly id: PeerId
 }
@@ -70,6 +71,7 @@ export class Line extends WebSocket {
   connection: SocketConnection | undefined = undefined
 }
 
+/** Takes over a socket that has just been opened. */
 export function openConnection(socket: Line, caller: Caller, house: ConnectionHouse): Connection {
   const connection = new SocketConnection(socket, caller, house)
   socket.connection = connection
@@ -117,7 +119,7 @@ class SocketConnection implements Connection {
   /** What the socket writes to. */
   readonly #line: Duplex
   readonly #house: ConnectionHouse
-  // Times are whole numbers, which cost no object each.
+  // Times are whole milliseconds: at the default rates, and for the first weeks, they cost no object each.
   #messagesFullAtMs = 0
   readonly #openedAtMs: number
   #isAdmitted = false
@@ -139,15 +141,9 @@ class SocketConnection implements Connection {
 
   send(signal: ServerSignal): void {
     if (this.#goneAtMs !== undefined) return
-    const { limits, counters } = this.#house
     const text = encodeServerSignal(signal)
     const queuedBytes = this.#socket.bufferedAmount
-    if (queuedBytes + text.length > limits.queuedBytes) {
-      counters.add('dropped_total')
-      if (++this.#dropped >= limits.droppedMessages) this.#cut('slow-reader')
-      return
-    }
-    if (queuedBytes === 0) this.#dropped = 0
+    if (!this.#hasRoom(text.length)) return
     this.#house.turn.hold(this.#line)
     this.#socket.send(text)
     if (queuedBytes + text.length >= GATHERED_BYTES) this.#house.turn.release(this.#line)
@@ -201,9 +197,9 @@ class SocketConnection implements Connection {
     if (signal !== undefined) this.#handle(signal)
   }
 
-  /** In the pace of messages: who asks more often than it could have waited for answers gets none. */
+  /** A ping counts as a message: one too many is not answered, and answers queue up no further than anything else. */
   answerPing(data: Buffer): void {
-    if (this.#goneAtMs === undefined && this.#isInPace()) this.#socket.pong(data)
+    if (this.#goneAtMs === undefined && this.#isInPace() && this.#hasRoom(data.length)) this.#socket.pong(data)
   }
 
   hearPong(): void {
@@ -213,6 +209,17 @@ class SocketConnection implements Connection {
   end(): void {
     this.#go()
     this.#house.onClosed(this)
+  }
+
+  /** False when the reader is too slow for so many bytes more, which counts against it. */
+  #hasRoom(bytes: number): boolean {
+    const { limits, counters } = this.#house
+    const queuedBytes = this.#socket.bufferedAmount
+    if (queuedBytes === 0) this.#dropped = 0
+    if (queuedBytes + bytes <= limits.queuedBytes) return true
+    counters.add('dropped_total')
+    if (++this.#dropped >= limits.droppedMessages) this.#cut('slow-reader')
+    return false
   }
 
   #isInPace(): boolean {

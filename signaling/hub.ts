@@ -22,6 +22,7 @@ import { createSystemClock } from './system-clock.ts'
 import { createTurnWrites } from './turn-writes.ts'
 import { createIce, type IceFor, type TurnOptions } from './turn.ts'
 
+/** What a server is made of, but for where it listens. */
 export interface HubOptions {
   readonly admission: AdmissionMode
   /** Exact origins of the pages that may connect, for example `https://portal.example`. */

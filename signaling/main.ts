@@ -5,7 +5,6 @@ import { SIGNALING_LIMITS, type SignalingLimits } from './limits.ts'
 import { createStderrLog } from './log.ts'
 import { createRedisBus, type RedisBusOptions } from './redis-bus.ts'
 import { startSignaling, type SignalingOptions, type SignalingServer } from './server.ts'
-import { capYoungSpace } from './young-space.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -62,7 +61,6 @@ export async function runSignaling(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
-  capYoungSpace()
   const shared = redis === undefined ? {} : { bus: await createRedisBus(redis) }
   const server = await startSignaling({ log: createStderrLog(() => Date.now()), ...shared, ...options })
   const aborted = new Promise<void>((resolve) => {

@@ -51,7 +51,7 @@ const SILENT_MS = 3500
 /** An answer is waited for before it is asked for again. */
 const ASK_AGAIN_MS = 1000
 /**
- * After rooms came together, so long, a part of it by chance: all processes introduce theirs, and see what others did. Not sooner than every other
+ * After rooms came together, so long, and some of the next second by chance: all processes introduce theirs, and see what others did. Not sooner than every other
  * process has said that it is there and was asked: who is introduced to somebody whose process does not know it yet gets no answer.
  */
 const INTRODUCE_AFTER_MS = 2 * BEAT_MS

@@ -76,6 +76,7 @@ export function openRoom(scope: string, swarm: SwarmId): Room {
   }
 }
 
+/** A seat that is in no house yet: see `place`. */
 export function openSeat(room: Room, member: Member, role: PeerRole): Seat {
   return { room, member, role, known: [], house: undefined, inLan: undefined, inHouse: undefined, amongSeeds: undefined }
 }

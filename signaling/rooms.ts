@@ -191,9 +191,10 @@ class MemoryRooms implements Rooms {
       choosePeers(seats, { limit, forSeeds: limits.chosenForSeeds, isNear: isNearIt, random })
     const first = choose(newcomer.known, limits.chosenPeers)
     const chosen = [...first, ...choose(drawStrangers(newcomer, this.#terms), limits.chosenPeers - first.length)]
-    tell(newcomer, chosen)
     for (const seat of chosen) acquaint(newcomer, seat)
     this.#watcher?.onSeat(newcomer.member, newcomer.room.swarm, newcomer.role, idsOf(chosen))
+    // Last: a slow reader is cut while it is told, and is gone from here when this returns.
+    tell(newcomer, chosen)
   }
 
   #vacate(member: Member, seat: Seat | undefined): void {

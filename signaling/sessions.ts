@@ -174,7 +174,10 @@ class MemorySessions implements Sessions {
   }
 
   #joinAll(session: Session, { rooms }: HelloSignal): void {
-    for (const wish of rooms) this.#answer(session.connection, wish.swarm, this.#join(session, wish))
+    for (const wish of rooms) {
+      // A slow reader may have been cut while it was told of the room before.
+      if (session.connection.speaker === session) this.#answer(session.connection, wish.swarm, this.#join(session, wish))
+    }
   }
 
   #admit(connection: Connection, grant: Grant): Session {

@@ -8,8 +8,8 @@ export interface TokenRate {
 const ROUNDING_MS = 1e-6
 
 /**
- * A token bucket that is one number, since every connection has several: when it is full again, in milliseconds of any clock. It never was touched
- * while that is past. The same as counting tokens (ITU-T I.371 Annex A: the virtual scheduling algorithm).
+ * A token bucket that is one number, since every connection has several: when it is full again, in milliseconds of any clock. Once that is past, it is
+ * as if it had never been touched. The same as counting tokens (ITU-T I.371 Annex A: the virtual scheduling algorithm).
  * @param fullAtMs of the bucket now
  * @returns when it is full again after one token more is taken; undefined when there is none to take
  */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { lanKeyOf, limitKeyOf } from '../../signaling/address.ts'
+import { lanKeyOf, limitKeyOf, networkOf } from '../../signaling/address.ts'
 
 const SALT = new Uint8Array(32).fill(1)
-const isSameLan = (a: string, b: string): boolean => lanKeyOf(a, SALT) === lanKeyOf(b, SALT)
+const isSameLan = (a: string, b: string): boolean => lanKeyOf(networkOf(a), SALT) === lanKeyOf(networkOf(b), SALT)
 
 describe('two addresses', () => {
   test.each([

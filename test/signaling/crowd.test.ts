@@ -136,6 +136,26 @@ describe('a crowd in one room', () => {
     expect(crowd.enter(2).answers[0]).toContain(seed.id)
   })
 
+  test('leaves no ghost of a member that is cut while it is told of its peers', () => {
+    const crowd = gather()
+    const there = many(crowd, 3)
+    const calls: string[] = []
+    const watcher = { onSeat: () => void calls.push('seat'), onLeft: () => void calls.push('left') }
+    const rooms = createRooms(SIGNALING_LIMITS, createSeededRandom(1), watcher)
+    for (const person of there) rooms.join({ ...person, seats: [], send: person.send }, SWARM, 'leech')
+    const slow: Member = {
+      id: toPeerId('slow-reader-00'),
+      scope: 'one',
+      ...keysOf(9),
+      send: () => rooms.leaveAll(slow),
+    }
+    rooms.join(slow, SWARM, 'leech')
+    expect(calls.slice(-2)).toEqual(['seat', 'left'])
+    expect(rooms.seatCount).toBe(3)
+    expect(there.map(({ goings }) => goings)).toEqual([[slow.id], [slow.id], [slow.id]])
+    expect(rooms.ownSeats().flatMap(({ knows }) => knows)).not.toContain(slow.id)
+  })
+
   test('introduces somebody who came back from another network to those of that one first', () => {
     const crowd = gather()
     const mover = crowd.enter(1)

@@ -207,6 +207,22 @@ describe('sg10.limits-table: at its limit, the server', () => {
     expect(text).toContain('sealift_signaling_closed_total{reason="slow-reader"} 1\n')
   })
 
+  test('queues answers to pings no further than anything else, and disconnects who reads none', async () => {
+    const server = await serve({ limits: { messageBurst: 1e6 } })
+    const { client } = await enter(server)
+    client.socket.pause()
+    let sent = 0
+    const payload = Buffer.alloc(125)
+    while (server.counts().connections === 1) {
+      for (let i = 0; i < 1000; i++) client.socket.ping(payload)
+      sent += 1000 * payload.length
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(sent).toBeGreaterThan(64 * 1024)
+    const text = await (await fetch(server.metricsUrl ?? '')).text()
+    expect(text).toContain('sealift_signaling_closed_total{reason="slow-reader"} 1\n')
+  })
+
   test('cuts connections of one address beyond its share before a byte is read, and those that say nothing soon', async () => {
     const limits = { connectionsPerAddress: 4, requestsPerAddress: 4, headersTimeoutMs: 300 }
     const server = await serve({ limits })

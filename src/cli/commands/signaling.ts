@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { runSignaling, signalingOptionsFromEnv, type Environment } from '../../../signaling/main.ts'
+import { capYoungSpace } from '../../../signaling/young-space.ts'
 import { DeliveryError } from '../../core/errors.ts'
 import type { Terminal } from '../terminal.ts'
 import { collect } from '../values.ts'
@@ -41,6 +42,7 @@ export function addSignaling(program: Command, terminal: Terminal): void {
     )
     .action(async (flags: Flags) => {
       const options = readOptions({ ...terminal.env, ...toEnvironment(flags) })
+      capYoungSpace()
       await runSignaling(options, (server) => terminal.out(`signaling on ${server.url}\n`), terminal.signal)
     })
 }

@@ -34,13 +34,15 @@ export function encodeServerSignal(signal: ServerSignal): string {
   return encode(signal.type === 'sig' ? { ...sigFields(signal), from: signal.from } : signal)
 }
 
-// What everybody is told who joins is written by hand: JSON.stringify took a third of the time. Ids, keys and tokens have nothing that it would escape.
+// What everybody is told who joins is written by hand: JSON.stringify took a third of the time. Ids have nothing that it would escape.
 
 function encodeWelcome({ id, resume, token, tokenExpiresAtSeconds, ice, serverTime }: WelcomeSignal): string {
-  const ticket = token === undefined ? '' : `"token":"${token}",`
+  const ticket = token === undefined ? '' : `"token":${JSON.stringify(token)},`
   const end = tokenExpiresAtSeconds === undefined ? '' : `"tokenExpiresAtSeconds":${tokenExpiresAtSeconds},`
   const servers = ice.length === 0 ? '[]' : JSON.stringify(ice)
-  return checked(`{"type":"welcome","id":"${id}","resume":"${resume}",${ticket}${end}"ice":${servers},"serverTime":${serverTime}}`)
+  return checked(
+    `{"type":"welcome","id":"${id}","resume":${JSON.stringify(resume)},${ticket}${end}"ice":${servers},"serverTime":${serverTime}}`,
+  )
 }
 
 function encodePeers({ swarm, peers }: Extract<ServerSignal, { type: 'peers' }>): string {
