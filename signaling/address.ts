@@ -57,6 +57,7 @@ function ipv4NetworkOf(address: string): string {
 
 /** IPv4 seen through an IPv6 socket is IPv4. */
 export function plainAddress(address: string): string {
+  // Most are plain IPv4: each is looked at several times as it connects.
   if (!address.includes(':')) return address
   const mapped = address.toLowerCase().replace(/^::ffff:/, '')
   return isIPv4(mapped) ? mapped : address

@@ -6,7 +6,7 @@ export interface Due {
   place: number | undefined
 }
 
-/** Who is to be looked at when: with ten thousand connections that wait, looking at each twice a second would cost more than serving them. */
+/** Who is to be looked at when: with ten thousand connections that wait, looking at each twice a second would be most of what the server does. */
 export class Agenda<T extends Due> {
   readonly #slotMs: number
   readonly #slots = new Map<number, Bag<'place', T>>()

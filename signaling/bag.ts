@@ -1,6 +1,6 @@
 /**
  * A set of which some can be drawn by chance, however many there are. An item keeps its place in it itself, in a field that is this bag's alone:
- * a map of places would cost several times the memory, for every member of every room.
+ * a map of places would be an entry more for every member of every room.
  */
 export class Bag<Field extends string, T extends { [Name in Field]: number | undefined }> {
   readonly #field: Field
@@ -52,7 +52,7 @@ export class Bag<Field extends string, T extends { [Name in Field]: number | und
       const any = Math.floor(random() * (last + 1))
       const place = places.includes(any) ? last : any
       const item = this.#items[place]
-      if (item === undefined) throw new RangeError(`expected random() to be 0 to below 1`)
+      if (item === undefined) throw new RangeError('expected random() to be 0 to below 1')
       places.push(place)
       drawn.push(item)
     }

@@ -24,7 +24,7 @@ const SHARE_OF_SEEDS = 0.5
  */
 function handicapOf({ known }: Candidate): number {
   const count = Math.max(1, known.length)
-  // Ten times as fast as a power.
+  // A power would take several times as long.
   return count * count * count
 }
 
@@ -38,9 +38,9 @@ export function choosePeers<T extends Candidate>(candidates: readonly T[], { lim
     const group = isNear(candidate) ? near : far
     group.offer(candidate, draw)
   }
-  const first = near.ordered().slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.length)))
-  if (first.length === limit) return first
-  return [...first, ...far.ordered(), ...near.ordered().slice(first.length)].slice(0, limit)
+  const nearby = near.ordered()
+  const first = nearby.slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.length)))
+  return [...first, ...far.ordered(), ...nearby.slice(first.length)].slice(0, limit)
 }
 
 interface Drawn<T> {

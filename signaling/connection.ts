@@ -66,13 +66,13 @@ export interface ConnectionHouse {
   readonly onClosed: (connection: Connection) => void
 }
 
-/** Knows whose it is, so that all may share the functions that hear of them: four for each would cost more than all else that is kept of a connection. */
-export class Line extends WebSocket {
+/** A socket that knows whose it is, so that thousands share the functions that hear of them. */
+export class OwnedSocket extends WebSocket {
   connection: SocketConnection | undefined = undefined
 }
 
 /** Takes over a socket that has just been opened. */
-export function openConnection(socket: Line, caller: Caller, house: ConnectionHouse): Connection {
+export function openConnection(socket: OwnedSocket, caller: Caller, house: ConnectionHouse): Connection {
   const connection = new SocketConnection(socket, caller, house)
   socket.connection = connection
   socket.on('message', onMessage)
@@ -85,7 +85,7 @@ export function openConnection(socket: Line, caller: Caller, house: ConnectionHo
 }
 
 function connectionOf(socket: WebSocket): SocketConnection | undefined {
-  return socket instanceof Line ? socket.connection : undefined
+  return socket instanceof OwnedSocket ? socket.connection : undefined
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {

@@ -9,7 +9,7 @@ import { createAddressBook, type Address, type AddressBook } from './address-boo
 import { clientAddress } from './address.ts'
 import { createAdmission, type AdmissionMode } from './admission.ts'
 import type { Bus } from './bus.ts'
-import { Line, openConnection, type Caller, type Connection, type ConnectionHouse } from './connection.ts'
+import { openConnection, OwnedSocket, type Caller, type Connection, type ConnectionHouse } from './connection.ts'
 import { createCounters, type Counters } from './counters.ts'
 import { withLimits, type SignalingLimits } from './limits.ts'
 import type { Log } from './log.ts'
@@ -124,7 +124,7 @@ export class Hub {
     }
     // Deflate costs fifteen times the memory per socket, for messages of a few hundred bytes.
     this.#sockets = new WebSocketServer({
-      WebSocket: Line,
+      WebSocket: OwnedSocket,
       noServer: true,
       // A function more for each socket; connections answer themselves.
       autoPong: false,
@@ -239,7 +239,7 @@ export class Hub {
     return address === undefined ? { refusal: { status: '429 Too Many Requests', reason: 'address' } } : { address }
   }
 
-  #open(webSocket: Line, caller: Caller): void {
+  #open(webSocket: OwnedSocket, caller: Caller): void {
     this.#addresses.add(caller.address)
     this.#lines?.release(caller.line)
     const connection = openConnection(webSocket, caller, this.#house)

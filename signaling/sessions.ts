@@ -1,6 +1,6 @@
-import { timingSafeEqual } from 'node:crypto'
 import {
   CLOSE_CODES,
+  equalInConstantTime,
   isPeerId,
   toPeerId,
   type ClientSignal,
@@ -146,8 +146,9 @@ class MemorySessions implements Sessions {
   }
 
   sweep(): void {
-    this.#expiring.sweep(this.#options.clock.nowMs(), ({ connection, grant }) => {
-      if (isOver(grant, this.#nowSeconds())) connection.fail('admission-expired', CLOSE_CODES.admission)
+    const nowMs = this.#options.clock.nowMs()
+    this.#expiring.sweep(nowMs, ({ connection, grant }) => {
+      if (endOf(grant) <= nowMs) connection.fail('admission-expired', CLOSE_CODES.admission)
       return endOf(grant)
     })
   }
@@ -194,7 +195,9 @@ class MemorySessions implements Sessions {
   #resumed({ resume = '' }: HelloSignal): Session | undefined {
     const id = resume.slice(0, ID_CHARACTERS)
     const session = isPeerId(id) ? this.#byId.get(id) : undefined
-    return session !== undefined && isSame(resume.slice(ID_CHARACTERS), session.secret) ? session : undefined
+    return session !== undefined && equalInConstantTime(Buffer.from(resume.slice(ID_CHARACTERS)), Buffer.from(session.secret))
+      ? session
+      : undefined
   }
 
   /** A connection may show its ticket again before what let it in runs out. It cannot become somebody else that way. */
@@ -302,16 +305,6 @@ function endOf({ expiresAtSeconds = Number.POSITIVE_INFINITY }: Grant): number {
   return expiresAtSeconds * 1000
 }
 
-function isOver(grant: Grant, nowSeconds: number): boolean {
-  return endOf(grant) <= nowSeconds * 1000
-}
-
 function sessionOf({ speaker }: Connection): Session | undefined {
   return speaker instanceof Session ? speaker : undefined
-}
-
-/** However long it takes to see that it is not. */
-function isSame(given: string, secret: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(secret)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -34,7 +34,7 @@ export function encodeServerSignal(signal: ServerSignal): string {
   return encode(signal.type === 'sig' ? { ...sigFields(signal), from: signal.from } : signal)
 }
 
-// What everybody is told who joins is written by hand: JSON.stringify took a third of the time. Ids have nothing that it would escape.
+// What everybody is told who joins is written by hand, which is faster than JSON.stringify: everybody comes at once. Ids have nothing that it would escape.
 
 function encodeWelcome({ id, resume, token, tokenExpiresAtSeconds, ice, serverTime }: WelcomeSignal): string {
   const ticket = token === undefined ? '' : `"token":${JSON.stringify(token)},`
