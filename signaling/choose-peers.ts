@@ -32,47 +32,58 @@ function handicapOf({ known }: Candidate): number {
 export function choosePeers<T extends Candidate>(candidates: readonly T[], { limit, forSeeds, isNear, random }: Choice<T>): readonly T[] {
   if (candidates.length === 0 || limit <= 0) return []
   // Everybody comes at once when a CDN dies: each is looked at once, and no more are kept in order than may be chosen.
-  const [near, far] = [new Group<T>(limit), new Group<T>(limit)]
+  const near = new Group<T>(limit)
+  const far = new Group<T>(limit)
   for (const candidate of candidates) {
-    const draw = random() * handicapOf(candidate)
     const group = isNear(candidate) ? near : far
-    group.offer(candidate, draw)
+    const ranking = candidate.role === 'seed' ? group.seeds : group.others
+    ranking.offer(candidate, random() * handicapOf(candidate))
   }
   const nearby = near.ordered()
-  const first = nearby.slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.length)))
+  const first = nearby.slice(0, Math.max(0, limit - Math.min(forSeeds, far.seeds.items.length)))
   return [...first, ...far.ordered(), ...nearby.slice(first.length)].slice(0, limit)
 }
 
-interface Drawn<T> {
-  readonly candidate: T
-  readonly draw: number
-}
-
-/** Seeds and others with the lowest draws, lowest first. */
 class Group<T extends Candidate> {
-  readonly #limit: number
-  readonly seeds: Drawn<T>[] = []
-  readonly #others: Drawn<T>[] = []
+  readonly seeds: Ranking<T>
+  readonly others: Ranking<T>
 
   constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  offer(candidate: T, draw: number): void {
-    const list = candidate.role === 'seed' ? this.seeds : this.#others
-    let at = list.length
-    if (at === this.#limit && (list[at - 1]?.draw ?? 0) <= draw) return
-    // By index, and no function called: this runs for each of dozens of candidates, whenever somebody joins.
-    for (let before = list[at - 1]; before !== undefined && before.draw > draw; before = list[at - 1]) {
-      if (at < this.#limit) list[at] = before
-      at--
-    }
-    list[at] = { candidate, draw }
+    this.seeds = new Ranking(limit)
+    this.others = new Ranking(limit)
   }
 
   ordered(): readonly T[] {
-    const most = Math.ceil(this.#limit * SHARE_OF_SEEDS)
-    const rest = this.seeds.length > most ? [...this.seeds.slice(most), ...this.#others].toSorted((a, b) => a.draw - b.draw) : this.#others
-    return [...this.seeds.slice(0, most), ...rest].map(({ candidate }) => candidate)
+    const { seeds, others } = this
+    const most = Math.ceil(seeds.limit * SHARE_OF_SEEDS)
+    // Those beyond their half are as good as anybody.
+    for (const [at, seed] of seeds.items.slice(most).entries()) others.offer(seed, seeds.draws[most + at] ?? 0)
+    return [...seeds.items.slice(0, most), ...others.items]
+  }
+}
+
+/** The lowest draws, lowest first. Two lists, and no object for each entry: this runs for dozens whenever somebody joins. */
+class Ranking<T> {
+  readonly limit: number
+  readonly items: T[] = []
+  readonly draws: number[] = []
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  offer(item: T, draw: number): void {
+    const { items, draws, limit } = this
+    let at = Math.min(items.length, limit - 1)
+    if (at < items.length && (draws[at] ?? 0) <= draw) return
+    for (; at > 0; at--) {
+      const before = items[at - 1]
+      const drawBefore = draws[at - 1]
+      if (before === undefined || drawBefore === undefined || drawBefore <= draw) break
+      items[at] = before
+      draws[at] = drawBefore
+    }
+    items[at] = item
+    draws[at] = draw
   }
 }

@@ -143,10 +143,11 @@ function noteSeeds(room: Room, house: House): void {
 export function drawStrangers(newcomer: Seat, { limits, random }: Terms): readonly Seat[] {
   const { room } = newcomer
   const isCrowded = room.seats.size > limits.crowdedRoomPeers
-  const isFree = (seat: Seat): boolean => seat !== newcomer && !newcomer.known.includes(seat) && seat.known.length < limits.knownPeers
+  const isFree = (seat: Seat): boolean => seat !== newcomer && seat.known.length < limits.knownPeers && !newcomer.known.includes(seat)
   const own = newcomer.house
-  const near = own?.lan.draw(DRAWN, random) ?? []
-  if (isCrowded && own !== undefined && own.all.size > limits.seatsPerAddress) return near.filter(isFree)
+  const near = (own?.lan.draw(DRAWN, random) ?? []).filter(isFree)
+  const keepsToItself = isCrowded && own !== undefined && own.all.size > limits.seatsPerAddress
+  if (keepsToItself || room.lans.size === 1) return near
   // Addresses are drawn, not seats: one that holds most seats of the room would crowd out everybody else.
   const houses = new Set([...room.housesWithSeeds.draw(DRAWN, random), ...room.allHouses.draw(DRAWN, random)])
   const far = [...houses].flatMap((house) => {
@@ -155,7 +156,7 @@ export function drawStrangers(newcomer: Seat, { limits, random }: Terms): readon
     const drawn = [...house.seeds.draw(most, random), ...house.all.draw(most * TRIES, random)]
     return [...new Set(drawn)].filter(isFree).slice(0, most)
   })
-  return [...near.filter(isFree), ...far]
+  return [...near, ...far]
 }
 
 function countOf({ addressKey }: House, seats: readonly Seat[]): number {

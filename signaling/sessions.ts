@@ -56,16 +56,17 @@ class Session implements Member, Due {
   readonly id: PeerId
   connection: Connection
   grant: Grant
-  /** Whoever knows it may take over. */
-  secret = ''
+  /** Its id and a secret: whoever knows it may take over. */
+  resume: string
   seats: readonly Seat[] = []
   slot: number | undefined = undefined
   place: number | undefined = undefined
   /** Survives leaving and coming back, since joining and leaving in turn is what it is there for. */
   joins: readonly JoinPace[] = NO_JOINS
 
-  constructor(id: PeerId, connection: Connection, grant: Grant) {
-    this.id = id
+  constructor(resume: string, connection: Connection, grant: Grant) {
+    this.id = toPeerId(resume.slice(0, ID_CHARACTERS))
+    this.resume = resume
     this.connection = connection
     this.grant = grant
   }
@@ -182,7 +183,7 @@ class MemorySessions implements Sessions {
   }
 
   #admit(connection: Connection, grant: Grant): Session {
-    const session = new Session(toPeerId(this.#options.randomKey(ID_BYTES)), connection, grant)
+    const session = new Session(this.#options.randomKey(ID_BYTES + SECRET_BYTES), connection, grant)
     connection.speaker = session
     this.#byId.set(session.id, session)
     this.#countTicket(grant.ticketId, 1)
@@ -195,9 +196,7 @@ class MemorySessions implements Sessions {
   #resumed({ resume = '' }: HelloSignal): Session | undefined {
     const id = resume.slice(0, ID_CHARACTERS)
     const session = isPeerId(id) ? this.#byId.get(id) : undefined
-    return session !== undefined && equalInConstantTime(Buffer.from(resume.slice(ID_CHARACTERS)), Buffer.from(session.secret))
-      ? session
-      : undefined
+    return session !== undefined && equalInConstantTime(Buffer.from(resume), Buffer.from(session.resume)) ? session : undefined
   }
 
   /** A connection may show its ticket again before what let it in runs out. It cannot become somebody else that way. */
@@ -221,18 +220,16 @@ class MemorySessions implements Sessions {
   }
 
   #welcome(session: Session): void {
-    const { iceFor, randomKey } = this.#options
     const nowSeconds = this.#nowSeconds()
-    session.secret = randomKey(SECRET_BYTES)
     session.connection.admit()
     const { token, tokenExpiresAtSeconds } = session.grant
     session.send({
       type: 'welcome',
       id: session.id,
-      resume: `${session.id}${session.secret}`,
+      resume: session.resume,
       token,
       tokenExpiresAtSeconds,
-      ice: iceFor(session.id, nowSeconds),
+      ice: this.#options.iceFor(session.id, nowSeconds),
       serverTime: nowSeconds,
     })
   }
@@ -286,6 +283,8 @@ class MemorySessions implements Sessions {
     this.#countTicket(session.grant.ticketId, -1)
     this.#countTicket(grant.ticketId, 1)
     session.grant = grant
+    // What was said to an earlier connection opens nothing any more.
+    session.resume = `${session.id}${this.#options.randomKey(SECRET_BYTES)}`
     this.#watch(session)
   }
 
