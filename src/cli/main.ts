@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../node/package-root.ts'
 import { addAudit } from './commands/audit.ts'
+import { addExport } from './commands/export.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addPolicy } from './commands/policy.ts'
@@ -49,6 +50,7 @@ export async function runProcess(): Promise<void> {
     },
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    ...(process.stderr.isTTY ? { progress: (text: string) => void process.stderr.write(`\r\u001B[K${text}`) } : {}),
     env: process.env,
     signal: stop.signal,
   })
@@ -67,6 +69,7 @@ function createProgram(terminal: Terminal): Command {
   addInit(program, terminal)
   addPublish(program, terminal)
   addVerify(program, terminal)
+  addExport(program, terminal)
   addPolicy(program, terminal)
   addAudit(program, terminal)
   addKeygen(program, terminal)

@@ -8,6 +8,8 @@ export interface Terminal {
   readonly in: Readable
   out(text: string): void
   err(text: string): void
+  /** Shows how far a command is, in place of what it showed before; an empty text takes it away. Absent where nobody looks on. */
+  progress?(text: string): void
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal

@@ -61,3 +61,10 @@ export function collectNamedUrl(text: string, before: readonly NamedUrl[] | unde
   if ((before ?? []).some((earlier) => earlier.id === id)) throw new InvalidArgumentError(`${id} is named twice; write NAME=URL.`)
   return [...(before ?? []), { id, url }]
 }
+
+/** Where a torrent's clients find each other. */
+export function parseTracker(text: string): string {
+  if (!/^(?:https?|udp):/i.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('Expected a URL such as https://tracker.example/announce.')
+  return new URL(text).href
+}

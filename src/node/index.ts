@@ -14,6 +14,7 @@ export {
 export { openAuthority, type Authority } from './authority/authority.ts'
 export { GITHUB_ISSUER, type Claims, type WorkflowRun } from './authority/workflow.ts'
 export { startCachingGateway, type CachingGatewayOptions } from './caching-gateway.ts'
+export { exportSite, type ExportedArtifact, type ExportOptions, type ExportReport } from './export/export-site.ts'
 export type { GatewayEvent, GatewayLog } from './gateway-log.ts'
 export { renderGatewayConfig, type GatewayOptions, type NginxOptions, type RunningGateway } from './gateway-config.ts'
 export { initSite, type InitOptions, type InitReport } from './init.ts'

@@ -24,6 +24,7 @@ describe('help', () => {
     [['publish']],
     [['verify']],
     [['init']],
+    [['export']],
     [['keygen']],
     [['trust']],
     [['trust', 'prepare']],

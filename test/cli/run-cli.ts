@@ -22,6 +22,7 @@ export async function runCli(args: readonly string[], around: Partial<Terminal> 
     },
     err: (text) => void (err += text),
     env: around.env ?? {},
+    ...(around.progress === undefined ? {} : { progress: around.progress }),
     signal: around.signal ?? new AbortController().signal,
   }
   const exitCode = await main(args, terminal)

@@ -86,7 +86,8 @@ describe('docs/publishing.md', () => {
   })
 
   test('every option that its text names exists', async () => {
-    const help = await Promise.all(['publish', 'init', 'verify', 'token', 'signaling', 'keygen'].map((name) => runCli([name, '--help'])))
+    const commands = ['publish', 'init', 'verify', 'token', 'signaling', 'keygen', 'export']
+    const help = await Promise.all(commands.map((name) => runCli([name, '--help'])))
     const all = help.map(({ out }) => out).join('\n')
     const text = PAGE.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`(?:cosign|gh) [^`]*`/g, '')
     const named = [...text.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option)

@@ -40,11 +40,12 @@ export function requirePieceLength(lengthBytes: number): number {
 /**
  * Reads a file once, of any size, and cuts it.
  * @param options.pieceLengthBytes default by size
+ * @param options.onChunk is given every byte that the digests are of, in order, and may not keep the array
  * @throws {DeliveryError} `input-invalid` when the file changes meanwhile, is too large or cannot be read
  */
 export async function cutFile(
   path: string,
-  options: { readonly pieceLengthBytes?: number | undefined },
+  options: { readonly pieceLengthBytes?: number | undefined; readonly onChunk?: ((chunk: Uint8Array) => void) | undefined },
   signal: AbortSignal,
 ): Promise<CutFile> {
   const { size } = await readInput(path, (file) => stat(file))
@@ -54,13 +55,14 @@ export async function cutFile(
   if (size > LIMITS.artifactBytes) throw refuse(`expected at most ${LIMITS.artifactBytes} bytes, got ${size}`)
   if (count > PIECES_MAX) throw refuse(`has ${count} pieces of ${lengthBytes} bytes, at most ${PIECES_MAX} are allowed`)
   const whole = createHash('sha256')
-  const cutter = createCutter(lengthBytes, count)
+  const cutter = createCutter('sha256', { lengthBytes, count })
   let sizeBytes = 0
   for await (const chunk of readChunks(path, signal)) {
     sizeBytes += chunk.length
     if (sizeBytes > size) throw refuse('grew while it was read')
     whole.update(chunk)
     cutter.add(chunk)
+    options.onChunk?.(chunk)
   }
   if (sizeBytes < size) throw refuse('shrank while it was read')
   return {
@@ -70,18 +72,29 @@ export async function cutFile(
   }
 }
 
-function createCutter(lengthBytes: number, count: number) {
-  const hashes = new Uint8Array(count * 32)
-  let piece = createHash('sha256')
+const DIGEST_BYTES = { sha256: 32, sha1: 20 } as const
+
+/** Hashes every piece of what it is given, chunk by chunk. */
+interface Cutter {
+  add(chunk: Uint8Array): void
+  /** The digests of all pieces, in order. Call it once, after the last chunk. */
+  end(): Uint8Array
+}
+
+/** @param layout.count as many pieces as the chunks will make, the last of which may be shorter */
+export function createCutter(algorithm: keyof typeof DIGEST_BYTES, { lengthBytes, count }: Omit<PieceLayout, 'hashes'>): Cutter {
+  const digestBytes = DIGEST_BYTES[algorithm]
+  const hashes = new Uint8Array(count * digestBytes)
+  let piece = createHash(algorithm)
   let filled = 0
   let index = 0
   const close = () => {
-    hashes.set(piece.digest(), index++ * 32)
-    piece = createHash('sha256')
+    hashes.set(piece.digest(), index++ * digestBytes)
+    piece = createHash(algorithm)
     filled = 0
   }
   return {
-    add(chunk: Uint8Array): void {
+    add(chunk) {
       for (let at = 0; at < chunk.length;) {
         const part = chunk.subarray(at, at + lengthBytes - filled)
         piece.update(part)
@@ -90,7 +103,7 @@ function createCutter(lengthBytes: number, count: number) {
         if (filled === lengthBytes) close()
       }
     },
-    end(): Uint8Array {
+    end() {
       if (filled > 0) close()
       return hashes
     },

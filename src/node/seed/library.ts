@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { DeliveryError, failureOf } from '../../core/errors.ts'
+import { DeliveryError } from '../../core/errors.ts'
 import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
 import { createFullBitfield, type Bitfield } from '../../core/model/bitfield.ts'
 import { pieceRange, type Artifact } from '../../core/model/artifact.ts'
@@ -11,8 +11,7 @@ import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { vouchForArtifact } from '../../core/verify/vouch.ts'
 import type { SeedLayout } from '../../sources/mesh/seed-store.ts'
 import { readInput } from '../input-file.ts'
-import { cutFile, type CutFile } from '../publish/cut.ts'
-import { readPublished, requireBytes, type PublishedDocument } from '../site/published-artifact.ts'
+import { cutPublished, readPublished, requireBytes, type PublishedDocument } from '../site/published-artifact.ts'
 import type { SiteReader } from '../site/site-reader.ts'
 import type { SeededArtifact } from './seed-event.ts'
 
@@ -44,7 +43,8 @@ export async function openHolding(request: HoldingRequest, signal: AbortSignal):
   const { entry, path, reader, trust, verifier, earlier } = request
   const { artifact, documents, bundles } = await readPublished(entry, reader, signal)
   await vouchForArtifact(bundles, { artifact: artifact.sha256, trust }, verifier)
-  if (earlier === undefined || !isSameCut(earlier.artifact, artifact)) requireBytes(artifact, await cut(path, artifact, signal))
+  if (earlier === undefined || !isSameCut(earlier.artifact, artifact))
+    requireBytes(artifact, await cutPublished(artifact, { path }, signal))
   return {
     entry: seededEntry(entry),
     artifact,
@@ -57,17 +57,6 @@ export async function openHolding(request: HoldingRequest, signal: AbortSignal):
 
 export function seededEntry({ name, version, platform, artifact }: CatalogueEntry): SeededArtifact {
   return { name, version, platform, sha256: artifact.sha256, sizeBytes: artifact.sizeBytes }
-}
-
-/** @throws {DeliveryError} `blob-unavailable` when the site folder lacks the file */
-async function cut(path: string, artifact: Artifact, signal: AbortSignal): Promise<CutFile> {
-  try {
-    return await cutFile(path, { pieceLengthBytes: artifact.pieces.lengthBytes }, signal)
-  } catch (error) {
-    const failure = failureOf(error)
-    if (failure?.code !== 'input-invalid') throw error
-    throw new DeliveryError({ code: 'blob-unavailable', sha256: artifact.sha256, reasons: [failure] }, { cause: error })
-  }
 }
 
 function isSameCut(a: Artifact, b: Artifact): boolean {

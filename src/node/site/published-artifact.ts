@@ -1,11 +1,11 @@
-import { DeliveryError } from '../../core/errors.ts'
+import { DeliveryError, failureOf } from '../../core/errors.ts'
 import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
 import { toArtifact } from '../../core/manifest/manifest.ts'
 import { checkManifest, parseManifest, parsePieceList } from '../../core/manifest/parse-manifest.ts'
 import type { Artifact, BlobRef } from '../../core/model/artifact.ts'
 import { toPieceIndex } from '../../core/model/ids.ts'
 import { pieceHash } from '../../core/verify/piece.ts'
-import type { CutFile } from '../publish/cut.ts'
+import { cutFile, type CutFile } from '../publish/cut.ts'
 import type { SiteReader } from './site-reader.ts'
 
 /** A document as published, under its digest. */
@@ -39,6 +39,25 @@ export async function readPublished(entry: CatalogueEntry, reader: SiteReader, s
     artifact: toArtifact(manifest, { manifestRef: entry.manifest, hashes, isMeshAllowed: entry.mesh }),
     documents: [{ ref: entry.manifest, bytes: manifestBytes }, ...(list === undefined ? [] : [list]), ...signatures],
     bundles,
+  }
+}
+
+/**
+ * Reads the file of an artifact, and cuts it as its manifest says. What it then is, `requireBytes` says.
+ * @param from.onChunk see `cutFile`
+ * @throws {DeliveryError} `blob-unavailable` when the site folder lacks the file
+ */
+export async function cutPublished(
+  artifact: Artifact,
+  from: { readonly path: string; readonly onChunk?: (chunk: Uint8Array) => void },
+  signal: AbortSignal,
+): Promise<CutFile> {
+  try {
+    return await cutFile(from.path, { pieceLengthBytes: artifact.pieces.lengthBytes, onChunk: from.onChunk }, signal)
+  } catch (error) {
+    const failure = failureOf(error)
+    if (failure?.code !== 'input-invalid') throw error
+    throw new DeliveryError({ code: 'blob-unavailable', sha256: artifact.sha256, reasons: [failure] }, { cause: error })
   }
 }
 
