@@ -17,6 +17,8 @@ export const EXIT = {
   missing: 6,
   /** The site holds something that publishing would overwrite. Nothing became visible. */
   conflict: 7,
+  /** Looked at, and found wanting: what is listed should be mended. */
+  wanting: 8,
   /** Stopped by the user: 128 + SIGINT. */
   interrupted: 130,
 } as const
@@ -94,4 +96,5 @@ Exit codes:
   5    could not be judged: a server or a blob cannot be reached
   6    something has to be installed or built first
   7    the site holds something that publishing would overwrite
+  8    looked at and found wanting: mend what is listed
   130  interrupted`

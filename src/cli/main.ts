@@ -6,6 +6,7 @@ import { addAudit } from './commands/audit.ts'
 import { addExport } from './commands/export.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
+import { addLint } from './commands/lint.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
 import { addSeed } from './commands/seed.ts'
@@ -70,6 +71,7 @@ function createProgram(terminal: Terminal): Command {
   addPublish(program, terminal)
   addVerify(program, terminal)
   addExport(program, terminal)
+  addLint(program, terminal)
   addPolicy(program, terminal)
   addAudit(program, terminal)
   addKeygen(program, terminal)

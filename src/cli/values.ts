@@ -62,6 +62,13 @@ export function collectNamedUrl(text: string, before: readonly NamedUrl[] | unde
   return [...(before ?? []), { id, url }]
 }
 
+/** Gathers `NAME=WORDS`: what is said of an origin, by the name that the origin has. */
+export function collectFact(text: string, before: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
+  const [, name, words] = /^([^=]+)=(.+)$/.exec(text) ?? []
+  if (name === undefined || words === undefined) throw new InvalidArgumentError('Expected NAME=WORDS, with the name of an origin.')
+  return new Map(before).set(name, words)
+}
+
 /** Where a torrent's clients find each other. */
 export function parseTracker(text: string): string {
   if (!/^(?:https?|udp):/i.test(text) || !URL.canParse(text))

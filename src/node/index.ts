@@ -18,6 +18,8 @@ export { exportSite, type ExportedArtifact, type ExportOptions, type ExportRepor
 export type { GatewayEvent, GatewayLog } from './gateway-log.ts'
 export { renderGatewayConfig, type GatewayOptions, type NginxOptions, type RunningGateway } from './gateway-config.ts'
 export { initSite, type InitOptions, type InitReport } from './init.ts'
+export type { Finding, FindingCode, Severity } from './lint/finding.ts'
+export { lintSite, type LintOptions } from './lint/lint-site.ts'
 export { openMembership, type Membership } from './membership.ts'
 export { findNginx, startNginxGateway, type NginxGatewayOptions } from './nginx-gateway.ts'
 export { attachCatalogue, type AttachOptions } from './publish/attach-catalogue.ts'

@@ -25,6 +25,7 @@ describe('help', () => {
     [['verify']],
     [['init']],
     [['export']],
+    [['lint']],
     [['keygen']],
     [['trust']],
     [['trust', 'prepare']],

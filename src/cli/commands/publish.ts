@@ -19,6 +19,7 @@ import { addTrustOptions, readText, readTrust, type TrustFlags } from '../trust-
 import {
   collect,
   collectDigest,
+  collectFact,
   collectNamedUrl,
   collectVersion,
   parseBytes,
@@ -38,6 +39,8 @@ interface Flags extends TrustFlags {
   readonly payload?: string
   readonly origin?: readonly NamedUrl[]
   readonly gateway?: readonly NamedUrl[]
+  readonly operator?: ReadonlyMap<string, string>
+  readonly region?: ReadonlyMap<string, string>
   readonly name?: string
   readonly release?: string
   readonly platform?: string
@@ -94,6 +97,12 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .option('--payload <file>', 'what --prepare wrote')
     .option('--origin <url>', '[NAME=]URL of a place that will serve the layout; repeat for several', collectNamedUrl)
     .option('--gateway <url>', '[NAME=]URL of a gateway in the local network; repeat for several', collectNamedUrl)
+    .option(
+      '--operator <origin=words>',
+      'who runs a place that --origin or --gateway names: eu=Acme Cloud; repeat for several',
+      collectFact,
+    )
+    .option('--region <origin=words>', 'where such a place is: eu=eu-central; repeat for several', collectFact)
     .option('--name <name>', 'name of every artifact in the folder')
     .option('--release <version>', 'version of every artifact in the folder')
     .option('--platform <os/arch>', 'platform of every artifact in the folder')
@@ -184,10 +193,16 @@ async function toSigner({ key, authority, identity, issuer }: Flags): Promise<Pu
   return authoritySigner(await openAuthority(authority, { clock: systemClock }), { claims, clock: systemClock })
 }
 
-function toOrigins({ origin, gateway }: Flags): readonly Origin[] | undefined {
-  if (origin === undefined && gateway === undefined) return undefined
-  const place = (tier: Origin['tier']) => (named: NamedUrl) => ({ ...named, tier, region: undefined, operator: undefined })
-  return [...(origin ?? []).map(place('cdn')), ...(gateway ?? []).map(place('gateway'))]
+function toOrigins({ origin = [], gateway = [], operator, region }: Flags): readonly Origin[] | undefined {
+  const named = [
+    ...origin.map((one) => ({ ...one, tier: 'cdn' as const })),
+    ...gateway.map((one) => ({ ...one, tier: 'gateway' as const })),
+  ]
+  for (const id of [...(operator?.keys() ?? []), ...(region?.keys() ?? [])])
+    if (!named.some((one) => one.id === id))
+      throw invalid('--operator', `or --region names ${id}, which no --origin and no --gateway is called`)
+  if (named.length === 0) return undefined
+  return named.map((one) => ({ ...one, region: region?.get(one.id), operator: operator?.get(one.id) }))
 }
 
 function toSettings(flags: Flags): FileSettings {
