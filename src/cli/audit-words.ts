@@ -1,5 +1,6 @@
 import type { ChainFault, ChainRemark } from '../core/audit/verify-chain.ts'
 import { describeFailure } from '../core/errors.ts'
+import type { AuditFindings } from '../node/audit/check-audit-file.ts'
 
 /** What is wrong, and what to do about it. */
 export interface Told {
@@ -67,4 +68,24 @@ export function tellRemark(remark: ChainRemark): string {
     case 'form-other':
       return 'not in the bytes that Sealift writes: spaces, order, or members that this version does not know'
   }
+}
+
+type Faults = Pick<AuditFindings, 'file' | 'faults' | 'faultCount'>
+
+/** Each with its line and what to do. */
+export function describeFaults({ file, faults, faultCount }: Faults): readonly string[] {
+  const told = faults.flatMap((fault) => {
+    const { message, nextStep } = tellFault(fault, file)
+    return [`line ${fault.line}: ${message}`, `  ${nextStep}`]
+  })
+  return [...told, ...more(faultCount - faults.length, 'faults')]
+}
+
+export function faultsToJson({ file, faults, faultCount }: Faults): object {
+  return { faultCount, faults: faults.map((fault) => ({ ...fault, ...tellFault(fault, file) })) }
+}
+
+/** How many are left that are not told one by one. */
+export function more(count: number, what: string): readonly string[] {
+  return count === 0 ? [] : [`and ${count} more ${what}`]
 }

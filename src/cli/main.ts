@@ -9,6 +9,7 @@ import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
+import { addReport } from './commands/report.ts'
 import { addSeed } from './commands/seed.ts'
 import { addSignaling } from './commands/signaling.ts'
 import { addToken } from './commands/token.ts'
@@ -74,6 +75,7 @@ function createProgram(terminal: Terminal): Command {
   addLint(program, terminal)
   addPolicy(program, terminal)
   addAudit(program, terminal)
+  addReport(program, terminal)
   addKeygen(program, terminal)
   addTrust(program, terminal)
   addToken(program, terminal)

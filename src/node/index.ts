@@ -11,6 +11,8 @@ export {
   type SignatureVerdict,
   type Signer,
 } from '../core/verify/identity-policy.ts'
+export { createAuditTally, type AuditReport, type AuditTally } from './audit/audit-report.ts'
+export { checkAuditFile, type AuditFile, type AuditFindings } from './audit/check-audit-file.ts'
 export { openAuthority, type Authority } from './authority/authority.ts'
 export { GITHUB_ISSUER, type Claims, type WorkflowRun } from './authority/workflow.ts'
 export { startCachingGateway, type CachingGatewayOptions } from './caching-gateway.ts'

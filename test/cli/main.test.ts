@@ -26,6 +26,7 @@ describe('help', () => {
     [['init']],
     [['export']],
     [['lint']],
+    [['report']],
     [['keygen']],
     [['trust']],
     [['trust', 'prepare']],

@@ -33,6 +33,8 @@ export type ChainRemark =
   | { readonly kind: 'form-other'; readonly line: number }
 
 export interface LineFindings {
+  /** What the line holds; undefined where it cannot be read as a record. */
+  readonly record: AuditRecord | undefined
   readonly faults: readonly ChainFault[]
   readonly remarks: readonly ChainRemark[]
 }
@@ -82,19 +84,20 @@ export function createChainCheck(expectation: ChainExpectation): ChainCheck {
       state.newestLine = at
       if (bytes === undefined) {
         state.last = { kind: 'unknown' }
-        return { faults: [{ kind: 'line-oversized', line: at }], remarks: [] }
+        return { record: undefined, faults: [{ kind: 'line-oversized', line: at }], remarks: [] }
       }
       const sha256 = sha256Of(bytes)
       if (sha256 === expectation.head) foundInLine = at
       const record = readRecord(bytes)
       const { last } = state
       state.last = { kind: 'line', sha256 }
-      if ('failure' in record) return { faults: [{ kind: 'line-unreadable', line: at, failure: record.failure }], remarks: [] }
+      if ('failure' in record)
+        return { record: undefined, faults: [{ kind: 'line-unreadable', line: at, failure: record.failure }], remarks: [] }
       outcomes[record.outcome.kind]++
       const faults = [...linkFaults(record, { line: at, last }), ...outcomeFaults(record, at)]
       const remarks = [...timeRemarks(record, { line: at, newestEndSeconds: state.newestEndSeconds }), ...formRemarks(record, bytes, at)]
       state.newestEndSeconds = Math.max(state.newestEndSeconds, record.endedAtSeconds)
-      return { faults, remarks }
+      return { record, faults, remarks }
     },
     end() {
       const { newestLine, last } = state

@@ -17,7 +17,7 @@ export function chainOf(...changes: readonly Partial<AuditRecord>[]): readonly s
 }
 
 /** Everything that there is to say of an export. */
-export function checkChain(lines: readonly string[], expectation: ChainExpectation = {}): LineFindings {
+export function checkChain(lines: readonly string[], expectation: ChainExpectation = {}): Pick<LineFindings, 'faults' | 'remarks'> {
   const check = createChainCheck(expectation)
   const found = lines.map((line, at) => check.add({ number: at + 1, bytes: utf8(line) }))
   const summary = check.end()
