@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../node/package-root.ts'
 import { addAudit } from './commands/audit.ts'
+import { addDrill } from './commands/drill.ts'
 import { addExport } from './commands/export.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
@@ -81,6 +82,7 @@ function createProgram(terminal: Terminal): Command {
   addToken(program, terminal)
   addSignaling(program, terminal)
   addSeed(program, terminal)
+  addDrill(program, terminal)
   return program
 }
 

@@ -27,6 +27,7 @@ describe('help', () => {
     [['export']],
     [['lint']],
     [['report']],
+    [['drill']],
     [['keygen']],
     [['trust']],
     [['trust', 'prepare']],
