@@ -87,11 +87,9 @@ function relay(state: State, request: IncomingMessage, response: ServerResponse)
   const valve = openValve(state, authority)
   const far = requestFrom(target, { method: request.method ?? 'GET', headers, timeout: CONNECT_MS }, (answer) => {
     answer.on('error', cut)
-    const start = (): void => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.headers)
-      answer.pipe(valve).pipe(response)
-    }
-    valve.passing().then(start, cut)
+    // Node sends the head with the first bytes of the body, which a silent place keeps back.
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.headers)
+    answer.pipe(valve).pipe(response)
   })
   far.on('timeout', cut)
   far.on('error', cut)

@@ -29,7 +29,7 @@ export class FaultValve extends Transform {
   }
 
   /** Resolves as soon as the place says anything; rejects when the connection ends first. */
-  async passing(): Promise<void> {
+  async #passing(): Promise<void> {
     while (this.#faultNow()?.kind === 'silent') {
       this.#closed.signal.throwIfAborted()
       await new Promise<void>((resolve) => {
@@ -49,7 +49,7 @@ export class FaultValve extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    this.passing().then(
+    this.#passing().then(
       () => done(),
       () => this.destroy(),
     )
@@ -57,7 +57,7 @@ export class FaultValve extends Transform {
 
   async #pass(chunk: Buffer): Promise<void> {
     for (let at = 0; at < chunk.length;) {
-      await this.passing()
+      await this.#passing()
       const fault = this.#faultNow()
       const bytes = fault?.kind === 'slow' ? chunk.subarray(at, at + SIP_BYTES) : chunk.subarray(at)
       if (fault?.kind === 'slow') await this.#clock.sleep((bytes.length / fault.bytesPerSecond) * 1000, this.#closed.signal)
