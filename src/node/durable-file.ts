@@ -22,6 +22,31 @@ export async function writeFileDurably(path: string, bytes: Uint8Array | string,
   await syncFolder(dirname(path))
 }
 
+/**
+ * As `writeFileDurably`, for what memory should not hold at once.
+ * @throws what `chunks` throws; the old file is untouched then
+ */
+export async function writeChunksDurably(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  options: { readonly mode: number },
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = temporaryName(path)
+  const handle = await open(temporary, 'wx', options.mode)
+  try {
+    for await (const chunk of chunks) await handle.writeFile(chunk)
+    await handle.sync()
+    await handle.close()
+    await rename(temporary, path)
+  } catch (error) {
+    await handle.close().catch(() => undefined) // closed already
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
 /** As `writeFileDurably`, but the first writer wins. False when the file was there already, and is untouched. */
 export async function createFileDurably(path: string, bytes: Uint8Array | string, options: { readonly mode: number }): Promise<boolean> {
   const temporary = await writeTemporary(path, bytes, options.mode)

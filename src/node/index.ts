@@ -29,6 +29,11 @@ export type { PublishedArtifact } from './publish/publish-artifact.ts'
 export type { FileSettings } from './publish/publish-file.ts'
 export { authoritySigner, keySigner, type AuthoritySignerOptions, type PublishSigner } from './publish/publish-signer.ts'
 export { preparePublish, publish, type PreparedCatalogue, type PublishOptions, type PublishReport } from './publish/publish.ts'
+export type { FilledFile } from './push/fill-target.ts'
+export { openTargets, type TargetSettings } from './push/open-target.ts'
+export type { OutgoingFile, PushTarget } from './push/push-target.ts'
+export { pushSite, type MirrorOptions, type MirrorReport, type PushOptions, type PushReport } from './push/push.ts'
+export { syncMirrors, type SyncOptions } from './push/sync.ts'
 export {
   generateSigningKey,
   parseSigningKey,

@@ -46,16 +46,17 @@ export function readSiteIn(root: string): SiteReader {
     signal.throwIfAborted()
     return readDocument(join(root, path), limit)
   }
-  return toReader(root, read)
+  return siteReaderOf(root, read)
 }
 
 function readSiteAt(root: string): SiteReader {
-  return toReader(root, (path, limit, signal) => fetchDocument(new URL(path, root).href, limit, signal))
+  return siteReaderOf(root, (path, limit, signal) => fetchDocument(new URL(path, root).href, limit, signal))
 }
 
 type ReadDocument = (path: string, limit: DocumentLimit, signal: AbortSignal) => Promise<Uint8Array | undefined>
 
-function toReader(place: string, read: ReadDocument): SiteReader {
+/** The layout in a place of another kind. @param read gives undefined for what is not there */
+export function siteReaderOf(place: string, read: ReadDocument): SiteReader {
   const source = toSourceId(place.slice(0, 200))
   return {
     place,

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
 import type { BlobRef } from '../../core/model/artifact.ts'
 import { sha256Of } from '../../core/verify/digest.ts'
-import { createFileDurably, errorCode, syncFolder, temporaryName, writeFileDurably } from '../durable-file.ts'
+import { createFileDurably, errorCode, temporaryName, writeChunksDurably, writeFileDurably } from '../durable-file.ts'
 import { readChunks, sha256OfFile } from '../signing/content.ts'
 import { blobPath, trustPath } from './site-reader.ts'
 
@@ -33,6 +33,8 @@ export interface SiteWriter {
 }
 
 const MODE = 0o644
+/** What a load balancer reads at `/healthz`. */
+export const HEALTH = '{"ok":true,"role":"origin"}\n'
 
 export function writeSite(root: string): SiteWriter {
   const pathOf = (blob: BlobRef) => join(root, blobPath(blob.sha256))
@@ -46,7 +48,7 @@ export function writeSite(root: string): SiteWriter {
     },
     async putFile(path, blob, signal) {
       if (await isIntact(pathOf(blob), blob, signal)) return
-      await copyVerified(path, { to: pathOf(blob), blob }, signal)
+      await writeChunksDurably(pathOf(blob), verifiedChunks(path, blob, signal), { mode: MODE })
     },
     async linkByName(blob, { name, version, filename }) {
       const path = join(root, 'by-name', name, version, filename)
@@ -57,7 +59,7 @@ export function writeSite(root: string): SiteWriter {
       // Renaming one name of a file over another of the same file does nothing, and both stay.
       await rm(temporary, { force: true })
     },
-    writeHealth: () => writeFileDurably(join(root, 'healthz'), '{"ok":true,"role":"origin"}\n', { mode: MODE }),
+    writeHealth: () => writeFileDurably(join(root, 'healthz'), HEALTH, { mode: MODE }),
     addTrustUpdate: (version, bytes) => createFileDurably(join(root, trustPath(version)), bytes, { mode: MODE }),
     writeCatalogue: (bytes) => writeFileDurably(join(root, 'catalogue.json'), bytes, { mode: MODE }),
   }
@@ -75,31 +77,12 @@ async function isIntact(path: string, blob: BlobRef, signal: AbortSignal): Promi
   return (await sha256OfFile(path, signal)).sha256 === blob.sha256
 }
 
-async function copyVerified(from: string, target: { readonly to: string; readonly blob: BlobRef }, signal: AbortSignal): Promise<void> {
-  const { to, blob } = target
-  const temporary = temporaryName(to)
+async function* verifiedChunks(from: string, blob: BlobRef, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
-  await mkdir(dirname(to), { recursive: true })
-  const handle = await open(temporary, 'wx', MODE)
-  try {
-    for await (const chunk of readChunks(from, signal)) {
-      hash.update(chunk)
-      await handle.writeFile(chunk)
-    }
-    if (hash.digest('hex') !== blob.sha256) {
-      throw new DeliveryError({
-        code: 'input-invalid',
-        path: from,
-        detail: 'changed while it was published',
-      })
-    }
-    await handle.sync()
-    await handle.close()
-    await rename(temporary, to)
-  } catch (error) {
-    await handle.close().catch(() => undefined)
-    await rm(temporary, { force: true })
-    throw error
+  for await (const chunk of readChunks(from, signal)) {
+    hash.update(chunk)
+    yield chunk
   }
-  await syncFolder(dirname(to))
+  if (hash.digest('hex') !== blob.sha256)
+    throw new DeliveryError({ code: 'input-invalid', path: from, detail: 'changed while it was published' })
 }

@@ -1,0 +1,169 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { outgoingBytes } from '../../../src/node/push/outgoing-file.ts'
+import { openTargets, type TargetSettings } from '../../../src/node/push/open-target.ts'
+import type { PushTarget } from '../../../src/node/push/push-target.ts'
+import { bytesOf, never } from '../publish-fixture.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { makeSsh, startMirror } from './mirror-fixture.ts'
+
+const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' }
+const open = (addresses: readonly string[], settings: Partial<TargetSettings> = {}) => openTargets(addresses, { env: {}, ...settings })
+const only = (address: string, settings: Partial<TargetSettings> = {}): PushTarget => {
+  const [target] = open([address], settings)
+  if (target === undefined) throw new Error('expected a target')
+  return target
+}
+const readAll = async (target: PushTarget, path: string): Promise<Buffer> => {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of target.read(path, never)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+describe('an address is refused before anything is contacted', () => {
+  test.each([
+    ['plain http to another machine', 'http://mirror.example/'],
+    ['a password', 'https://user:secret@mirror.example/'],
+    ['a user name', 'https://user@mirror.example/'],
+    ['a query', 'https://mirror.example/?token=secret'],
+    ['no kind that is known', 'ftp://mirror.example/'],
+    ['a host that ssh takes for an option', 'ssh://-oProxyCommand=touch%20x/srv'],
+    ['a user that ssh takes for an option', 'ssh://-oProxyCommand=x@mirror.example/srv'],
+    ['a user with a command', 'ssh://a%3Btouch%20x@mirror.example/srv'],
+    ['a path with a command', 'ssh://mirror.example/srv/$(touch%20x)'],
+    ['a path with a quote', "ssh://mirror.example/srv/a'b"],
+    ['no path', 'ssh://mirror.example'],
+    ['a bucket that is none', 's3://UP_per/x'],
+    ['a folder that a program takes for an option', '-rf'],
+  ])('with %s', (_, address) => {
+    const refused = () => open([address], { env: KEYS, s3Endpoint: 'https://s3.example' })
+    expect(refused).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+    expect(refused).not.toThrow('secret')
+  })
+
+  test('when it is named twice', () => {
+    expect(() => open(['https://a.example', 'https://a.example/'])).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+  })
+
+  test.each([
+    ['no endpoint', { env: KEYS }],
+    ['no keys', { s3Endpoint: 'https://s3.example' }],
+    ['an endpoint in the clear', { env: KEYS, s3Endpoint: 'http://s3.example' }],
+  ])('for a bucket with %s', (_, settings) => {
+    expect(() => open(['s3://releases/acme'], settings)).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+  })
+})
+
+describe('a token', () => {
+  const tokenAt = async (names: readonly string[], env: Readonly<Record<string, string>>) => {
+    const mirror = await startMirror()
+    const [target] = open([mirror.url, ...names], { env })
+    await target?.sizeOf('x', never)
+    return mirror.requests[0]?.headers.authorization
+  }
+
+  test('goes to the one server that is named', async () => {
+    expect(await tokenAt([], { SEALIFT_PUSH_TOKEN: 'secret' })).toBe('Bearer secret')
+  })
+
+  test('goes to none of several, unless it names it', async () => {
+    const env = { SEALIFT_PUSH_TOKEN: 'secret', SEALIFT_PUSH_TOKEN_OTHER_EXAMPLE: 'other' }
+    expect(await tokenAt(['https://other.example/'], env)).toBeUndefined()
+    expect(await tokenAt(['https://other.example/'], { ...env, SEALIFT_PUSH_TOKEN_127_0_0_1: 'own' })).toBe('Bearer own')
+  })
+
+  test('never travels in the clear', () => {
+    expect(() => open(['http://mirror.example/'], { allowPlainHttp: true, env: { SEALIFT_PUSH_TOKEN: 'secret' } })).toThrow('clear')
+    expect(open(['http://mirror.example/'], { allowPlainHttp: true })).toHaveLength(1)
+  })
+
+  test('does not follow to where a server redirects', async () => {
+    const elsewhere = await startMirror()
+    const mirror = await startMirror('/', (_, response) => response.writeHead(302, { location: elsewhere.url }).end() === response)
+    const target = only(mirror.url, { env: { SEALIFT_PUSH_TOKEN: 'secret' } })
+    await expect(readAll(target, 'x')).rejects.toMatchObject({ failure: { code: 'source-status', status: 302 } })
+    expect(elsewhere.requests).toEqual([])
+  })
+})
+
+describe('over ssh', () => {
+  test('a name that means something to a shell is a name', async () => {
+    const root = await temporaryFolder()
+    const { program } = await makeSsh()
+    const target = only(`ssh://mirror.example${root}`, { sshProgram: program })
+    const path = 'by-name/a/1/it\'s $(touch pwned) `x` & ; "q".tgz'
+    await target.write(outgoingBytes(path, bytesOf(200_000)), never)
+    expect(await readFile(join(root, path))).toEqual(bytesOf(200_000))
+    expect(await readAll(target, path)).toEqual(bytesOf(200_000))
+    expect(await target.sizeOf(path, never)).toBe(200_000)
+    expect(await target.sizeOf('missing', never)).toBe('missing')
+    await expect(readAll(target, 'missing')).rejects.toMatchObject({ code: 'source-missing' })
+  })
+
+  test('an upload that breaks off leaves what was there', async () => {
+    const root = await temporaryFolder()
+    await writeFile(join(root, 'x'), 'old')
+    // The other side reads half of it and then sees the end.
+    const { program } = await makeSsh('head -c 1000 > /dev/null')
+    const cut = { ...outgoingBytes('x', bytesOf(2000)), sizeBytes: 2000 }
+    await expect(only(`ssh://mirror.example${root}`, { sshProgram: program }).write(cut, never)).rejects.toMatchObject({
+      code: 'source-unreachable',
+    })
+    expect(await readFile(join(root, 'x'), 'utf8')).toBe('old')
+  })
+
+  test.each([
+    ['no connection', 'echo "ssh: connect to host: No route to host" >&2; exit 255', { code: 'source-unreachable', phase: 'connect' }],
+    ['no rights', 'echo "Permission denied" >&2; exit 1', { code: 'source-refused', detail: 'Permission denied' }],
+    ['silence', 'exec sleep 60', { code: 'source-timeout' }],
+  ])('%s is told', async (_, script, failure) => {
+    const { program } = await makeSsh(script)
+    const target = only('ssh://mirror.example/srv', { sshProgram: program, stallMs: 100 })
+    await expect(target.write(outgoingBytes('x', bytesOf(1 << 20)), never)).rejects.toMatchObject({ failure })
+  })
+
+  test('without a client it says what to install', async () => {
+    const target = only('ssh://mirror.example/srv', { sshProgram: '/nowhere/ssh' })
+    await expect(target.sizeOf('x', never)).rejects.toMatchObject({ failure: { code: 'tool-missing', tool: '/nowhere/ssh' } })
+  })
+})
+
+describe('over http', () => {
+  test('a transfer may take longer than the limit, as long as bytes move', async () => {
+    // Each half comes well within the limit, both together do not.
+    const mirror = await startMirror('/', (_, response) => {
+      response.writeHead(200, { 'content-length': 6 })
+      response.write('abc')
+      setTimeout(() => response.write('d'), 150)
+      setTimeout(() => response.end('ef'), 300)
+      return true
+    })
+    expect(await readAll(only(mirror.url, { stallMs: 250 }), 'x')).toEqual(Buffer.from('abcdef'))
+  })
+
+  test('a server that falls silent in the middle is given up', async () => {
+    const mirror = await startMirror('/', (_, response) => response.writeHead(200, { 'content-length': 6 }).write('abc'))
+    await expect(readAll(only(mirror.url, { stallMs: 100 }), 'x')).rejects.toMatchObject({ code: 'source-timeout' })
+  })
+
+  test('a server that answers before it has read the file is heard', async () => {
+    const server = createServer((_, response) => void response.writeHead(413, { connection: 'close' }).end())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const target = only(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    const failure = await target.write(outgoingBytes('x', bytesOf(1 << 20)), never).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ failure: { code: expect.stringMatching(/^source-(?:status|unreachable)$/) } })
+  })
+
+  test('a server that does not say how long a file is, is asked for the file', async () => {
+    const mirror = await startMirror('/', (_, response) => response.writeHead(200, { 'transfer-encoding': 'chunked' }).end() === response)
+    expect(await only(mirror.url).sizeOf('x', never)).toBe('unknown')
+  })
+
+  test('a server that is not there is unreachable', async () => {
+    await expect(only('http://127.0.0.1:9/').sizeOf('x', never)).rejects.toMatchObject({ code: 'source-unreachable' })
+  })
+})
