@@ -76,11 +76,13 @@ const OTHERWISE: Readonly<Record<Told, ExitCode> & Partial<Record<Failure['code'
 /** The number for what a command threw. A catalogue that no place gave because each was refused counts as refused. */
 export function exitCodeOf(error: unknown): ExitCode {
   const failure = failureOf(error)
-  return failure === undefined ? EXIT.fault : codeOf(failure)
+  return failure === undefined ? EXIT.fault : exitCodeOfFailure(failure)
 }
 
-function codeOf(failure: Failure): ExitCode {
-  if (failure.code === 'catalogue-unavailable' && failure.reasons.some((reason) => codeOf(reason) === EXIT.refused)) return EXIT.refused
+/** As `exitCodeOf`, for a failure that was reported instead of thrown. */
+export function exitCodeOfFailure(failure: Failure): ExitCode {
+  if (failure.code === 'catalogue-unavailable' && failure.reasons.some((reason) => exitCodeOfFailure(reason) === EXIT.refused))
+    return EXIT.refused
   if (HANDLING[failure.code].isRefusal) return EXIT.refused
   return OTHERWISE[failure.code] ?? EXIT.refused
 }

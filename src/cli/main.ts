@@ -10,9 +10,11 @@ import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addPublish } from './commands/publish.ts'
+import { addPush } from './commands/push.ts'
 import { addReport } from './commands/report.ts'
 import { addSeed } from './commands/seed.ts'
 import { addSignaling } from './commands/signaling.ts'
+import { addSync } from './commands/sync.ts'
 import { addToken } from './commands/token.ts'
 import { addTrust } from './commands/trust.ts'
 import { addVerify } from './commands/verify.ts'
@@ -71,6 +73,8 @@ function createProgram(terminal: Terminal): Command {
     .addHelpText('after', `${EXIT_HELP}\n\nSEALIFT_DEBUG=1 in the environment prints where a fault came from.`)
   addInit(program, terminal)
   addPublish(program, terminal)
+  addPush(program, terminal)
+  addSync(program, terminal)
   addVerify(program, terminal)
   addExport(program, terminal)
   addLint(program, terminal)

@@ -5,7 +5,7 @@ import type { SiteConfig, TrustConfig } from '../core/manifest/site-config.ts'
 import { DEFAULT_THRESHOLDS, requirePolicy, type Signer } from '../core/verify/identity-policy.ts'
 import { readInput } from '../node/input-file.ts'
 import type { Sha256 } from '../core/model/ids.ts'
-import { readSite } from '../node/site/site-reader.ts'
+import { readSite, type SiteReader } from '../node/site/site-reader.ts'
 import { newestTrust } from '../node/trust-updates/newest-trust.ts'
 import { readConfig } from '../node/verify/read-config.ts'
 import { ANY_PROVENANCE } from '../core/verify/provenance-policy.ts'
@@ -69,25 +69,38 @@ export interface ReadTrust {
   readonly denied: readonly Sha256[]
   /** Lowest catalogue version that is accepted. */
   readonly minimumVersion: number
+  /** Number of the pinned and of the newest trust update; undefined where the flags alone say whom to trust. */
+  readonly updates: { readonly pinned: number; readonly newest: number } | undefined
 }
 
 /**
  * Trust from the flags, else from a `sealift.json` and the trust updates on top of it; undefined when neither is given.
- * @param places folders or URLs of the published layout that may have trust updates. Undefined: those that the configuration names
+ * @param places folders or URLs of the published layout, or what reads it, that may have trust updates. Undefined: those that the configuration names
  */
 export async function readTrust(
   flags: TrustFlags & { readonly config?: string },
-  places: readonly string[] | undefined,
+  places: readonly (string | SiteReader)[] | undefined,
   signal: AbortSignal,
 ): Promise<ReadTrust | undefined> {
   const config = flags.config === undefined ? undefined : await readConfig(flags.config, signal)
   const said = await readTrustFlags(flags)
-  if (said !== undefined) return { trust: siteTrust(said), config, denied: [], minimumVersion: config?.trust.minimumVersion ?? 0 }
+  if (said !== undefined)
+    return { trust: siteTrust(said), config, denied: [], minimumVersion: config?.trust.minimumVersion ?? 0, updates: undefined }
   if (config === undefined) return undefined
   const named = [...config.origins, ...config.gateways].map(({ url }) => url)
-  const state = await newestTrust(config, (places ?? named).map(readSite), signal)
+  const state = await newestTrust(
+    config,
+    (places ?? named).map((place) => (typeof place === 'string' ? readSite(place) : place)),
+    signal,
+  )
   const minimumVersion = Math.max(state.config.minimumVersion, state.reset?.floor ?? 0)
-  return { trust: state.site, config, denied: state.denied, minimumVersion }
+  return {
+    trust: state.site,
+    config,
+    denied: state.denied,
+    minimumVersion,
+    updates: { pinned: config.trust.version, newest: state.config.version },
+  }
 }
 
 /** @throws {DeliveryError} `input-invalid` */

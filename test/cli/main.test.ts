@@ -22,6 +22,8 @@ describe('help', () => {
   test.each([
     [[]],
     [['publish']],
+    [['push']],
+    [['sync']],
     [['verify']],
     [['init']],
     [['export']],
@@ -65,6 +67,8 @@ describe('a wrong command line ends with 2 and points to the help', () => {
     ['an origin that is no URL', ['publish', '.', '--out', 'x', '--origin', 'cdn']],
     ['two origins of one name', ['publish', '.', '--out', 'x', '--origin', 'a=https://a.test/', '--origin', 'a=https://b.test/']],
     ['a version to yank without its name', ['publish', '.', '--out', 'x', '--yank', '1.2.3']],
+    ['no mirror', ['push', '.']],
+    ['nothing to fill', ['sync', '.']],
     ['a role that is none', ['token', 'dir', '--site', 'https://a.test', '--role', 'king']],
     ['a site that is no origin', ['token', 'dir', '--site', 'https://a.test/path']],
     ['a ticket for a year', ['token', 'dir', '--site', 'https://a.test', '--lifetime', '365d']],

@@ -40,6 +40,7 @@ test('what is shipped goes into the package, and each file is explained', () => 
   expect(manifest.files).toContain('deploy')
   for (const name of [UNIT, 'signaling.env', 'Dockerfile', 'nginx-signaling.conf', 'turnserver.conf'])
     expect(readPage('operations.md')).toContain(`deploy/${name}`)
+  expect(readPage('publishing.md')).toContain('deploy/nginx-mirror.conf')
 })
 
 describe('the systemd unit', () => {
