@@ -9,6 +9,7 @@ import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
 import { addPolicy } from './commands/policy.ts'
+import { addPromote } from './commands/promote.ts'
 import { addPublish } from './commands/publish.ts'
 import { addPush } from './commands/push.ts'
 import { addReport } from './commands/report.ts'
@@ -73,6 +74,7 @@ function createProgram(terminal: Terminal): Command {
     .addHelpText('after', `${EXIT_HELP}\n\nSEALIFT_DEBUG=1 in the environment prints where a fault came from.`)
   addInit(program, terminal)
   addPublish(program, terminal)
+  addPromote(program, terminal)
   addPush(program, terminal)
   addSync(program, terminal)
   addVerify(program, terminal)

@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { isSha256, type Sha256 } from '../core/model/ids.ts'
+import type { Tier } from '../core/ports.ts'
+import type { Rollout } from '../node/publish/promote.ts'
 import type { ListedVersion } from '../node/publish/yank.ts'
 
 /** `14d`, `12h`, `30m`, `90s` or plain seconds, in seconds. */
@@ -39,6 +41,33 @@ export function collectVersion(text: string, before: readonly ListedVersion[] | 
   const [, name, version] = /^([^@]+)@([^@]+)$/.exec(text) ?? []
   if (name === undefined || version === undefined) throw new InvalidArgumentError('Expected NAME@VERSION, such as agent@1.2.3.')
   return [...(before ?? []), { name, version }]
+}
+
+/** Gathers shares of clients: `agent@1.2.3=50`. */
+export function collectRollout(text: string, before: readonly Rollout[] | undefined): readonly Rollout[] {
+  const [, name, version, percent] = /^([^@]+)@([^@=]+)=(\d{1,3})$/.exec(text) ?? []
+  if (name === undefined || version === undefined || Number(percent) > 100)
+    throw new InvalidArgumentError('Expected NAME@VERSION=PERCENT, such as agent@1.2.3=50.')
+  return [...(before ?? []), { name, version, percent: Number(percent) }]
+}
+
+/** `eu,us`. */
+export function parseNames(text: string): readonly string[] {
+  const names = text.split(',')
+  if (names.includes('') || new Set(names).size < names.length)
+    throw new InvalidArgumentError('Expected names with commas between, each once.')
+  return names
+}
+
+const TIERS: readonly Tier[] = ['cdn', 'gateway', 'mesh']
+
+/** `gateway,mesh,cdn`. */
+export function parseTiers(text: string): readonly Tier[] {
+  return parseNames(text).map((name) => {
+    const tier = TIERS.find((known) => known === name)
+    if (tier === undefined) throw new InvalidArgumentError(`Expected ${TIERS.join(', ')} in some order.`)
+    return tier
+  })
 }
 
 /** Gathers an option that may be given several times. */

@@ -22,6 +22,7 @@ describe('help', () => {
   test.each([
     [[]],
     [['publish']],
+    [['promote']],
     [['push']],
     [['sync']],
     [['verify']],
@@ -67,6 +68,9 @@ describe('a wrong command line ends with 2 and points to the help', () => {
     ['an origin that is no URL', ['publish', '.', '--out', 'x', '--origin', 'cdn']],
     ['two origins of one name', ['publish', '.', '--out', 'x', '--origin', 'a=https://a.test/', '--origin', 'a=https://b.test/']],
     ['a version to yank without its name', ['publish', '.', '--out', 'x', '--yank', '1.2.3']],
+    ['a share of clients above all', ['promote', '.', '--rollout', 'agent@1.2.3=101']],
+    ['a tier that is none', ['promote', '.', '--tiers', 'cdn,moon']],
+    ['an origin named twice', ['promote', '.', '--first', 'eu,eu']],
     ['no mirror', ['push', '.']],
     ['nothing to fill', ['sync', '.']],
     ['a role that is none', ['token', 'dir', '--site', 'https://a.test', '--role', 'king']],

@@ -86,7 +86,7 @@ describe('docs/publishing.md', () => {
   })
 
   test('every option that its text names exists', async () => {
-    const commands = ['publish', 'push', 'sync', 'init', 'verify', 'token', 'signaling', 'keygen', 'export', 'lint']
+    const commands = ['publish', 'push', 'sync', 'promote', 'init', 'verify', 'token', 'signaling', 'keygen', 'export', 'lint']
     const help = await Promise.all(commands.map((name) => runCli([name, '--help'])))
     const all = help.map(({ out }) => out).join('\n')
     const text = PAGE.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`(?:cosign|gh) [^`]*`/g, '')

@@ -3,17 +3,13 @@ import type { Command } from 'commander'
 import { DeliveryError } from '../../core/errors.ts'
 import type { Origin } from '../../core/manifest/catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
-import { openAuthority } from '../../node/authority/authority.ts'
-import { LOCAL_AUTHORITY, LOCAL_BUILD } from '../../node/authority/workflow.ts'
 import { attachCatalogue } from '../../node/publish/attach-catalogue.ts'
 import type { FileSettings } from '../../node/publish/publish-file.ts'
-import { authoritySigner, keySigner, type PublishSigner } from '../../node/publish/publish-signer.ts'
 import { preparePublish, publish, type PublishOptions, type PublishReport } from '../../node/publish/publish.ts'
 import type { ListedVersion } from '../../node/publish/yank.ts'
 import { readInput } from '../../node/input-file.ts'
-import { readSigningKey } from '../../node/signing/signing-key.ts'
-import { systemClock } from '../../node/system-clock.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
+import { readSigner } from '../signer.ts'
 import { report, type Terminal } from '../terminal.ts'
 import { addTrustOptions, readText, readTrust, type TrustFlags } from '../trust-options.ts'
 import {
@@ -162,7 +158,7 @@ async function attach(bundlePaths: readonly string[], flags: Flags, terminal: Te
 }
 
 async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promise<PublishOptions> {
-  const signer = await toSigner(flags)
+  const signer = await readSigner(flags)
   // With an authority, --identity says whom it signs as; what has to accept the result is then its own trust, or --config.
   const configOnly = flags.config === undefined ? {} : { config: flags.config }
   const trusted = await readTrust(flags.authority === undefined ? flags : configOnly, [flags.out], signal)
@@ -183,14 +179,6 @@ async function toOptions(dir: string, flags: Flags, signal: AbortSignal): Promis
     replace: flags.replace,
     byName: flags.byName,
   }
-}
-
-async function toSigner({ key, authority, identity, issuer }: Flags): Promise<PublishSigner | undefined> {
-  if (key !== undefined && authority !== undefined) throw invalid('--key', 'cannot be used together with --authority')
-  if (key !== undefined) return keySigner(await readSigningKey(key))
-  if (authority === undefined) return undefined
-  const claims = { identity: identity ?? LOCAL_BUILD, issuer: issuer ?? LOCAL_AUTHORITY }
-  return authoritySigner(await openAuthority(authority, { clock: systemClock }), { claims, clock: systemClock })
 }
 
 function toOrigins({ origin = [], gateway = [], operator, region }: Flags): readonly Origin[] | undefined {

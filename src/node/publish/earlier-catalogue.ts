@@ -28,7 +28,8 @@ export interface EarlierCatalogue {
 export async function readEarlierCatalogue(
   reader: SiteReader,
   options: {
-    readonly repository: string
+    /** Undefined: whatever it is of. */
+    readonly repository: string | undefined
     readonly trust: SiteTrust
     readonly verifier: SignatureVerifier
     readonly mayReplace: boolean
@@ -39,10 +40,11 @@ export async function readEarlierCatalogue(
   if (file === undefined) return { file, accepted: undefined }
   try {
     const { catalogue, payload, payloadSha256 } = await vouchForCatalogue(file, options.trust.catalogue, options.verifier)
-    if (catalogue.repository === options.repository) return { file, accepted: { catalogue, payload, payloadSha256 } }
+    const expected = options.repository ?? catalogue.repository
+    if (catalogue.repository === expected) return { file, accepted: { catalogue, payload, payloadSha256 } }
     throw new DeliveryError({
       code: 'catalogue-repository',
-      expected: options.repository,
+      expected,
       offered: catalogue.repository,
     })
   } catch (error) {

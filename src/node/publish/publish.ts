@@ -1,18 +1,15 @@
 import { nowSeconds } from '../../core/clock.ts'
-import { DeliveryError, describeFailure } from '../../core/errors.ts'
+import { DeliveryError } from '../../core/errors.ts'
 import type { Catalogue, CatalogueEntry, DeliveryHints, Origin } from '../../core/manifest/catalogue.ts'
-import { encodeCatalogue } from '../../core/manifest/parse-catalogue.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
-import { sha256Of } from '../../core/verify/digest.ts'
 import { contentOfBytes } from '../signing/content.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
-import { requireKept } from './check-kept.ts'
 import { requirePieceLength } from './cut.ts'
-import { draftCatalogue, isStillGood } from './draft-catalogue.ts'
+import { draftCatalogue } from './draft-catalogue.ts'
 import { readEarlierCatalogue, type EarlierCatalogue, type EarlierFile } from './earlier-catalogue.ts'
 import { findFiles } from './find-files.ts'
-import { requireAcceptable } from './judge-next.ts'
+import { finishDraft } from './finish-draft.ts'
 import { isSameRelease, publishArtifact, type PublishedArtifact } from './publish-artifact.ts'
 import type { FileSettings, PublishFile } from './publish-file.ts'
 import type { PublishSigner } from './publish-signer.ts'
@@ -130,22 +127,9 @@ async function stage(options: PublishOptions, room: Room, signal: AbortSignal): 
   }
   const { accepted } = earlier
   const catalogue = draft({ options, artifacts, earlier: accepted, listed, nowSeconds: startedAtSeconds })
-  const payload = encode(catalogue)
-  const payloadSha256 = sha256Of(payload)
-  requireAcceptable({ catalogue, payloadSha256, earlier: accepted }, startedAtSeconds)
-  if (accepted !== undefined && isStillGood(accepted.catalogue, catalogue)) return { ...accepted, isNew: false, artifacts, earlier }
-  await requireKept(catalogue, { published: artifacts.map(({ entry }) => entry), room }, signal)
-  return { catalogue, payload, payloadSha256, isNew: true, artifacts, earlier }
-}
-
-/** What is wrong with a catalogue here is what the publisher asked for. */
-function encode(catalogue: Catalogue): Uint8Array {
-  try {
-    return encodeCatalogue(catalogue)
-  } catch (error) {
-    if (!(error instanceof DeliveryError)) throw error
-    throw new DeliveryError({ code: 'input-invalid', path: 'catalogue', detail: describeFailure(error.failure) }, { cause: error })
-  }
+  const published = artifacts.map(({ entry }) => entry)
+  const drafted = await finishDraft(catalogue, { earlier: accepted, published, room, nowSeconds: startedAtSeconds }, signal)
+  return { ...drafted, artifacts, earlier }
 }
 
 interface DraftFrom {
