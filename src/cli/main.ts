@@ -10,6 +10,7 @@ import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addPromote } from './commands/promote.ts'
+import { addCheck, addProbe } from './commands/probe.ts'
 import { addPublish } from './commands/publish.ts'
 import { addPush } from './commands/push.ts'
 import { addReport } from './commands/report.ts'
@@ -81,6 +82,8 @@ function createProgram(terminal: Terminal): Command {
   addExport(program, terminal)
   addLint(program, terminal)
   addPolicy(program, terminal)
+  addCheck(program, terminal)
+  addProbe(program, terminal)
   addAudit(program, terminal)
   addReport(program, terminal)
   addKeygen(program, terminal)

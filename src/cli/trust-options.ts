@@ -87,20 +87,28 @@ export async function readTrust(
   if (said !== undefined)
     return { trust: siteTrust(said), config, denied: [], minimumVersion: config?.trust.minimumVersion ?? 0, updates: undefined }
   if (config === undefined) return undefined
-  const named = [...config.origins, ...config.gateways].map(({ url }) => url)
-  const state = await newestTrust(
-    config,
-    (places ?? named).map((place) => (typeof place === 'string' ? readSite(place) : place)),
-    signal,
-  )
+  const sites = (places ?? placesOf(config)).map((place) => (typeof place === 'string' ? readSite(place) : place))
+  return { config, ...(await trustOfConfig(config, sites, signal)) }
+}
+
+/** Whom a `sealift.json` trusts now: what it says, and the trust updates on top of it that one of `sites` has. */
+export async function trustOfConfig(
+  config: SiteConfig,
+  sites: readonly SiteReader[],
+  signal: AbortSignal,
+): Promise<Omit<ReadTrust, 'config'>> {
+  const state = await newestTrust(config, sites, signal)
   const minimumVersion = Math.max(state.config.minimumVersion, state.reset?.floor ?? 0)
   return {
     trust: state.site,
-    config,
     denied: state.denied,
     minimumVersion,
     updates: { pinned: config.trust.version, newest: state.config.version },
   }
+}
+
+function placesOf({ origins, gateways }: SiteConfig): readonly string[] {
+  return [...origins, ...gateways].map(({ url }) => url)
 }
 
 /** @throws {DeliveryError} `input-invalid` */

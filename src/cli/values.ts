@@ -25,6 +25,13 @@ export function parseInteger(text: string): number {
   return Number(text)
 }
 
+/** A share between 0 and 1, neither of them: `0.1`. */
+export function parseShare(text: string): number {
+  const share = /^0?\.\d{1,9}$/.test(text) ? Number(text) : 0
+  if (share <= 0) throw new InvalidArgumentError('Expected a share between 0 and 1, such as 0.1.')
+  return share
+}
+
 export function parseDigest(text: string): Sha256 {
   const lower = text.toLowerCase()
   if (!isSha256(lower)) throw new InvalidArgumentError('Expected a SHA-256: 64 hex digits.')

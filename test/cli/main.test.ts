@@ -39,6 +39,8 @@ describe('help', () => {
     [['token']],
     [['signaling']],
     [['audit', 'verify']],
+    [['check']],
+    [['probe']],
   ])('of %j explains itself', async (command) => {
     const result = await runCli([...command, '--help'])
     expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })

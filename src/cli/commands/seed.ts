@@ -3,6 +3,7 @@ import { DeliveryError, describeFailure } from '../../core/errors.ts'
 import { readConfig } from '../../node/verify/read-config.ts'
 import type { SeedEvent, SeededArtifact } from '../../node/seed/seed-event.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
+import { readPortal } from '../portal.ts'
 import type { Terminal } from '../terminal.ts'
 import { readText } from '../trust-options.ts'
 import { parseUploadRate, parseUploadSlots } from '../upload-values.ts'
@@ -53,7 +54,7 @@ export function addSeed(program: Command, terminal: Terminal): void {
     .option('--json', 'print one JSON object for each event')
     .addHelpText('after', `${HELP}\n${EXIT_HELP}`)
     .action(async (places: readonly string[], flags: Flags, command: Command) => {
-      const origin = readOrigin(flags.portal, command)
+      const origin = readPortal(flags.portal, command)
       const place = flags.config ?? (origin === undefined ? undefined : `${origin}/sealift.json`)
       if (place === undefined) throw new DeliveryError({ code: 'input-invalid', path: '--config', detail: 'or --portal is needed' })
       const config = await readConfig(place, terminal.signal)
@@ -79,13 +80,6 @@ export function addSeed(program: Command, terminal: Terminal): void {
         terminal.signal,
       )
     })
-}
-
-function readOrigin(portal: string | undefined, command: Command): string | undefined {
-  if (portal === undefined) return undefined
-  if (!/^https?:/i.test(portal) || !URL.canParse(portal))
-    command.error(`error: option '--portal' must be a URL such as https://portal.example, got '${portal}'`)
-  return new URL(portal).origin
 }
 
 function describe(event: SeedEvent): string {

@@ -7,13 +7,15 @@ import { errorCode } from '../durable-file.ts'
 import { readBody, untilAborted } from '../read-body.ts'
 import { systemClock } from '../system-clock.ts'
 
-/** How long one document may take from a server. */
+/** How long one document may take from a server, unless somebody is in a hurry. */
 const FETCH_TIMEOUT_MS = 30_000
 
 /** What is expected there, and how long it may be. */
 export interface DocumentLimit {
   readonly document: DocumentKind
   readonly limitBytes: number
+  /** How long a server may take for it. Milliseconds, default 30,000. */
+  readonly timeoutMs?: number | undefined
 }
 
 export function isWebUrl(place: string): boolean {
@@ -47,7 +49,7 @@ export async function readDocument(path: string, limit: DocumentLimit): Promise<
 export async function fetchDocument(url: string, limit: DocumentLimit, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const source = toSourceId(url.slice(0, 200))
   const startedMs = performance.now()
-  const deadline = createDeadline(systemClock, FETCH_TIMEOUT_MS, signal)
+  const deadline = createDeadline(systemClock, limit.timeoutMs ?? FETCH_TIMEOUT_MS, signal)
   let phase: 'headers' | 'body' = 'headers'
   try {
     const response = await untilAborted(fetch(url, { signal: deadline.signal, credentials: 'omit' }), deadline.signal)

@@ -49,8 +49,13 @@ export function readSiteIn(root: string): SiteReader {
   return siteReaderOf(root, read)
 }
 
-function readSiteAt(root: string): SiteReader {
-  return siteReaderOf(root, (path, limit, signal) => fetchDocument(new URL(path, root).href, limit, signal))
+/**
+ * The layout that a server shows.
+ * @param root ends in `/`
+ * @param timeoutMs how long it may take for one document; default as `fetchDocument`
+ */
+export function readSiteAt(root: string, timeoutMs?: number): SiteReader {
+  return siteReaderOf(root, (path, limit, signal) => fetchDocument(new URL(path, root).href, { ...limit, timeoutMs }, signal))
 }
 
 type ReadDocument = (path: string, limit: DocumentLimit, signal: AbortSignal) => Promise<Uint8Array | undefined>
