@@ -5,6 +5,7 @@ import { packageRoot } from '../node/package-root.ts'
 import { addAudit } from './commands/audit.ts'
 import { addDrill } from './commands/drill.ts'
 import { addExport } from './commands/export.ts'
+import { addGateway } from './commands/gateway.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
@@ -82,6 +83,7 @@ function createProgram(terminal: Terminal): Command {
   addExport(program, terminal)
   addLint(program, terminal)
   addPolicy(program, terminal)
+  addGateway(program, terminal)
   addCheck(program, terminal)
   addProbe(program, terminal)
   addAudit(program, terminal)

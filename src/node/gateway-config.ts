@@ -15,7 +15,7 @@ export interface GatewayOptions {
   /** Absolute path of a published layout whose files are served before anything is pulled. */
   readonly pinnedRoot: string
   /** For how long a catalogue is served before the origins are asked again. Whole seconds, 1 to 3600; default 60. */
-  readonly catalogueSeconds?: number
+  readonly catalogueSeconds?: number | undefined
 }
 
 /** A running gateway. */
@@ -36,15 +36,26 @@ export interface NginxOptions extends GatewayOptions {
   /** Absolute path of a file, one JSON object per line, or `off`. */
   readonly accessLog: string
   /** Addresses of DNS servers. Needed as soon as one origin is a name. */
-  readonly resolver?: readonly string[]
+  readonly resolver?: readonly string[] | undefined
   /** Account of the workers. Default: what nginx was built with. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** Serves https instead of http. Absolute paths. */
-  readonly tls?: { readonly certificate: string; readonly key: string }
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined
   /** Absolute path of the authorities that may vouch for https origins. Default: not checked, since every byte is verified by its reader. */
-  readonly originAuthorities?: string
+  readonly originAuthorities?: string | undefined
   /** Of the cached slices, as nginx writes sizes. Default `50g`. */
-  readonly maxSize?: string
+  readonly maxSize?: string | undefined
+  /** Networks whose clients may connect, as `10.0.0.0/8` or one address. Default: all. The narrowest network that fits counts, of both lists. */
+  readonly allow?: readonly string[] | undefined
+  /** Networks whose clients may not. */
+  readonly deny?: readonly string[] | undefined
+  /**
+   * Absolute path of the portal's public files, served at `/` for machines that never visited it. Needs `tls`. Whoever opens that page
+   * trusts the gateway for its code and for the `sealift.json` in that folder; nobody else does.
+   */
+  readonly publicRoot?: string | undefined
+  /** Address and port of a signaling server on this machine or beside it, such as `127.0.0.1:8787`. Served at `/signaling`. */
+  readonly signaling?: string | undefined
 }
 
 /**
@@ -72,6 +83,10 @@ export function renderGatewayConfig(options: NginxOptions): string {
     tls: renderTls(options.tls),
     catalogue_seconds: String(catalogueSecondsOf(options)),
     pinned_root: path('pinnedRoot', options.pinnedRoot),
+    foreign_by_default: (options.allow ?? []).length > 0 ? '1' : '0',
+    networks: renderNetworks(options).join('\n    '),
+    signaling: renderSignaling(options.signaling),
+    public_files: renderPublicFiles(options),
   }
   return readTemplate().replaceAll(/\{\{([a-z_]+)\}\}/g, (_, name: string) => valueOf(values, name))
 }
@@ -132,12 +147,21 @@ function renderOriginServer(origin: URL, socket: string): string {
 }
 
 function renderResolver(origins: readonly URL[], resolver: readonly string[]): string {
-  const named = origins.find((origin) => isIP(origin.hostname.replace(/^\[|\]$/g, '')) === 0)
+  const named = origins.find(isNamed)
   if (resolver.length === 0) {
     if (named !== undefined) throw invalid('resolver', `name a DNS server: ${named.hostname} has to be looked up`)
     return ''
   }
   return `resolver ${resolver.map((one, i) => word(`resolver[${i}]`, one)).join(' ')} valid=30s;\n  resolver_timeout 1s;`
+}
+
+/** Whether an origin has to be looked up. @throws {DeliveryError} `config-invalid` */
+export function needsResolver(origins: readonly string[]): boolean {
+  return parseOrigins(origins).some(isNamed)
+}
+
+function isNamed({ hostname }: URL): boolean {
+  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0
 }
 
 function renderOriginTrust(authorities: string | undefined): string {
@@ -148,6 +172,86 @@ function renderOriginTrust(authorities: string | undefined): string {
 function renderTls(tls: NginxOptions['tls']): string {
   if (tls === undefined) return ''
   return `ssl_certificate ${path('tls.certificate', tls.certificate)};\n    ssl_certificate_key ${path('tls.key', tls.key)};\n    ssl_protocols TLSv1.2 TLSv1.3;`
+}
+
+function renderNetworks({ allow = [], deny = [] }: NginxOptions): readonly string[] {
+  const rules = [
+    ...allow.map((text, i) => [network(`allow[${i}]`, text), 0] as const),
+    ...deny.map((text, i) => [network(`deny[${i}]`, text), 1] as const),
+  ]
+  const seen = new Set<string>()
+  for (const [name] of rules) {
+    if (seen.has(name)) throw invalid('allow', `names ${name} twice, or deny does too`)
+    seen.add(name)
+  }
+  return rules.map(([name, isForeign]) => `${name} ${isForeign};`)
+}
+
+/** Only what asks for a WebSocket is passed on: the counts and the health of the server behind are for those inside. */
+function renderSignaling(address: string | undefined): string {
+  if (address === undefined) return ''
+  if (!/^(?:[\d.]+|\[[\da-f:]+\]):\d{1,5}$/i.test(address) || !URL.canParse(`http://${address}`))
+    throw invalid('signaling', 'expected an address and a port, such as 127.0.0.1:8787')
+  return [
+    'location = /signaling {',
+    '      if ($http_upgrade !~* ^websocket$) { return 426; }',
+    `      proxy_pass http://${address}/;`,
+    '      proxy_set_header Upgrade websocket;',
+    '      proxy_set_header Connection upgrade;',
+    '      proxy_set_header Host $host;',
+    '      # Set, not appended to: whatever a client claims here is thrown away.',
+    '      proxy_set_header X-Forwarded-For $remote_addr;',
+    '      # Longer than a client may miss pings, so that the server behind decides who is gone.',
+    '      proxy_read_timeout 90s;',
+    '      proxy_send_timeout 90s;',
+    '      proxy_buffering off;',
+    '    }',
+  ].join('\n')
+}
+
+function renderPublicFiles({ publicRoot, tls }: NginxOptions): string {
+  if (publicRoot === undefined) return 'location / { return 404; }'
+  // Whoever sits between would else decide which code runs.
+  if (tls === undefined) throw invalid('publicRoot', 'needs tls: without https anybody on the way could change the page')
+  return [
+    'location / {',
+    '      if ($request_method = OPTIONS) { return 204; }',
+    '      set $csp "";',
+    '      set $cache_control "no-cache";',
+    `      root ${path('publicRoot', publicRoot)};`,
+    '      types {',
+    ...Object.entries(PUBLIC_TYPES).map(([type, endings]) => `        ${type} ${endings};`),
+    '      }',
+    '      try_files $uri ${uri}index.html =404;',
+    '    }',
+    '    # Of an editor, or of a repository.',
+    '    location ~ /\\. { return 404; }',
+  ].join('\n')
+}
+
+const PUBLIC_TYPES: Readonly<Record<string, string>> = {
+  'text/html': 'html htm',
+  'text/css': 'css',
+  'text/javascript': 'js mjs',
+  'text/plain': 'txt',
+  'application/json': 'json map',
+  'application/wasm': 'wasm',
+  'application/manifest+json': 'webmanifest',
+  'image/svg+xml': 'svg',
+  'image/png': 'png',
+  'image/jpeg': 'jpg jpeg',
+  'image/webp': 'webp',
+  'image/x-icon': 'ico',
+  'font/woff2': 'woff2',
+}
+
+/** An address, or a network in CIDR notation. */
+function network(name: string, text: string): string {
+  const [address = '', bits, ...more] = text.split('/')
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  const isNetwork = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest)
+  if (longest < 0 || !isNetwork || more.length > 0) throw invalid(name, 'expected an address or a network such as 10.0.0.0/8')
+  return text
 }
 
 function runDirOf(options: NginxOptions): string {

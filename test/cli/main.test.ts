@@ -41,6 +41,8 @@ describe('help', () => {
     [['audit', 'verify']],
     [['check']],
     [['probe']],
+    [['gateway', 'config']],
+    [['gateway', 'metrics']],
   ])('of %j explains itself', async (command) => {
     const result = await runCli([...command, '--help'])
     expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })

@@ -58,11 +58,11 @@ describe('check', () => {
     mirror.fault = rot(mirror)
     const args = ['check', ...flagsFor(mirror), '--challenge', '--rot', '0.5', '--confidence', '.99']
     const told = await runCli(args)
-    expect(told).toMatchObject({ exitCode: EXIT.unhealthy, err: '' })
+    expect(told).toMatchObject({ exitCode: EXIT.wanting, err: '' })
     expect(told.out).toMatch(/^FAILED {2}eu {6}challenge {10}2 of 4 pieces are rotten; agent 1.2.3 piece 0: expected/m)
     expect(told.out).toMatch(/1 of 7 checks failed, at 1 of 1 places/)
     const json = await runCli([...args, '--json'])
-    expect(json).toMatchObject({ exitCode: EXIT.unhealthy, err: '' })
+    expect(json).toMatchObject({ exitCode: EXIT.wanting, err: '' })
     expect(json.json()).toMatchObject({
       ok: false,
       exitCode: 8,
@@ -161,7 +161,7 @@ describe('probe', () => {
       return true
     }
     const result = await runCli(['probe', ...flagsFor(mirror), '--rounds', '1'])
-    expect(result).toMatchObject({ exitCode: EXIT.unhealthy })
+    expect(result).toMatchObject({ exitCode: EXIT.wanting })
     expect(result.out).toContain('answers 503')
     expect(result.out).toContain('no catalogue that can be believed')
   })

@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { SIGNALING_LIMITS } from '../../signaling/limits.ts'
 import { signalingOptionsFromEnv } from '../../signaling/main.ts'
+import { GATEWAY_PATHS, renderGatewayUnit } from '../../src/node/gateway-unit.ts'
+import { findNginx } from '../../src/node/nginx-gateway.ts'
 import { packageRoot } from '../../src/node/package-root.ts'
 import { readPage } from '../docs/page.ts'
 
 const read = (name: string): string => readFileSync(join(packageRoot(), 'deploy', name), 'utf8')
 const UNIT = 'sealift-signaling@.service'
+const GATEWAY_UNIT = 'sealift-gateway.service'
 const SECRET = Buffer.alloc(32, 3).toString('base64url')
 /** Every variable that is listed; another test holds that list against what is read. */
 const KNOWN = new Set([...readPage('operations.md').matchAll(/^\| `(SEALIFT_SIGNALING_[A-Z_]+)`/gm)].map(([, name]) => name))
@@ -38,32 +41,36 @@ test('signaling.env and the keys are all that a server needs', () => {
 
 test('what is shipped goes into the package, and each file is explained', () => {
   expect(manifest.files).toContain('deploy')
-  for (const name of [UNIT, 'signaling.env', 'Dockerfile', 'nginx-signaling.conf', 'turnserver.conf'])
+  for (const name of [UNIT, GATEWAY_UNIT, 'signaling.env', 'Dockerfile', 'nginx-signaling.conf', 'turnserver.conf'])
     expect(readPage('operations.md')).toContain(`deploy/${name}`)
   expect(readPage('publishing.md')).toContain('deploy/nginx-mirror.conf')
 })
 
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
+if (!hasSystemd) console.warn('NOT RUN: systemd-analyze verify, because it is missing')
+
+/** What systemd says of a unit of this name. */
+function verifyUnit(name: string, text: string) {
+  const dir = mkdtempSync(join(tmpdir(), 'sealift-unit-'))
+  try {
+    const path = join(dir, name)
+    writeFileSync(path, text)
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
+    return { status, complaints: stderr.split('\n').filter((line) => line.includes(name.replace(/[@.].*$/, ''))) }
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
 describe('the systemd unit', () => {
   const unit = read(UNIT)
   const valueOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
-  const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
-  if (!hasSystemd) console.warn('NOT RUN: systemd-analyze verify, because it is missing')
 
   test.skipIf(!hasSystemd)('is one that systemd understands', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'sealift-unit-'))
-    try {
-      const verify = (text: string) => {
-        const path = join(dir, 'sealift-signaling@8787.service')
-        writeFileSync(path, text)
-        const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
-        return { status, complaints: stderr.split('\n').filter((line) => line.includes('sealift-signaling')) }
-      }
-      expect(verify(unit)).toEqual({ status: 0, complaints: [] })
-      expect(verify(unit.replace('Restart=always', 'Restart=sometimes')).complaints).not.toEqual([])
-      expect(verify(unit.replace('/usr/bin/env', '/usr/bin/not-there')).complaints).not.toEqual([])
-    } finally {
-      rmSync(dir, { recursive: true, force: true })
-    }
+    const name = 'sealift-signaling@8787.service'
+    expect(verifyUnit(name, unit)).toEqual({ status: 0, complaints: [] })
+    expect(verifyUnit(name, unit.replace('Restart=always', 'Restart=sometimes')).complaints).not.toEqual([])
+    expect(verifyUnit(name, unit.replace('/usr/bin/env', '/usr/bin/not-there')).complaints).not.toEqual([])
   })
 
   test('lets the server have as many sockets as its limits allow, and drain', () => {
@@ -80,6 +87,32 @@ describe('the systemd unit', () => {
       '',
     ])
     expect(valueOf('ExecStart')).toBe('/usr/bin/env sealift signaling')
+  })
+})
+
+describe('the systemd unit of the gateway', () => {
+  const unit = read(GATEWAY_UNIT)
+  const valueOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
+
+  test.skipIf(!hasSystemd || findNginx() === undefined)('is one that systemd understands', () => {
+    const own = renderGatewayUnit({ ...GATEWAY_PATHS, nginx: findNginx() })
+    expect(verifyUnit(GATEWAY_UNIT, own)).toEqual({ status: 0, complaints: [] })
+    expect(verifyUnit(GATEWAY_UNIT, own.replace('Restart=always', 'Restart=sometimes')).complaints).not.toEqual([])
+    expect(verifyUnit(GATEWAY_UNIT, renderGatewayUnit({ ...GATEWAY_PATHS, cacheDir: '/data/cache', nginx: findNginx() })).status).toBe(0)
+  })
+
+  test('lets nginx write where its configuration says by default, and nowhere else', () => {
+    const made = { runDir: `/run/${valueOf('RuntimeDirectory')}`, cacheDir: `/var/cache/${valueOf('CacheDirectory')}` }
+    expect(GATEWAY_PATHS).toMatchObject(made)
+    expect(dirname(GATEWAY_PATHS.accessLog)).toBe(`/var/log/${valueOf('LogsDirectory')}`)
+    expect(valueOf('ExecStart')).toBe(`/usr/sbin/nginx -p ${made.runDir} -e stderr -c ${GATEWAY_PATHS.config} -g 'daemon off;'`)
+    expect(unit).not.toContain('ReadWritePaths')
+    expect(renderGatewayUnit(GATEWAY_PATHS)).toBe(unit)
+  })
+
+  test('starts it again after a crash, as nobody, with no right but that to low ports', () => {
+    const keys = ['Restart', 'DynamicUser', 'ProtectSystem', 'NoNewPrivileges', 'AmbientCapabilities', 'CapabilityBoundingSet']
+    expect(keys.map(valueOf)).toEqual(['always', 'yes', 'strict', 'yes', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BIND_SERVICE'])
   })
 })
 

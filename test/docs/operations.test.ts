@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createCounters } from '../../signaling/counters.ts'
 import { SIGNALING_LIMITS } from '../../signaling/limits.ts'
@@ -58,8 +59,14 @@ test('every metric that docs/operations.md names is rendered', () => {
 const home = process.cwd()
 afterEach(() => process.chdir(home))
 
-test('the commands of docs/operations.md do what it says', async () => {
-  const dir = await makeFolder({ 'dist/agent-1.2.3.tar.gz': bytesOf(100_000) })
+const GATEWAY_PAGE = readPage('../gateway/README.md')
+const LOG_LINE = { ms: 1_800_000_000, uri: '/catalogue.json', status: 200, bytes: 5, cache: 'HIT', seconds: 0.001 }
+
+test.each([
+  ['docs/operations.md', PAGE],
+  ['gateway/README.md', GATEWAY_PAGE],
+])('the commands of %s do what it says', async (_, page) => {
+  const dir = await makeFolder({ 'dist/agent-1.2.3.tar.gz': bytesOf(100_000), 'access.log': `${JSON.stringify(LOG_LINE)}\n` })
   process.chdir(dir)
   const mirror = await startMirror(join(dir, 'site'))
   const ran = async (args: readonly string[]): Promise<void> => {
@@ -71,16 +78,34 @@ test('the commands of docs/operations.md do what it says', async () => {
   const trust = { catalogueSigners: [{ publicKey: await readFile('signing-key.pub', 'utf8') }] }
   const origins = [{ id: 'eu', url: mirror.url }]
   await writeFile('sealift.json', JSON.stringify({ schema: 1, repository: 'acme', origins, trust }))
-  const lines = blocksOf(PAGE)
+  const lines = blocksOf(page)
     .filter(({ language, label }) => language === 'sh' && label === 'run')
     .flatMap(({ text }) => linesOf(text))
-  expect(lines.length).toBeGreaterThan(3)
+  expect(lines.length).toBeGreaterThan(2)
   for (const { words, exitCode } of lines) {
     const [program, ...args] = words
     expect(program).toBe('sealift')
     const result = await runCli(args)
     expect(result.exitCode, `${words.join(' ')}\n${result.out}${result.err}`).toBe(exitCode)
   }
+})
+
+test('every flag of `sealift gateway config` stands in gateway/README.md, and no other', async () => {
+  const { out } = await runCli(['gateway', 'config', '--help'])
+  const options = out.slice(out.indexOf('Options:'), out.indexOf('Example:'))
+  const known = [...options.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map(([, flag = '']) => flag)
+  const others = ['--help', '--config', '--systemd', '--out']
+  const listed = rowsOf(GATEWAY_PAGE).flatMap(([cell = '']) => [...cell.matchAll(/--[a-z-]+/g)].map(([flag]) => flag))
+  expect(listed.filter((flag) => flag !== '--help').toSorted()).toEqual(known.filter((flag) => !others.includes(flag)).toSorted())
+})
+
+test('every metric of the access log stands in gateway/README.md, and no other', async () => {
+  const { out } = await runCli(['gateway', 'metrics', '-'], { in: Readable.from([Buffer.from(JSON.stringify(LOG_LINE))]) })
+  const rendered = [...out.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name)
+  const named = rowsOf(GATEWAY_PAGE)
+    .map(([cell = '']) => cell.replaceAll('`', ''))
+    .filter((cell) => cell.startsWith('sealift_gateway_'))
+  expect(named.toSorted()).toEqual(rendered.toSorted())
 })
 
 test('docs/operations.md says what to do about each check that fails', () => {
