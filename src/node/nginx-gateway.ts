@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeliveryError } from '../core/errors.ts'
 import { createDeadline } from './deadline.ts'
+import { errorCode } from './durable-file.ts'
 import { renderGatewayConfig, type GatewayOptions, type RunningGateway } from './gateway-config.ts'
 import { untilAborted } from './read-body.ts'
 import { systemClock } from './system-clock.ts'
@@ -44,6 +45,7 @@ export async function startNginxGateway(options: NginxGatewayOptions): Promise<R
   const host = options.host ?? '127.0.0.1'
   const listen = `${host}:${options.port ?? (await freePort(host))}`
   await Promise.all([mkdir(options.runDir, { recursive: true }), mkdir(options.cacheDir, { recursive: true })])
+  await removeDeadSockets(options.runDir)
   const config = join(options.runDir, 'nginx.conf')
   // Workers of a root process change to an account that may not enter a private folder.
   const account = process.getuid?.() === 0 ? { user: userInfo().username } : {}
@@ -60,6 +62,26 @@ export async function startNginxGateway(options: NginxGatewayOptions): Promise<R
     throw error
   }
   return { url: `http://${listen}`, close: () => stop(child) }
+}
+
+/** nginx does not start over a socket that a killed one left; one that somebody listens on is not ours to take. */
+async function removeDeadSockets(runDir: string): Promise<void> {
+  for (const name of await readdir(runDir)) {
+    const path = join(runDir, name)
+    if (/^o\d+\.sock$/.test(name) && (await isDead(path))) await rm(path, { force: true })
+  }
+}
+
+function isDead(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const end = (isRefused: boolean): void => {
+      socket.destroy()
+      resolve(isRefused)
+    }
+    socket.once('connect', () => end(false))
+    socket.once('error', (error) => end(errorCode(error) === 'ECONNREFUSED'))
+  })
 }
 
 function isExecutable(file: string): boolean {
