@@ -20,6 +20,7 @@ export interface ProbeFlags extends TrustFlags {
   readonly rot: number
   readonly confidence: number
   readonly timeout: number
+  readonly within: number
   readonly lag: number
   readonly minLeft: number
   readonly prometheus?: string
@@ -40,6 +41,7 @@ export function addProbeOptions(command: Command): Command {
       .option('--rot <share>', 'the challenge finds this share of rotten pieces', parseShare, 0.1)
       .option('--confidence <share>', '... with this probability: 66 pieces by default', parseShare, 0.999)
       .option('--timeout <duration>', 'how long a server may be silent', parseDuration, 10)
+      .option('--within <duration>', 'how long one check of one place may take in all', parseDuration, 120)
       .option('--lag <duration>', 'how long after a publication a place may still have the catalogue before it', parseDuration, 120)
       .option('--min-left <duration>', 'what has to be left until the catalogue expires', parseDuration, 0)
       .option('--prometheus <file>', 'where to write metrics, for the textfile collector of node_exporter: NAME.prom')
@@ -64,6 +66,7 @@ export async function readProbeOptions(flags: ProbeFlags, command: Command, sign
     skip: flags.skip,
     challenge: flags.challenge === true ? { rot: flags.rot, confidence: flags.confidence } : undefined,
     timeoutMs: Math.max(1, flags.timeout) * 1000,
+    checkMs: Math.max(1, flags.within) * 1000,
     lagSeconds: flags.lag,
     minLeftSeconds: flags.minLeft,
   }

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Origin } from '../../src/core/manifest/catalogue.ts'
+import { parseCatalogueEnvelope } from '../../src/core/manifest/parse-envelope.ts'
+import type { Sha256 } from '../../src/core/model/ids.ts'
+import { sha256Of } from '../../src/core/verify/digest.ts'
 import { trustOfPolicy } from '../../src/core/verify/site-trust.ts'
 import { createProbe, type ProbeOptions } from '../../src/node/probe/probe.ts'
 import { PROBE_CHECKS, type ProbeRound } from '../../src/node/probe/round.ts'
@@ -27,8 +30,10 @@ interface Stage {
   readonly bad: Mirror
   readonly site: string
   readonly clock: ReturnType<typeof stoppedClock>
-  /** Publishes again, one hour later. */
-  release(): Promise<void>
+  /** Publishes again, one hour later. @param denied what is withdrawn with it */
+  release(denied?: readonly Sha256[]): Promise<void>
+  /** Publishes something else elsewhere, at the same moment. @returns where */
+  twin(): Promise<string>
   /** Path of the artifact below a mirror. */
   readonly blob: string
   readonly options: ProbeOptions
@@ -66,9 +71,14 @@ async function openStage(base: string): Promise<Stage> {
     site,
     clock,
     blob: `/by-hash/sha256/${entry?.artifact.sha256}`,
-    async release() {
+    async release(denied = []) {
       clock.advance(3600)
-      await publish({ ...common, settings: { channel: `c${++number}` } }, never)
+      await publish({ ...common, settings: { channel: `c${++number}` }, denied }, never)
+    },
+    async twin() {
+      const twin = join(base, 'twin')
+      await publish({ ...common, site: twin, origins, settings: { channel: 'twin' } }, never)
+      return twin
     },
     options: {
       places: [{ id: 'eu', tier: 'cdn', url: mirrors[0].url }],
@@ -197,6 +207,20 @@ const CASES: Readonly<Record<string, Case>> = {
     failed: ['ranges', 'challenge'],
     says: /Content-Range is bytes 0-999\/204800, not bytes 102400-103399\/204800/,
   },
+  'ranges that are cut short': {
+    fault: ({ blob }) =>
+      only(
+        (url) => url === blob,
+        ({ headers }, response) => {
+          if (headers.range !== 'bytes=102400-103399') return false
+          // Chunked: else the client would notice by itself.
+          response.writeHead(206, { 'content-range': 'bytes 102400-103399/204800' }).end('short')
+          return true
+        },
+      ),
+    failed: ['ranges'],
+    says: /^sends 5 bytes for a range of 1000$/,
+  },
   'a blob that is missing': {
     fault: ({ blob }) => only((url) => url === blob, answer(404)),
     failed: ['blob-headers', 'ranges', 'blobs', 'challenge'],
@@ -285,6 +309,16 @@ describe('at one of two places, besides,', () => {
     expect(failedIn(await look(stage, { lagSeconds: 3600 }))).toEqual([])
   })
 
+  test('a catalogue of the same version that says something else is found', async () => {
+    const stage = await setUp()
+    const twin = await stage.twin()
+    await cp(join(stage.site, 'by-hash'), join(twin, 'by-hash'), { recursive: true })
+    stage.bad.site = twin
+    const round = await look(stage)
+    expect(failedIn(round)).toEqual(['us catalogue'])
+    expect(detailOf(round, 'us', 'catalogue')).toBe('version 1800000000 is not the same as that of eu')
+  })
+
   test('a catalogue that another key signed is refused', async () => {
     const stage = await setUp()
     stage.bad.site = join(await temporaryFolder(), 'forged')
@@ -319,12 +353,29 @@ describe('at one of two places, besides,', () => {
     expect(stage.bad.requests.filter(isBlob).length).toBeLessThanOrEqual(2 + 8 + 3)
   })
 
+  test('a server that sends all of a file for each part is not made to do so for every piece', async () => {
+    const stage = await setUp()
+    stage.bad.fault = only(
+      (url) => url === stage.blob,
+      ({ headers }) => {
+        delete headers.range
+        return false
+      },
+    )
+    const round = await look(stage)
+    expect(detailOf(round, 'us', 'challenge')).toMatch(
+      /^agent 1.2.3 linux\/amd64 piece 0: ignores ranges; .*; 6 were not asked for any more$/,
+    )
+    // Of the blob: headers, range, presence and three pieces.
+    expect(stage.bad.requests.filter((url) => url === stage.blob)).toHaveLength(6)
+  })
+
   test('a place that answers, but takes too long for all of it, is left for this round', async () => {
     const stage = await setUp()
     const round = await look(stage, { checkMs: 0 })
     expect(failedIn(round)).toEqual(['eu blobs', 'eu challenge', 'us blobs', 'us challenge'])
-    expect(detailOf(round, 'us', 'blobs')).toBe('6 were not asked for in time')
-    expect(detailOf(round, 'us', 'challenge')).toBe('9 were not asked for in time')
+    expect(detailOf(round, 'us', 'blobs')).toBe('6 were not asked for any more')
+    expect(detailOf(round, 'us', 'challenge')).toBe('9 were not asked for any more')
   })
 
   test('a server that is gone is told by what the system says', async () => {
@@ -369,6 +420,21 @@ test('a place that cannot be reached from here is left out', async () => {
   await stage.bad.close()
   const round = await look(stage, { skip: ['us'] })
   expect([round.ok, round.origins.map(({ id }) => id)]).toEqual([true, ['eu']])
+})
+
+test('what was withdrawn need not be anywhere, and a catalogue that a trust update denies is none', async () => {
+  const stage = await setUp()
+  const [entry] = (await catalogueOf(stage.site)).artifacts
+  if (entry === undefined) throw new Error('expected an entry')
+  await stage.release([entry.artifact.sha256])
+  for (const { sha256 } of [entry.artifact, entry.manifest]) await rm(join(stage.site, 'by-hash/sha256', sha256))
+  expect(failedIn(await look(stage))).toEqual([])
+  const { payload } = parseCatalogueEnvelope(await readFile(join(stage.site, 'catalogue.json')))
+  const pinned = await stage.options.trust(never)
+  const trust = (): Promise<typeof pinned> => Promise.resolve({ ...pinned, denied: [sha256Of(payload)] })
+  const round = await look(stage, { trust })
+  expect(detailOf(round, 'eu', 'catalogue')).toMatch(/^artifact-denied/)
+  expect(round.catalogue).toBeUndefined()
 })
 
 test('two places of one name keep rows of their own', async () => {

@@ -7,7 +7,7 @@ import type { ListedBlob, Piece } from './listing.ts'
 import type { ProbeRow } from './round.ts'
 
 const LANES = 8
-/** A place that is silent so many times in a row is not asked for the rest: each question may last as long as the deadline. */
+/** A place that gives nothing so many times in a row is not asked for the rest: each question may last as long as the deadline. */
 const SILENCES = 3
 /** Told by name; the rest is counted. */
 const MOST_TOLD = 5
@@ -60,7 +60,7 @@ export async function challenge(
     if (silences >= SILENCES || performance.now() - startedMs >= checkMs) break
     const { kind, detail } = await tryPiece(piece, { place, ask }, signal)
     asked++
-    silences = kind === 'silent' ? silences + 1 : 0
+    silences = kind === 'silent' || kind === 'ignored' ? silences + 1 : 0
     if (kind === 'good' || kind === 'rotten') checked++
     if (kind === 'rotten') rotten.push(`${piece.name}: ${detail}`)
     else if (kind !== 'good') faults.push(`${piece.name}: ${detail}`)
@@ -75,7 +75,8 @@ export async function challenge(
 }
 
 interface Verdict {
-  readonly kind: 'good' | 'rotten' | 'refused' | 'silent'
+  /** `ignored`: it sent all of the file where a part was asked for, and would do so for each piece. */
+  readonly kind: 'good' | 'rotten' | 'refused' | 'ignored' | 'silent'
   readonly detail: string
 }
 
@@ -85,6 +86,7 @@ async function tryPiece({ blob, range, sha256 }: Piece, { place, ask }: Omit<Pla
   const headers: Record<string, string> = isWhole ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }
   const reply = await ask({ url: blobUrl(place, blob), headers, limitBytes: sizeBytes }, signal)
   if (reply.kind === 'unanswered') return { kind: 'silent', detail: reply.detail }
+  if (reply.status === 200 && !isWhole) return { kind: 'ignored', detail: 'ignores ranges' }
   if (reply.status !== (isWhole ? 200 : 206)) return { kind: 'refused', detail: describeStatus(reply.status, reply.headers) }
   if (reply.body?.length !== sizeBytes)
     return { kind: 'rotten', detail: `expected ${sizeBytes} bytes, got ${reply.body?.length ?? 'more'}` }
@@ -101,7 +103,7 @@ function faultOf(reply: Reply, { ref }: ListedBlob): string | undefined {
 }
 
 function untold(left: number): readonly string[] {
-  return left === 0 ? [] : [`${left} were not asked for in time`]
+  return left === 0 ? [] : [`${left} were not asked for any more`]
 }
 
 function told(faults: readonly string[]): readonly string[] {
