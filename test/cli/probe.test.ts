@@ -46,10 +46,13 @@ const rot =
 describe('check', () => {
   test('ends with 0 and a line for each check, when all is well', async () => {
     const mirror = await startMirror(site)
-    const result = await runCli(['check', ...flagsFor(mirror), '--portal', PORTAL, '--config', await configOf(mirror), '--challenge'])
+    const shown: string[] = []
+    const args = ['check', ...flagsFor(mirror), '--portal', PORTAL, '--config', await configOf(mirror), '--challenge']
+    const result = await runCli(args, { progress: (text) => void shown.push(text) })
     expect(result).toMatchObject({ exitCode: EXIT.ok, err: '' })
     expect(result.out).toMatch(/^ok {6}eu {6}reachable {10}answers {2}\(\d+ ms\)$/m)
     expect(result.out).toMatch(/^ok {6}eu {6}challenge {10}4 of 4 pieces are good/m)
+    expect(shown.slice(-2)).toEqual(['8 checks so far, last challenge at eu', ''])
     expect(result.out).toMatch(/all 8 checks passed, at 1 of 1 places; acme version \d+, 1 artifacts, 1[34] d/)
   })
 

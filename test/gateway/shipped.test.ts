@@ -209,25 +209,25 @@ describe.skipIf(!isInstalled)('nginx with what `sealift gateway config` wrote', 
       expect(out.split('\n')).toContain(line)
   })
 
-  test('passes every check of a probe, and is found out once a slice in its cache is wrong', async () => {
+  test('passes every check of a probe, and is found out once a slice in its cache is wrong or its catalogue old', async () => {
     const dir = await makeFolder({ 'dist/agent-1.2.3.tar.gz': bytesOf(3 * MIB) })
-    for (const args of [
-      ['keygen', dir],
-      ['publish', join(dir, 'dist'), '--out', join(dir, 'site'), '--repository', 'acme', '--key', join(dir, 'signing-key.pem')],
-    ])
-      expect((await runCli(args)).exitCode).toBe(0)
+    const publishing = ['publish', join(dir, 'dist'), '--out', join(dir, 'site'), '--repository', 'acme']
+    publishing.push('--key', join(dir, 'signing-key.pem'))
+    for (const args of [['keygen', dir], publishing]) expect((await runCli(args)).exitCode).toBe(0)
     const mirror = await startMirror(join(dir, 'site'))
-    const check = async (port: number): Promise<unknown> => {
-      const flags = ['--public-key', join(dir, 'signing-key.pub'), '--portal', PORTAL, '--challenge', '--json']
-      const result = await runCli(['check', '--site', `gw=http://127.0.0.1:${port}/`, ...flags])
-      const { rows } = result.json() as { rows: { check: string; ok: boolean }[] }
-      return [result.exitCode, rows.length, rows.filter(({ ok }) => !ok).map(({ check: name }) => name)]
+    const check = async (port: number, ...flags: readonly string[]): Promise<unknown> => {
+      const args = ['--site', `gw=http://127.0.0.1:${port}/`, '--public-key', join(dir, 'signing-key.pub'), '--challenge', '--json']
+      const result = await runCli(['check', ...args, ...(flags.includes('--portal') ? [] : ['--portal', PORTAL]), ...flags])
+      const { rows } = result.json() as { rows: { origin: string; check: string; ok: boolean }[] }
+      const failed = rows.filter(({ ok }) => !ok).map(({ origin, check: name }) => `${origin} ${name}`)
+      return [result.exitCode, rows.length, failed]
     }
     const gateway = await startNginx(folder, ['--origin', mirror.url, ...LOOPBACK])
     expect(await check(gateway.port)).toEqual([0, 8, []])
     // What it has is well without its origin too.
     await mirror.close()
     expect(await check(gateway.port)).toEqual([0, 8, []])
+    expect(await check(gateway.port, '--portal', 'https://other.example')).toEqual([8, 8, ['gw cors']])
     const rotten = await startMirror(join(dir, 'site'))
     rotten.fault = ({ headers }, response) => {
       if (headers.range !== `bytes=${2 * MIB}-${3 * MIB - 1}`) return false
@@ -237,6 +237,10 @@ describe.skipIf(!isInstalled)('nginx with what `sealift gateway config` wrote', 
       return true
     }
     const other = await startNginx({ dir: join(folder.dir, 'other'), port: await findFreePort([]) }, ['--origin', rotten.url, ...LOOPBACK])
-    expect(await check(other.port)).toEqual([8, 8, ['challenge']])
+    expect(await check(other.port)).toEqual([8, 8, ['gw challenge']])
+    // A release that the first gateway, whose origin is gone, hears nothing of. The other server is for another portal.
+    rotten.fault = undefined
+    expect((await runCli([...publishing, '--channel', 'beta'])).exitCode).toBe(0)
+    expect(await check(gateway.port, '--site', `eu=${rotten.url}`, '--lag', '0s')).toEqual([8, 16, ['gw catalogue', 'eu cors']])
   })
 })

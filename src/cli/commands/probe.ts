@@ -4,7 +4,7 @@ import { writeFileDurably } from '../../node/durable-file.ts'
 import { createProbeMetrics, type ProbeMetrics } from '../../node/probe/metrics.ts'
 import { serveMetrics } from '../../node/probe/metrics-server.ts'
 import { createProbe, type Probe } from '../../node/probe/probe.ts'
-import type { ProbeRound } from '../../node/probe/round.ts'
+import type { ProbeRound, ProbeRow } from '../../node/probe/round.ts'
 import { sayDuration } from '../../node/probe/say-duration.ts'
 import { systemClock } from '../../node/system-clock.ts'
 import { EXIT, EXIT_HELP } from '../exit-codes.ts'
@@ -37,7 +37,7 @@ export function addCheck(program: Command, terminal: Terminal): void {
       `${CHECKS}\n\nExample:\n  sealift check --config https://portal.example/sealift.json\n  sealift check --config sealift.json --site new=https://mirror.example/ --challenge --json\n${EXIT_HELP}`,
     )
     .action(async (flags: ProbeFlags) => {
-      const probe = createProbe(await readProbeOptions(flags, command, terminal.signal))
+      const probe = await openProbe(flags, command, terminal)
       const round = await probe.round(terminal.signal)
       const metrics = createProbeMetrics()
       metrics.add(round)
@@ -63,7 +63,7 @@ export function addProbe(program: Command, terminal: Terminal): void {
     )
     .action(async (flags: RepeatFlags) => {
       if (flags.listen !== undefined && flags.listen > 65_535) command.error("error: option '--listen' must be a port up to 65535")
-      const probe = createProbe(await readProbeOptions(flags, command, terminal.signal))
+      const probe = await openProbe(flags, command, terminal)
       const metrics = createProbeMetrics()
       const server = flags.listen === undefined ? undefined : await serveMetrics(flags.listen, () => metrics.render())
       try {
@@ -77,6 +77,19 @@ export function addProbe(program: Command, terminal: Terminal): void {
         await server?.close()
       }
     })
+}
+
+/** A probe that shows how far it is, where somebody looks on. */
+async function openProbe(flags: ProbeFlags, command: Command, terminal: Terminal): Promise<Probe> {
+  let rows = 0
+  const onRow = ({ origin, check }: ProbeRow): void =>
+    terminal.progress?.(`${++rows} checks so far, last ${check} at ${origin}`.slice(0, 79))
+  const probe = createProbe({ ...(await readProbeOptions(flags, command, terminal.signal)), onRow })
+  const end = (): void => {
+    rows = 0
+    terminal.progress?.('')
+  }
+  return { round: (signal) => probe.round(signal).finally(end) }
 }
 
 /** Whether all checks of all rounds passed. */

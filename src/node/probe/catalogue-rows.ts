@@ -46,17 +46,23 @@ function describeAge({ vouched }: CatalogueLook, { nowSeconds }: CatalogueDemand
 
 function judgeCatalogue({ vouched, refusal }: CatalogueLook, newest: NewestCatalogue | undefined, demands: CatalogueDemands): Complaints {
   if (vouched === undefined || newest === undefined) return [refusal ?? 'cannot be believed']
-  const { catalogue, payloadSha256 } = vouched
-  const { nowSeconds, lagSeconds, minLeftSeconds } = demands
-  const { version, expiresAtSeconds } = catalogue
-  const left = expiresAtSeconds - nowSeconds
-  const mayLag = nowSeconds - newest.version <= lagSeconds
-  const isOther = version === newest.version && newest.payloadSha256 !== undefined && payloadSha256 !== newest.payloadSha256
-  const behind = `version ${version} is behind ${newest.version} of ${newest.from}, ${sayDuration(newest.version - version)} older`
+  const { version, expiresAtSeconds } = vouched.catalogue
+  const isOther = version === newest.version && newest.payloadSha256 !== undefined && vouched.payloadSha256 !== newest.payloadSha256
   return [
-    ...(version < newest.version && !mayLag ? [behind] : []),
+    ...judgeVersion(version, newest, demands),
     ...(isOther ? [`version ${version} is not the same as that of ${newest.from}`] : []),
-    ...(left <= 0 ? [`expired ${sayDuration(-left)} ago`] : []),
-    ...(left > 0 && left < minLeftSeconds ? [`only ${sayDuration(left)} left`] : []),
+    ...judgeRest(expiresAtSeconds - demands.nowSeconds, demands),
   ]
+}
+
+function judgeVersion(version: number, newest: NewestCatalogue, { nowSeconds, lagSeconds }: CatalogueDemands): Complaints {
+  // A version may be a second ahead: no lag is no lag all the same.
+  const mayLag = lagSeconds > 0 && nowSeconds - newest.version < lagSeconds
+  if (version >= newest.version || mayLag) return []
+  return [`version ${version} is behind ${newest.version} of ${newest.from}, ${sayDuration(newest.version - version)} older`]
+}
+
+function judgeRest(leftSeconds: number, { minLeftSeconds }: CatalogueDemands): Complaints {
+  if (leftSeconds <= 0) return [`expired ${sayDuration(-leftSeconds)} ago`]
+  return leftSeconds < minLeftSeconds ? [`only ${sayDuration(leftSeconds)} left`] : []
 }

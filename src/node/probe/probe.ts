@@ -48,6 +48,8 @@ export interface ProbeOptions {
   readonly lagSeconds?: number | undefined
   /** What has to be left until the catalogue expires. Default 0. */
   readonly minLeftSeconds?: number | undefined
+  /** Called with each row as soon as it is found, in whatever order places answer. */
+  readonly onRow?: ((row: ProbeRow) => void) | undefined
   readonly clock?: Clock | undefined
   readonly verifier?: SignatureVerifier | undefined
   /** A number from 0 to `below` - 1. Default: one that nobody can foretell, a mirror least of all. */
@@ -173,16 +175,22 @@ async function inspect(
   const { options, ask, headers } = tools
   const { lagSeconds = LAG_SECONDS, minLeftSeconds = 0, checkMs = CHECK_MS, portal } = options
   const demands = { nowSeconds: nowSeconds(tools.clock), lagSeconds, minLeftSeconds }
-  const rows: ProbeRow[] = [...catalogueRows(one, newest, demands)]
+  const rows: ProbeRow[] = []
+  const add = (...found: readonly ProbeRow[]): void => {
+    rows.push(...found)
+    for (const row of found) options.onRow?.(row)
+  }
+  add(...catalogueRows(one, newest, demands))
   const origin = describeOrigin(one, demands.nowSeconds)
   if (!origin.isUp || published === undefined) return { origin, rows }
   const { listing, drawn } = published
   const place = { place: one.place, ask, checkMs }
-  if (listing.sample !== undefined) rows.push(...(await checkAnswers(listing.sample, { ask, look: one, portal, headers }, signal)))
-  rows.push(await checkPresence(listing.blobs, place, signal))
+  if (listing.sample !== undefined) add(...(await checkAnswers(listing.sample, { ask, look: one, portal, headers }, signal)))
+  add(await checkPresence(listing.blobs, place, signal))
   if (tools.drawn === 0) return { origin, rows }
   const { row, checked, rotten } = await challenge(drawn, place, signal)
-  return { origin: { ...origin, piecesChecked: checked, piecesRotten: rotten }, rows: [...rows, row] }
+  add(row)
+  return { origin: { ...origin, piecesChecked: checked, piecesRotten: rotten }, rows }
 }
 
 function describeOrigin({ place, reply, vouched }: CatalogueLook, now: number): ProbedOrigin {
