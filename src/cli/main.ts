@@ -50,6 +50,8 @@ export async function runProcess(): Promise<void> {
   const onSignal = () => stop.abort(new Error('interrupted'))
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)
+  // Whoever read has heard enough (`sealift probe | head`): as if interrupted, and nobody is left to be told.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onSignal)
   // Set, not forced: what was written to a pipe still has to leave it.
   process.exitCode = await main(process.argv.slice(2), {
     // Not before somebody reads: opening it keeps the process alive.

@@ -25,3 +25,12 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s lets a running command end by itse
   child.stdout.once('data', () => child.kill(signal))
   expect(await ended).toBe(0)
 })
+
+test('a reader that has heard enough ends a command quietly', async () => {
+  const { child, ended } = start(['--help'])
+  let complaints = ''
+  child.stderr.on('data', (text: Buffer) => (complaints += text.toString()))
+  child.stdout.destroy()
+  expect(await ended).toBe(0)
+  expect(complaints).toBe('')
+})
