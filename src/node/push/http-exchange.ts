@@ -71,7 +71,8 @@ export async function exchange(request: HttpRequest, limit: StallLimit, signal: 
 
   /** What is short is read, so that the connection can be used again. */
   function dropAnswer(response: IncomingMessage): void {
-    if (response.complete && outgoing.writableFinished) return
+    // Nothing frees a connection but the end of its answer, which nobody has seen yet who has not read it.
+    if (response.complete && outgoing.writableFinished) return void response.resume()
     const isShort = method === 'HEAD' || Number(response.headers['content-length'] ?? Number.NaN) <= DROPPED_BYTES
     if (!isShort || !outgoing.writableFinished) return void outgoing.destroy()
     outgoing.setTimeout(limit.stallMs, () => outgoing.destroy())

@@ -167,3 +167,21 @@ describe('over http', () => {
     await expect(only('http://127.0.0.1:9/').sizeOf('x', never)).rejects.toMatchObject({ code: 'source-unreachable' })
   })
 })
+
+test('a server is asked over a connection that it has already, and none is left that keeps a process waiting', async () => {
+  let connections = 0
+  const server = createServer((request, response) => {
+    request.resume()
+    request.on('end', () => response.writeHead(request.method === 'PUT' ? 201 : 404).end('short'))
+  })
+  server.on('connection', () => connections++)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  const target = only(`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`)
+  for (const name of ['a', 'b', 'c']) {
+    await expect(readAll(target, name)).rejects.toMatchObject({ failure: { code: 'source-missing' } })
+    await target.write(outgoingBytes(name, bytesOf(1000)), never)
+  }
+  expect(connections).toBeLessThanOrEqual(2)
+})
