@@ -11,7 +11,7 @@ import { runCli } from '../cli/run-cli.ts'
 import { bytesOf, never } from '../node/publish-fixture.ts'
 import { temporaryFolder } from '../node/temporary-folder.ts'
 import { blocksOf, readPage, rowsOf } from './page.ts'
-import { linesOf, type Line } from './shell.ts'
+import { expectOptions, linesOf, type Line } from './shell.ts'
 
 // A starved machine takes seconds to load the authority; no outcome here depends on time.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -75,13 +75,7 @@ describe('docs/publishing.md', () => {
 
   test('what it does not run has the options that it names', async () => {
     for (const { text } of BLOCKS.filter((block) => block.language === 'sh' && block.label === 'help')) {
-      for (const { words } of linesOf(text)) {
-        const [program, command = '', ...args] = words
-        expect(program).toBe('sealift')
-        const help = await runCli([command, '--help'])
-        expect(help.out).toContain(`Usage: sealift ${command}`)
-        for (const option of args.filter((word) => word.startsWith('--'))) expect(help.out).toMatch(new RegExp(`${option}\\b`))
-      }
+      for (const line of linesOf(text)) await expectOptions(line)
     }
   })
 

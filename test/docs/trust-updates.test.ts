@@ -32,7 +32,6 @@ async function writeFiles(): Promise<void> {
   const section = (key: SigningKey) => JSON.stringify(writeTrust(trustIn(key, updates)))
   await writeFile('sealift.json', JSON.stringify({ schema: 1, repository: 'acme', trust: JSON.parse(section(first)) as unknown }))
   await writeFile('trust.json', section(second))
-  await writeFile('stolen.json', section(second))
 }
 
 /** As `cosign sign-blob --key NAME/cosign.key` would, with the key of that person. */
@@ -67,8 +66,7 @@ describe('docs/trust-updates.md', () => {
       expect(label).toBe('run')
       await runAll(text)
     }
-    const last = parseTrustUpdate(parseEnvelope(await readFile('site/trust/2.json'), TRUST_UPDATE).payload)
-    expect(last).toMatchObject({ version: 2, denied: [expect.stringMatching(/^3266/)], resetFloor: 1_790_000_000 })
+    const last = parseTrustUpdate(parseEnvelope(await readFile('site/trust/1.json'), TRUST_UPDATE).payload)
     expect(last.trust.catalogueSigners).toEqual([signerOf(await readSigningKey('release-2/signing-key.pem'))])
   })
 

@@ -1,0 +1,67 @@
+import { createProbeMetrics } from '../../src/node/probe/metrics.ts'
+import { PROBE_CHECKS } from '../../src/node/probe/round.ts'
+import { countGatewayLog } from '../../src/node/gateway-metrics.ts'
+import { never } from '../node/publish-fixture.ts'
+import { connect, refusedStatus } from '../signaling/client.ts'
+import { joined, serve, SWARM } from '../signaling/members.ts'
+
+/** Labels of each metric, as far as one of its series was seen. */
+export type Exposed = ReadonlyMap<string, ReadonlySet<string>>
+
+/** What a signaling server, a probe and the count of a gateway's log show once something happened there. */
+export async function readExposed(): Promise<Exposed> {
+  const texts = [await renderSignaling(), renderProbe(), await renderGateway()]
+  const exposed = new Map<string, Set<string>>()
+  for (const line of texts.join('\n').split('\n')) {
+    const [, typed] = /^# TYPE (\S+)/.exec(line) ?? []
+    const [, name = typed, labels = ''] = /^([a-z_]+)(?:\{(.*)\})? /.exec(line) ?? []
+    if (name === undefined) continue
+    const known = exposed.get(name) ?? new Set<string>()
+    for (const [, label = ''] of labels.matchAll(/(\w+)="/g)) known.add(label)
+    exposed.set(name, known)
+  }
+  return exposed
+}
+
+async function renderSignaling(): Promise<string> {
+  const server = await serve({ metrics: 'same-port' })
+  const [first, second] = [await joined(server), await joined(server)]
+  first.client.send({ type: 'report', swarm: SWARM, peer: second.welcome.id, reason: 'proof' })
+  await refusedStatus(server.url, { origin: 'https://other.example' })
+  const stranger = await connect(server.url)
+  stranger.sendText('nothing that anybody understands')
+  await stranger.closed
+  for (;;) {
+    const text = await (await fetch(server.metricsUrl ?? '')).text()
+    if (text.includes('reports_total{')) return text
+  }
+}
+
+function renderProbe(): string {
+  const metrics = createProbeMetrics()
+  const place = {
+    id: 'eu',
+    tier: 'cdn',
+    url: 'https://eu.example/',
+    isUp: true,
+    firstByteMs: 1,
+    piecesChecked: 1,
+    piecesRotten: 0,
+  } as const
+  metrics.add({
+    ok: true,
+    atSeconds: 1,
+    catalogue: undefined,
+    origins: [{ ...place, catalogueVersion: 1, catalogueExpiresInSeconds: 1 }],
+    rows: PROBE_CHECKS.map((check) => ({ origin: 'eu', check, ok: true, detail: '', ms: 1 })),
+  })
+  return metrics.render() ?? ''
+}
+
+async function renderGateway(): Promise<string> {
+  const line = { ms: 1_800_000_000, uri: '/catalogue.json', status: 200, bytes: 5, cache: 'HIT', seconds: 0.001 }
+  const log = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${JSON.stringify(line)}\n`)
+  }
+  return await countGatewayLog(log(), never)
+}
