@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const NAMES = readdirSync(join(packageRoot(), 'docs/runbooks')).toSorted()
 /** What is not ours to run here: it needs root, the network or a browser. */
-const OTHERS = ['curl', 'jq', 'nginx', 'npm', 'systemctl']
+const OTHERS = ['curl', 'jq', 'nginx', 'systemctl']
 
 const home = process.cwd()
 beforeEach(async () => process.chdir(await temporaryFolder()))
