@@ -338,14 +338,14 @@ test.each([
   },
 )
 
-test('--critical stands in the manifest, and its help promises nothing else', async () => {
+test('--critical stands in the manifest, and its help says what pages make of it', async () => {
   const [dir, work] = [await makeFolder({ [FILE]: 'agent' }), await temporaryFolder()]
   await runCli(['keygen', work])
   const key = join(work, 'signing-key.pem')
   await runCli(['publish', dir, '--out', join(work, 'site'), '--repository', 'acme', '--key', key, '--critical'])
   expect([...(await snapshotOf(work)).values()].join()).toContain('"priority":"critical"')
   expect((await runCli(['publish', '--help'])).out.replaceAll(/\s+/g, ' ')).toContain(
-    'this version fetches such files as it does all others',
+    'pages fetch them before others, those of up to 1 MiB from all sources at once',
   )
 })
 

@@ -104,7 +104,7 @@ export function addPublish(program: Command, terminal: Terminal): void {
     .option('--platform <os/arch>', 'platform of every artifact in the folder')
     .option('--channel <name>', 'channel of every artifact in the folder')
     .option('--media-type <type>', 'media type of every artifact in the folder')
-    .option('--critical', 'recorded in the manifests; this version fetches such files as it does all others')
+    .option('--critical', 'pages fetch them before others, those of up to 1 MiB from all sources at once')
     .option('--no-mesh', 'peers may not pass them on')
     .option('--rollout <percent>', 'share of clients that are offered them', parseInteger)
     .option('--deny <sha256>', 'withdraw an artifact by digest, offline copies too; repeat for several', collectDigest)
