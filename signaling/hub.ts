@@ -81,6 +81,7 @@ export class Hub {
   readonly #sockets
   #lines: OpenLines | undefined
   #isDraining = false
+  #loopBefore = performance.eventLoopUtilization()
   #onEmpty: readonly (() => void)[] = []
 
   constructor(options: HubOptions) {
@@ -157,12 +158,16 @@ export class Hub {
     guests: this.#neighbours?.guests ?? 0,
   })
 
-  readonly metricsText = (): string =>
-    this.#counters.render({
+  readonly metricsText = (): string => {
+    // Since the last time it was asked: an average since the start would show nobody that it is busy now.
+    const [now, before] = [performance.eventLoopUtilization(), this.#loopBefore]
+    this.#loopBefore = now
+    return this.#counters.render({
       ...this.counts(),
       resident_memory_bytes: process.memoryUsage.rss(),
-      event_loop_utilization: performance.eventLoopUtilization().utilization,
+      event_loop_utilization: performance.eventLoopUtilization(now, before).utilization,
     })
+  }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const { address, refusal } = this.#judge(request)

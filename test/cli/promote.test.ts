@@ -21,6 +21,18 @@ describe('promote', () => {
     expect(back.out).toMatch(/origins {4}us \(cdn\), eu \(cdn\)/)
   })
 
+  test('gives a catalogue a longer life, whatever it has left, and nothing else', async () => {
+    const { site, key } = await published()
+    const before = await catalogueOf(site)
+    expect(await runCli(['promote', site, '--expires-in', '30d', '--grace', '14d', ...key])).toMatchObject({ exitCode: EXIT.ok })
+    const { version, createdAtSeconds, expiresAtSeconds, graceSeconds, artifacts, origins } = await catalogueOf(site)
+    expect([expiresAtSeconds - createdAtSeconds, graceSeconds]).toEqual([30 * 86_400, 14 * 86_400])
+    expect({ artifacts, origins }).toEqual({ artifacts: before.artifacts, origins: before.origins })
+    await runCli(['promote', site, '--expires-in', '30d', ...key])
+    expect((await catalogueOf(site)).version).toBeGreaterThan(version)
+    expect((await catalogueOf(site)).graceSeconds).toBe(graceSeconds)
+  })
+
   test('signs elsewhere in two steps', async () => {
     const { at, site, key, trust } = await published()
     const prepared = await runCli(['promote', site, '--first', 'eu', ...trust, '--prepare', at('payload')])

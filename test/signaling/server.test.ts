@@ -99,6 +99,20 @@ describe('the pages beside the socket', () => {
     expect(text).toContain('sealift_signaling_admissions_total{outcome="missing"} 1\n')
   })
 
+  test('say how busy the process is now, not since it began', async () => {
+    const server = await serve()
+    const busy = async (): Promise<number> => {
+      const text = await (await pageOf(server, '/metrics')).text()
+      return Number(/^sealift_signaling_event_loop_utilization (\S+)$/m.exec(text)?.[1])
+    }
+    const isIdle = () => expect.poll(busy, { timeout: 2000, interval: 100 }).toBeLessThan(0.5)
+    await isIdle()
+    const until = performance.now() + 500
+    while (performance.now() < until);
+    expect(await busy()).toBeGreaterThan(0.7)
+    await isIdle()
+  })
+
   test('keep the counts to a port of their own, or to themselves, where asked to', async () => {
     const apart = await serve({ metrics: { port: 0 } })
     expect((await pageOf(apart, '/metrics')).status).toBe(426)

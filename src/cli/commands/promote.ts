@@ -16,6 +16,7 @@ interface Flags extends TrustFlags, SignerFlags {
   readonly rollout?: readonly Rollout[]
   readonly rollback?: true | number
   readonly expiresIn?: number
+  readonly grace?: number
   readonly config?: string
   readonly prepare?: string
   readonly json?: boolean
@@ -30,6 +31,7 @@ Examples:
   sealift promote ./site --tiers gateway,mesh,cdn --key signing-key.pem        spare the CDN
   sealift promote ./site --rollout agent@1.2.3=100 --key signing-key.pem       offer a version to everybody
   sealift promote ./site --rollback --key signing-key.pem                      what the catalogue before said
+  sealift promote ./site --expires-in 30d --grace 14d --key signing-key.pem    a longer life in an outage
 
 Signing with cosign, in two steps:
   sealift promote ./site --first eu --config sealift.json --prepare catalogue.payload
@@ -46,7 +48,8 @@ export function addPromote(program: Command, terminal: Terminal): void {
     .option('--tiers <tiers>', 'order of tiers: gateway,mesh,cdn', parseTiers)
     .option('--rollout <name@version=percent>', 'share of clients that are offered a version; repeat for several', collectRollout)
     .option('--rollback [version]', 'begin with what the catalogue before said, or the one of this version', parseInteger)
-    .option('--expires-in <duration>', 'how long clients accept it; default: as the one before', parseDuration)
+    .option('--expires-in <duration>', 'how long clients accept it, from now; default: as the one before', parseDuration)
+    .option('--grace <duration>', 'how long an outage may stretch its life; default: as the one before', parseDuration)
     .option('--key <file>', 'sign with this private key (see `sealift keygen`)')
     .option('--authority <dir>', 'sign with an offline authority that lives in this folder, as --identity and --issuer')
     .option('--config <file-or-url>', 'sealift.json that must accept it')
@@ -72,9 +75,9 @@ export function addPromote(program: Command, terminal: Terminal): void {
 }
 
 async function toOptions(site: string, flags: Flags, signal: AbortSignal): Promise<PromoteOptions> {
-  const { first, tiers, rollout: rollouts, rollback, expiresIn: lifetimeSeconds } = flags
-  if ([first, tiers, rollouts, rollback].every((change) => change === undefined))
-    throw invalid('promote', 'nothing is to change: give --first, --tiers, --rollout or --rollback')
+  const { first, tiers, rollout: rollouts, rollback, expiresIn: lifetimeSeconds, grace: graceSeconds } = flags
+  if ([first, tiers, rollouts, rollback, lifetimeSeconds, graceSeconds].every((change) => change === undefined))
+    throw invalid('promote', 'nothing is to change: give --first, --tiers, --rollout, --rollback, --expires-in or --grace')
   const signer = await readSigner(flags)
   // With an authority, --identity says whom it signs as.
   const configOnly = flags.config === undefined ? {} : { config: flags.config }
@@ -89,6 +92,7 @@ async function toOptions(site: string, flags: Flags, signal: AbortSignal): Promi
     rollouts,
     rollback: rollback === true ? 'previous' : rollback,
     lifetimeSeconds,
+    graceSeconds,
   }
 }
 

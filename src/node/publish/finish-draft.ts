@@ -25,6 +25,8 @@ export interface DraftedFrom {
   readonly published: readonly CatalogueEntry[]
   readonly room: Room
   readonly nowSeconds: number
+  /** Sign anew even when the earlier one says the same and lives for long enough. */
+  readonly isRenewal?: boolean
 }
 
 /**
@@ -36,7 +38,7 @@ export async function finishDraft(catalogue: Catalogue, from: DraftedFrom, signa
   const payload = encode(catalogue)
   const payloadSha256 = sha256Of(payload)
   requireAcceptable({ catalogue, payloadSha256, earlier }, nowSeconds)
-  if (earlier !== undefined && isStillGood(earlier.catalogue, catalogue)) return { ...earlier, isNew: false }
+  if (earlier !== undefined && from.isRenewal !== true && isStillGood(earlier.catalogue, catalogue)) return { ...earlier, isNew: false }
   await requireKept(catalogue, { published, room }, signal)
   return { catalogue, payload, payloadSha256, isNew: true }
 }

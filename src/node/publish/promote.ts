@@ -39,8 +39,10 @@ export interface PromoteOptions {
   readonly rollouts?: readonly Rollout[] | undefined
   /** Begin with what an earlier catalogue said: the one before, or the one of this version. What is denied or yanked since stays so. */
   readonly rollback?: 'previous' | number | undefined
-  /** How long clients accept it. Default: as long as the one before was made for. */
+  /** How long clients accept it, from now. Default: as long as the one before was made for, and no new one for that alone. */
   readonly lifetimeSeconds?: number | undefined
+  /** How long an outage may stretch its life. Default: as in the one before. */
+  readonly graceSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly verifier?: SignatureVerifier | undefined
 }
@@ -93,12 +95,13 @@ async function stage(options: PromoteOptions, room: Room, signal: AbortSignal): 
       denied: undefined,
       lifetimeSeconds: options.lifetimeSeconds ?? current.expiresAtSeconds - current.createdAtSeconds,
       refreshSeconds: current.refreshAfterSeconds - current.createdAtSeconds,
-      graceSeconds: base.graceSeconds,
+      graceSeconds: options.graceSeconds ?? base.graceSeconds,
     },
     isReplacing: false,
     nowSeconds: startedAtSeconds,
   })
-  const draft = await finishDraft(next, { earlier: accepted, published: [], room, nowSeconds: startedAtSeconds }, signal)
+  const isRenewal = options.lifetimeSeconds !== undefined
+  const draft = await finishDraft(next, { earlier: accepted, published: [], room, nowSeconds: startedAtSeconds, isRenewal }, signal)
   return { draft, earlier }
 }
 
