@@ -25,6 +25,12 @@ export function parseInteger(text: string): number {
   return Number(text)
 }
 
+export function parsePort(text: string): number {
+  const port = parseInteger(text)
+  if (port > 65_535) throw new InvalidArgumentError('Expected a port up to 65535.')
+  return port
+}
+
 /** A share between 0 and 1, neither of them: `0.1`. */
 export function parseShare(text: string): number {
   const share = /^0?\.\d{1,9}$/.test(text) ? Number(text) : 0

@@ -1,5 +1,6 @@
 import { createProbeMetrics } from '../../src/node/probe/metrics.ts'
 import { PROBE_CHECKS } from '../../src/node/probe/round.ts'
+import { createSeedMetrics } from '../../src/node/seed/seed-metrics.ts'
 import { countGatewayLog } from '../../src/node/gateway-metrics.ts'
 import { never } from '../node/publish-fixture.ts'
 import { connect, refusedStatus } from '../signaling/client.ts'
@@ -8,9 +9,9 @@ import { joined, serve, SWARM } from '../signaling/members.ts'
 /** Labels of each metric, as far as one of its series was seen. */
 export type Exposed = ReadonlyMap<string, ReadonlySet<string>>
 
-/** What a signaling server, a probe and the count of a gateway's log show once something happened there. */
+/** What a signaling server, a probe, a seed and the count of a gateway's log show once something happened there. */
 export async function readExposed(): Promise<Exposed> {
-  const texts = [await renderSignaling(), renderProbe(), await renderGateway()]
+  const texts = [await renderSignaling(), renderProbe(), createSeedMetrics().render(), await renderGateway()]
   const exposed = new Map<string, Set<string>>()
   for (const line of texts.join('\n').split('\n')) {
     const [, typed] = /^# TYPE (\S+)/.exec(line) ?? []

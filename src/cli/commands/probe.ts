@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { DeliveryError } from '../../core/errors.ts'
 import { writeFileDurably } from '../../node/durable-file.ts'
 import { createProbeMetrics, type ProbeMetrics } from '../../node/probe/metrics.ts'
-import { serveMetrics } from '../../node/probe/metrics-server.ts'
+import { serveMetrics } from '../../node/metrics-server.ts'
 import { createProbe, type Probe } from '../../node/probe/probe.ts'
 import type { ProbeRound, ProbeRow } from '../../node/probe/round.ts'
 import { sayDuration } from '../../node/probe/say-duration.ts'
@@ -10,7 +10,7 @@ import { systemClock } from '../../node/system-clock.ts'
 import { EXIT, EXIT_HELP } from '../exit-codes.ts'
 import { addProbeOptions, readProbeOptions, type ProbeFlags } from '../probe-options.ts'
 import { Concluded, type Terminal } from '../terminal.ts'
-import { parseDuration, parseInteger } from '../values.ts'
+import { parseDuration, parseInteger, parsePort } from '../values.ts'
 
 interface RepeatFlags extends ProbeFlags {
   readonly interval: number
@@ -56,13 +56,12 @@ export function addProbe(program: Command, terminal: Terminal): void {
       'end after so many, with 8 if a check of any of them failed; default until it is interrupted',
       parseInteger,
     )
-    .option('--listen <port>', 'show the metrics on this port of loopback, at /metrics', parseInteger)
+    .option('--listen <port>', 'show the metrics on this port of loopback, at /metrics', parsePort)
     .addHelpText(
       'after',
       `${CHECKS}\n\nRuns until it is interrupted, and then ends with 0.\n\nExample:\n  sealift probe --config https://portal.example/sealift.json --challenge --prometheus /var/lib/node_exporter/sealift.prom\n  sealift probe --config sealift.json --portal https://portal.example --interval 5m --listen 9464 --json\n${EXIT_HELP}`,
     )
     .action(async (flags: RepeatFlags) => {
-      if (flags.listen !== undefined && flags.listen > 65_535) command.error("error: option '--listen' must be a port up to 65535")
       const probe = await openProbe(flags, command, terminal)
       const metrics = createProbeMetrics()
       const server = flags.listen === undefined ? undefined : await serveMetrics(flags.listen, () => metrics.render())

@@ -1,13 +1,15 @@
 import type { Command } from 'commander'
 import { DeliveryError, describeFailure } from '../../core/errors.ts'
 import { readConfig } from '../../node/verify/read-config.ts'
+import { serveMetrics } from '../../node/metrics-server.ts'
 import type { SeedEvent, SeededArtifact } from '../../node/seed/seed-event.ts'
+import { createSeedMetrics } from '../../node/seed/seed-metrics.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
 import { readPortal } from '../portal.ts'
 import type { Terminal } from '../terminal.ts'
 import { readText } from '../trust-options.ts'
 import { parseUploadRate, parseUploadSlots } from '../upload-values.ts'
-import { collect, parseDuration } from '../values.ts'
+import { collect, parseDuration, parsePort } from '../values.ts'
 
 interface Flags {
   readonly config?: string
@@ -18,6 +20,7 @@ interface Flags {
   readonly slots?: number
   readonly rate?: number
   readonly refresh: number
+  readonly listen?: number
   readonly json?: boolean
 }
 
@@ -51,6 +54,7 @@ export function addSeed(program: Command, terminal: Terminal): void {
       parseUploadRate,
     )
     .option('--refresh <duration>', 'how often the site is looked at again', parseDuration, 60)
+    .option('--listen <port>', 'show metrics on this port of loopback, at /metrics', parsePort)
     .option('--json', 'print one JSON object for each event')
     .addHelpText('after', `${HELP}\n${EXIT_HELP}`)
     .action(async (places: readonly string[], flags: Flags, command: Command) => {
@@ -59,26 +63,36 @@ export function addSeed(program: Command, terminal: Terminal): void {
       if (place === undefined) throw new DeliveryError({ code: 'input-invalid', path: '--config', detail: 'or --portal is needed' })
       const config = await readConfig(place, terminal.signal)
       const ticket = flags.ticket === undefined ? undefined : (await readText(flags.ticket)).trim()
-      const say = (event: SeedEvent): void => terminal.out(flags.json === true ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`)
+      const metrics = createSeedMetrics()
+      const say = (event: SeedEvent): void => {
+        metrics.add(event)
+        terminal.out(flags.json === true ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`)
+      }
       // Loaded here: no other command needs WebRTC.
       const { runSeed } = await import('../../node/seed/seed.ts')
-      await runSeed(
-        {
-          config,
-          places,
-          sites: flags.site,
-          signalingUrls: flags.signaling,
-          ticket,
-          origin,
-          upload: {
-            ...(flags.slots === undefined ? {} : { slots: flags.slots }),
-            ...(flags.rate === undefined ? {} : { wanBytesPerSecond: flags.rate }),
+      const server = flags.listen === undefined ? undefined : await serveMetrics(flags.listen, metrics.render)
+      if (server !== undefined) terminal.err(`metrics on ${server.url}\n`)
+      try {
+        await runSeed(
+          {
+            config,
+            places,
+            sites: flags.site,
+            signalingUrls: flags.signaling,
+            ticket,
+            origin,
+            upload: {
+              ...(flags.slots === undefined ? {} : { slots: flags.slots }),
+              ...(flags.rate === undefined ? {} : { wanBytesPerSecond: flags.rate }),
+            },
+            refreshMs: Math.max(1, flags.refresh) * 1000,
+            log: say,
           },
-          refreshMs: Math.max(1, flags.refresh) * 1000,
-          log: say,
-        },
-        terminal.signal,
-      )
+          terminal.signal,
+        )
+      } finally {
+        await server?.close()
+      }
     })
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { DeliveryError } from '../../core/errors.ts'
-import { errorCode } from '../durable-file.ts'
+import { DeliveryError } from '../core/errors.ts'
+import { errorCode } from './durable-file.ts'
 
 export interface MetricsServer {
   readonly url: string
