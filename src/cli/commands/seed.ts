@@ -63,15 +63,9 @@ export function addSeed(program: Command, terminal: Terminal): void {
       if (place === undefined) throw new DeliveryError({ code: 'input-invalid', path: '--config', detail: 'or --portal is needed' })
       const config = await readConfig(place, terminal.signal)
       const ticket = flags.ticket === undefined ? undefined : (await readText(flags.ticket)).trim()
-      const metrics = createSeedMetrics()
-      const say = (event: SeedEvent): void => {
-        metrics.add(event)
-        terminal.out(flags.json === true ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`)
-      }
+      const watch = await openWatch(flags, terminal)
       // Loaded here: no other command needs WebRTC.
       const { runSeed } = await import('../../node/seed/seed.ts')
-      const server = flags.listen === undefined ? undefined : await serveMetrics(flags.listen, metrics.render)
-      if (server !== undefined) terminal.err(`metrics on ${server.url}\n`)
       try {
         await runSeed(
           {
@@ -86,14 +80,33 @@ export function addSeed(program: Command, terminal: Terminal): void {
               ...(flags.rate === undefined ? {} : { wanBytesPerSecond: flags.rate }),
             },
             refreshMs: Math.max(1, flags.refresh) * 1000,
-            log: say,
+            log: watch.say,
           },
           terminal.signal,
         )
       } finally {
-        await server?.close()
+        await watch.close()
       }
     })
+}
+
+interface Watch {
+  say(event: SeedEvent): void
+  close(): Promise<void>
+}
+
+/** Says what happens, and counts it for whoever asks. */
+async function openWatch({ listen, json }: Flags, terminal: Terminal): Promise<Watch> {
+  const metrics = createSeedMetrics()
+  const server = listen === undefined ? undefined : await serveMetrics(listen, metrics.render)
+  if (server !== undefined) terminal.err(`metrics on ${server.url}\n`)
+  return {
+    say(event) {
+      metrics.add(event)
+      terminal.out(json === true ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`)
+    },
+    close: async () => server?.close(),
+  }
 }
 
 function describe(event: SeedEvent): string {
