@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { DeliveryError, describeFailure } from '../core/errors.ts'
 import { exitCodeOf, type ExitCode } from './exit-codes.ts'
+import { nextStepOf } from './next-steps.ts'
 
 /** What a command may touch of the process around it. */
 export interface Terminal {
@@ -35,8 +36,8 @@ export function report(terminal: Terminal, isJson: boolean, result: { readonly l
 export function reportError(terminal: Terminal, isJson: boolean, error: unknown): ExitCode {
   const exitCode = exitCodeOf(error)
   if (error instanceof DeliveryError) {
-    if (isJson) terminal.out(`${JSON.stringify({ ok: false, exitCode, failure: error.failure, nextStep: error.nextStep })}\n`)
-    else terminal.err(`sealift: ${describeFailure(error.failure)}\n  ${error.nextStep}\n`)
+    if (isJson) terminal.out(`${JSON.stringify({ ok: false, exitCode, failure: error.failure, nextStep: nextStepOf(error) })}\n`)
+    else terminal.err(`sealift: ${describeFailure(error.failure)}\n  ${nextStepOf(error)}\n`)
     return exitCode
   }
   const message = error instanceof Error ? error.message : String(error)
