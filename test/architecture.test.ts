@@ -24,6 +24,8 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'src/worker': ['src/core', 'src/engine', 'src/bridge'],
   'src/page': ['src/core', 'src/sources/mesh', 'src/sources/http', 'src/bridge'],
   'src/node': ['src/core', 'src/scheduler', 'src/sources/http', 'src/sources/mesh', 'src/stores', 'src/trust', 'src/bridge'],
+  // Downloads without a browser, by the engine that browsers have. Nothing else of Node may know it.
+  'src/node/get': ['src/core', 'src/engine', 'src/node', 'src/stores', 'src/tuf'],
   'src/cli': ['src/core', 'src/node', 'signaling'],
   signaling: ['src/core/protocol.ts'],
   // The demo runs the signaling server in its own process, so that its switches can take it down.
@@ -183,6 +185,7 @@ test('nothing but a page starts a worker', () => {
 describe('a lawful import passes', () => {
   test.each([
     ['src/engine/a.ts', `import { x } from '../stores/x.ts'\nx()`],
+    ['src/node/get/a.ts', `import { x } from '../../engine/x.ts'\nx()`],
     ['src/node/authority/a.ts', `import { x } from '@sigstore/mock'\nx()`],
     ['src/sources/mesh/shims/a.ts', `import { x } from '../x.ts'\nx()`],
     ['src/core/verify/a.ts', `import { sha256 } from '@noble/hashes/sha2.js'\nsha256`],

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
@@ -6,6 +7,7 @@ import { addAudit } from './commands/audit.ts'
 import { addDrill } from './commands/drill.ts'
 import { addExport } from './commands/export.ts'
 import { addGateway } from './commands/gateway.ts'
+import { addGet } from './commands/get.ts'
 import { addInit } from './commands/init.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addLint } from './commands/lint.ts'
@@ -46,13 +48,14 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 
 /** `main` for the process itself: SIGINT and SIGTERM cancel the command, which then cleans up after itself. */
 export async function runProcess(): Promise<void> {
+  // One signal ends dozens of requests at once, and each of them listens to it: nothing leaks.
+  setMaxListeners(0)
   const stop = new AbortController()
   const onSignal = () => stop.abort(new Error('interrupted'))
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)
   // Whoever read has heard enough (`sealift probe | head`): as if interrupted, and nobody is left to be told.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onSignal)
-  // Set, not forced: what was written to a pipe still has to leave it.
   process.exitCode = await main(process.argv.slice(2), {
     // Not before somebody reads: opening it keeps the process alive.
     get in() {
@@ -66,6 +69,17 @@ export async function runProcess(): Promise<void> {
   })
   process.off('SIGINT', onSignal)
   process.off('SIGTERM', onSignal)
+  // What was written to a pipe still has to leave it. Then the process ends, whatever else is open: a request to a server that is silent, say.
+  await Promise.all([process.stdout, process.stderr].map(drained))
+  process.exit()
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    // Nobody reads any more.
+    stream.once('error', () => resolve())
+    stream.write('', () => resolve())
+  })
 }
 
 function createProgram(terminal: Terminal): Command {
@@ -82,6 +96,7 @@ function createProgram(terminal: Terminal): Command {
   addPush(program, terminal)
   addSync(program, terminal)
   addVerify(program, terminal)
+  addGet(program, terminal)
   addExport(program, terminal)
   addLint(program, terminal)
   addPolicy(program, terminal)

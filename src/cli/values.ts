@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import { isSha256, type Sha256 } from '../core/model/ids.ts'
+import { isArtifactName, isSha256, type Sha256 } from '../core/model/ids.ts'
+import { isVersion } from '../core/model/names.ts'
 import type { Tier } from '../core/ports.ts'
 import type { Rollout } from '../node/publish/promote.ts'
 import type { ListedVersion } from '../node/publish/yank.ts'
@@ -116,4 +117,25 @@ export function parseTracker(text: string): string {
   if (!/^(?:https?|udp):/i.test(text) || !URL.canParse(text))
     throw new InvalidArgumentError('Expected a URL such as https://tracker.example/announce.')
   return new URL(text).href
+}
+
+/** What a command line asks for. */
+export type Wanted =
+  | { readonly kind: 'name'; readonly name: string; readonly version: string | undefined }
+  | { readonly kind: 'digest'; readonly sha256: Sha256 }
+
+/** `agent`, `agent@1.2.3` or `sha256:…`. */
+export function parseWanted(text: string): Wanted {
+  if (text.startsWith('sha256:')) return { kind: 'digest', sha256: parseDigest(text.slice('sha256:'.length)) }
+  const [, name, version] = /^([^@]+)(?:@([^@]+))?$/.exec(text) ?? []
+  if (!isArtifactName(name) || (version !== undefined && !isVersion(version)))
+    throw new InvalidArgumentError('Expected NAME, NAME@VERSION such as agent@1.2.3, or sha256:DIGEST.')
+  return { kind: 'name', name, version }
+}
+
+/** `os/arch` of this machine, in the words that publishers use. */
+export function thisPlatform(): string {
+  const os: Readonly<Record<string, string>> = { win32: 'windows' }
+  const arch: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm: 'arm/v7' }
+  return `${os[process.platform] ?? process.platform}/${arch[process.arch] ?? process.arch}`
 }

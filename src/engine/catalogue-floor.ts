@@ -9,7 +9,7 @@ import type { EngineParts } from './parts.ts'
 const FLOOR_KEY = 'catalogue-floor'
 const CATALOGUE_KEY = 'catalogue'
 
-export function floorKey({ config }: EngineParts): string {
+export function floorKey({ config }: Pick<EngineParts, 'config'>): string {
   return `${FLOOR_KEY}:${config.repository}`
 }
 
@@ -19,7 +19,7 @@ export async function readKeptFile(parts: EngineParts, signal: AbortSignal): Pro
   return file instanceof Uint8Array ? file : undefined
 }
 
-export function catalogueKey({ config }: EngineParts): string {
+export function catalogueKey({ config }: Pick<EngineParts, 'config'>): string {
   return `${CATALOGUE_KEY}:${config.repository}`
 }
 

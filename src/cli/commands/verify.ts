@@ -71,7 +71,8 @@ function describe(file: string, { file: blob, listed, verdicts }: VerifyReport):
   return [...lines, ...verdicts.flatMap(({ verdict }) => describeVerdict(verdict))]
 }
 
-function describeVerdict(verdict: SignatureVerdict): readonly string[] {
+/** What a bundle says of the artifact, in lines. */
+export function describeVerdict(verdict: SignatureVerdict): readonly string[] {
   const when = verdict.signedAtSeconds === undefined ? '' : ` at ${isoTime(verdict.signedAtSeconds)}`
   const what = verdict.form === 'message' ? 'signed by ' : `attested by`
   const built =

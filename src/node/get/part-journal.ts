@@ -1,0 +1,78 @@
+import { readFile, rm, stat, type FileHandle } from 'node:fs/promises'
+import type { PieceSpace } from '../../core/model/artifact.ts'
+import { toPieceIndex, toSourceId, type PieceIndex, type SourceId } from '../../core/model/ids.ts'
+import { errorCode } from '../durable-file.ts'
+import { openOwnFile } from './own-file.ts'
+
+/**
+ * Says which pieces of an unfinished file are safely on disk, and who served them. Lines are only ever added, so that a kill tears the last one
+ * at most. They are not synced: a line that a power cut takes away costs a piece, and a line that says too much is found out by the digest.
+ */
+export interface PartJournal {
+  /** What an earlier run left; nothing when it was about other bytes. */
+  load(): Promise<ReadonlyMap<PieceIndex, SourceId>>
+  /** Call it when the bytes of every piece are on the disk, and not before. */
+  add(pieces: readonly { readonly index: PieceIndex; readonly source: SourceId }[]): Promise<void>
+  /** Takes the word back. */
+  remove(pieces: readonly PieceIndex[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Of the most pieces that there can be, each named a few times over. */
+const LIMIT_BYTES = 64 * 1024 * 1024
+
+export function createPartJournal(path: string, artifact: PieceSpace): PartJournal {
+  const head = `sealift-part 1 ${artifact.sha256} ${artifact.sizeBytes} ${artifact.pieces.lengthBytes}`
+  let opened: Promise<FileHandle> | undefined
+  const append = async (lines: readonly string[]): Promise<void> => {
+    opened ??= openOwnFile(path)
+    const handle = await opened
+    const { size } = await handle.stat()
+    await handle.write(Buffer.from(lines.map((line) => `${line}\n`).join('')), 0, null, size)
+  }
+  return {
+    async load() {
+      const text = await readText(path)
+      const lines = text.split('\n')
+      // Without its line feed a line may be half of one.
+      lines.pop()
+      if (lines.shift() === head) {
+        if (!text.endsWith('\n')) await append([''])
+        return parseLines(lines, artifact)
+      }
+      await rm(path, { force: true })
+      await append([head])
+      return new Map()
+    },
+    add: (pieces) => append(pieces.map(({ index, source }) => `${index} ${source}`)),
+    remove: (pieces) => append(pieces.map((index) => `-${index}`)),
+    async close() {
+      const closing = opened
+      opened = undefined
+      await (await closing)?.close()
+    },
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).size > LIMIT_BYTES) return ''
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return ''
+    throw error
+  }
+}
+
+/** Whatever does not read as a line says nothing: the piece is fetched again. */
+function parseLines(lines: readonly string[], { pieces }: PieceSpace): ReadonlyMap<PieceIndex, SourceId> {
+  const kept = new Map<PieceIndex, SourceId>()
+  for (const line of lines) {
+    const [, sign, digits = '', source] = /^(-?)(\d{1,8})(?: (.{1,200}))?$/.exec(line) ?? []
+    const index = Number(digits)
+    if (digits === '' || index >= pieces.count) continue
+    if (sign === '-') kept.delete(toPieceIndex(index))
+    else if (source !== undefined) kept.set(toPieceIndex(index), toSourceId(source))
+  }
+  return kept
+}

@@ -1,0 +1,87 @@
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Artifact } from '../../src/core/model/artifact.ts'
+import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
+import { openPart, type PartPlace } from '../../src/node/get/part-backing.ts'
+import { systemClock } from '../../src/node/system-clock.ts'
+import { makeArtifact, makePiece } from '../fakes/make-artifact.ts'
+import { bytesOf, never } from './publish-fixture.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const PIECE_BYTES = 64 * 1024
+const BYTES = bytesOf(3 * PIECE_BYTES + 5)
+const ARTIFACT = makeArtifact(BYTES, PIECE_BYTES)
+const CDN = toSourceId('cdn-1')
+
+const piece = (index: number) => makePiece(ARTIFACT, BYTES, index, CDN)
+const newPlace = async (): Promise<PartPlace> => {
+  const dir = await temporaryFolder()
+  return { file: join(dir, 'part'), journal: join(dir, 'state') }
+}
+/** What the next run finds. */
+const keptAt = async (place: PartPlace, artifact: Artifact = ARTIFACT) => {
+  const part = await openPart(artifact, place, systemClock)
+  await part.close()
+  return [...part.kept.keys()]
+}
+
+/** A part file with the first and the last piece. */
+async function filled(): Promise<PartPlace> {
+  const place = await newPlace()
+  const part = await openPart(ARTIFACT, place, systemClock)
+  await part.prepare(never)
+  await part.keep([await piece(0), await piece(3)], never)
+  await part.close()
+  return place
+}
+
+test('what is kept is found by the next run, with who served it', async () => {
+  const place = await filled()
+  const part = await openPart(ARTIFACT, place, systemClock)
+  expect([...part.kept]).toEqual([
+    [0, CDN],
+    [3, CDN],
+  ])
+  expect(Buffer.from(await part.read(toPieceIndex(3), never)).equals(BYTES.subarray(3 * PIECE_BYTES))).toBe(true)
+  const [whole] = await part.parts(toPieceIndex(0), 4, never)
+  expect(whole?.size).toBe(BYTES.length)
+  await part.close()
+})
+
+test('what is forgotten stays so', async () => {
+  const place = await filled()
+  const part = await openPart(ARTIFACT, place, systemClock)
+  await part.forget([toPieceIndex(0)], never)
+  await part.close()
+  expect(await keptAt(place)).toEqual([3])
+})
+
+test('a line that a kill tore says nothing, and spoils no other', async () => {
+  const place = await filled()
+  await appendFile(place.journal, '1')
+  const part = await openPart(ARTIFACT, place, systemClock)
+  expect([...part.kept.keys()]).toEqual([0, 3])
+  await part.keep([await piece(2)], never)
+  await part.close()
+  expect(await keptAt(place)).toEqual([0, 3, 2])
+})
+
+test.each(['99 cdn-1', 'nonsense', '1', '1 ', '-', '1e0 cdn-1'])('a line %j says nothing', async (line) => {
+  const place = await filled()
+  await appendFile(place.journal, `${line}\n`)
+  expect(await keptAt(place)).toEqual([0, 3])
+})
+
+test('the word of another file counts for nothing, nor does any without the bytes', async () => {
+  const place = await filled()
+  await writeFile(place.journal, (await readFile(place.journal, 'utf8')).replace(ARTIFACT.sha256, '0'.repeat(64)))
+  expect(await keptAt(place)).toEqual([])
+
+  const cut = await filled()
+  await truncate(cut.file, PIECE_BYTES)
+  expect(await keptAt(cut)).toEqual([])
+  // Nor later, when the file is as long again.
+  await truncate(cut.file, BYTES.length)
+  expect(await keptAt(cut)).toEqual([])
+})
