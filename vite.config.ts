@@ -67,7 +67,15 @@ const conformancePage: PluginOption = {
   },
 }
 
-const plugins: PluginOption[] = [sigstoreShims(), simplePeerShims(), conformancePage]
+/** The element loads the SDK from the file beside it, which a page that calls the SDK itself has loaded already. */
+const pageBeside: PluginOption = {
+  name: 'sealift:page-beside',
+  enforce: 'pre',
+  applyToEnvironment: ({ name }) => name === 'element',
+  resolveId: (source) => (source === '../page/index.ts' ? { id: './page.js', external: 'relative' } : undefined),
+}
+
+const plugins: PluginOption[] = [pageBeside, sigstoreShims(), simplePeerShims(), conformancePage]
 
 export default defineConfig({
   root: at('demo'),
@@ -79,6 +87,7 @@ export default defineConfig({
   environments: {
     client: { build: { outDir: at('dist/demo-site'), emptyOutDir: true, target: 'es2022', sourcemap: true } },
     page: module('src/page/index.ts', 'page.js'),
+    element: module('src/element/index.ts', 'element.js'),
     hasher: script('src/engine/hash-worker.ts', 'chunks/hasher.js'),
     files: script('src/engine/file-worker.ts', 'chunks/files.js'),
     trustRefresh: module('src/trust-refresh/index.ts', 'trust-refresh.js'),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { DeliveryError } from '../core/errors.ts'
@@ -31,12 +32,15 @@ export interface InitReport {
   readonly unchanged: readonly string[]
   /** What the worker keeps. */
   readonly shell: readonly ShellEntry[]
+  /** The line of HTML with which a page has the element: no other script runs in its place. */
+  readonly elementTag: string
 }
 
 /** What a page needs on its own origin, and the worker that takes Sealift away again. */
-const SCRIPTS = ['sw.js', 'engine.js', 'page.js', 'noop-sw.js'] as const
+const SCRIPTS = ['sw.js', 'engine.js', 'page.js', 'element.js', 'noop-sw.js'] as const
 const CONFIG = 'sealift.json'
 const WORKER = 'sw.js'
+const ELEMENT = 'element.js'
 const KILL_SWITCH = 'noop-sw.js'
 /** For sites that name a repository of trusted roots: no other's visitors are to fetch it beforehand. */
 const TRUST_REFRESH = 'trust-refresh.js'
@@ -55,7 +59,13 @@ export async function initSite(options: InitOptions, signal: AbortSignal): Promi
     signal.throwIfAborted()
     await writeFileDurably(join(options.publicDir, name), files.get(name) ?? new Uint8Array(), { mode: 0o644 })
   }
-  return { written: changed, unchanged: [...files.keys()].filter((name) => !changed.includes(name)), shell }
+  const unchanged = [...files.keys()].filter((name) => !changed.includes(name))
+  return { written: changed, unchanged, shell, elementTag: elementTag(scripts.get(ELEMENT) ?? new Uint8Array()) }
+}
+
+function elementTag(script: Uint8Array): string {
+  const integrity = createHash('sha384').update(script).digest('base64')
+  return `<script type="module" src="/${ELEMENT}" integrity="sha384-${integrity}"></script>`
 }
 
 async function shellOf(

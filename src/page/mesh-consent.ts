@@ -31,6 +31,11 @@ export function openConsent(): MeshConsent {
   }
 }
 
+/** Somebody said yes or no on this origin, and the browser could keep it. */
+export function isConsentAnswered(): boolean {
+  return read() !== null
+}
+
 function read(): string | null {
   try {
     return localStorage.getItem(KEY)

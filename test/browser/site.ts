@@ -257,7 +257,7 @@ async function readScripts(): Promise<readonly (readonly [string, PortalFile])[]
   const dist = join(packageRoot(), 'dist')
   const chunks = (await readdir(join(dist, 'chunks'))).filter((name) => name.endsWith('.js')).map((name) => `chunks/${name}`)
   return await Promise.all(
-    ['page.js', 'engine.js', 'trust-refresh.js', 'sw.js', 'noop-sw.js', ...chunks].map(
+    ['page.js', 'element.js', 'engine.js', 'trust-refresh.js', 'sw.js', 'noop-sw.js', ...chunks].map(
       async (name) => [`/${name}`, javascript(await readFile(join(dist, name), 'utf8'))] as const,
     ),
   )

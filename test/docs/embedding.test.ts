@@ -40,7 +40,12 @@ async function compile(label: string, modules: readonly string[]): Promise<Outco
         lib: ['es2023', ...(KINDS[label] ?? [])],
         types: label === 'node' ? ['node'] : [],
         typeRoots: [join(ROOT, 'node_modules/@types')],
-        paths: { 'sealift/page': entry('page'), 'sealift/worker': entry('worker'), 'sealift/node': entry('node') },
+        paths: {
+          'sealift/element': entry('element'),
+          'sealift/page': entry('page'),
+          'sealift/worker': entry('worker'),
+          'sealift/node': entry('node'),
+        },
       },
       include: ['*.ts'],
     }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -14,6 +15,7 @@ const SCRIPTS = {
   'sw.js': 'self.complete = true',
   'engine.js': "import(new URL('./trust-refresh.js', location.href).href)",
   'page.js': "import './chunks/a.js'; import('./chunks/mesh-1a2b.js'); new Worker('./engine.js')",
+  'element.js': "import('./page.js')",
   'noop-sw.js': '',
   'trust-refresh.js': '',
   'chunks/a.js': "export * from './b.js'",
@@ -22,7 +24,17 @@ const SCRIPTS = {
   'chunks/unused.js': '',
   'demo.js': '',
 }
-const NEEDED = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'noop-sw.js', 'page.js', 'sw.js', 'trust-refresh.js']
+const NEEDED = [
+  'chunks/a.js',
+  'chunks/b.js',
+  'chunks/mesh-1a2b.js',
+  'element.js',
+  'engine.js',
+  'noop-sw.js',
+  'page.js',
+  'sw.js',
+  'trust-refresh.js',
+]
 
 const CONFIG: SiteConfig = {
   schema: 1,
@@ -52,6 +64,13 @@ test('copies the scripts with all that they import, and no more, beside a readab
   expect([...written].toSorted()).toEqual([...NEEDED, 'sealift.json'].toSorted())
   expect(parseSiteConfig(await readFile(join(options.publicDir, 'sealift.json')), 'https://portal.test/')).toEqual(CONFIG)
   expect(await readFile(join(options.publicDir, 'chunks/b.js'), 'utf8')).toBe(SCRIPTS['chunks/b.js'])
+})
+
+test('gives the tag of the element, which the browser holds to these very bytes', async () => {
+  const options = { publicDir: await temporaryFolder(), config: CONFIG, scriptsDir: await makeFolder(SCRIPTS) }
+  const { elementTag } = await initSite(options, never)
+  const digest = createHash('sha384').update(SCRIPTS['element.js']).digest('base64')
+  expect(elementTag).toBe(`<script type="module" src="/element.js" integrity="sha384-${digest}"></script>`)
 })
 
 test('changes nothing the second time', async () => {
@@ -92,8 +111,8 @@ describe('with a shell', () => {
     const { shell, written } = await initSite(options, never)
     // Last, so that no browser installs it before what it lists is there.
     expect(written.at(-1)).toBe('sw.js')
-    const ours = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'engine.js', 'page.js']
-    expect(shell.map(({ url }) => url)).toEqual(['assets/app.js', ...ours.slice(0, 4), 'index.html', 'page.js'])
+    const ours = ['chunks/a.js', 'chunks/b.js', 'chunks/mesh-1a2b.js', 'element.js', 'engine.js', 'page.js']
+    expect(shell.map(({ url }) => url)).toEqual(['assets/app.js', ...ours.slice(0, 5), 'index.html', 'page.js'])
     expect(shell).toContainEqual(shellEntry('page.js', Buffer.from(SCRIPTS['page.js'])))
     expect(await workerOf(options.publicDir)).toBe(withShell(SCRIPTS['sw.js'], shell))
   })

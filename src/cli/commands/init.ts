@@ -44,13 +44,18 @@ export function addInit(program: Command, terminal: Terminal): void {
     )
     .action(async (publicDir: string, flags: Flags) => {
       const { force, shell: patterns } = flags
-      const { written, unchanged, shell } = await initSite(
+      const { written, unchanged, shell, elementTag } = await initSite(
         { publicDir, config: await toConfig(flags), force, shell: patterns },
         terminal.signal,
       )
       const kept = patterns === undefined ? [] : [`shell      ${shell.length} files are kept for when the origin is down`]
-      const lines = [...written.map((name) => `written    ${name}`), ...unchanged.map((name) => `unchanged  ${name}`), ...kept]
-      report(terminal, flags.json === true, { lines, json: { written, unchanged, shell } })
+      const lines = [
+        ...written.map((name) => `written    ${name}`),
+        ...unchanged.map((name) => `unchanged  ${name}`),
+        ...kept,
+        `element    ${elementTag}`,
+      ]
+      report(terminal, flags.json === true, { lines, json: { written, unchanged, shell, elementTag } })
     })
 }
 
