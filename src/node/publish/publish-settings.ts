@@ -36,7 +36,7 @@ export async function readPublishSettings(dir: string): Promise<PublishSettings>
 export function parsePublishSettings(bytes: Uint8Array, path: string): PublishSettings {
   const refuse = (at: string, detail: string) => new DeliveryError({ code: 'input-invalid', path: `${path}: ${at}`, detail })
   const root = openJsonText(decodeText(bytes, path), { limitBytes: SETTINGS_BYTES, refuse })
-  requireMembers(root, ['schema', 'defaults', 'files'])
+  requireMembers(root, ['$schema', 'schema', 'defaults', 'files'])
   const get = root.object(['schema', 'defaults', 'files'])
   get('schema').optional((field) => field.schema(1))
   const files = get('files').optional((field) => {
