@@ -88,6 +88,7 @@ export default defineConfig({
     client: { build: { outDir: at('dist/demo-site'), emptyOutDir: true, target: 'es2022', sourcemap: true } },
     page: module('src/page/index.ts', 'page.js'),
     element: module('src/element/index.ts', 'element.js'),
+    storage: module('src/storage/index.ts', 'storage.js'),
     hasher: script('src/engine/hash-worker.ts', 'chunks/hasher.js'),
     files: script('src/engine/file-worker.ts', 'chunks/files.js'),
     trustRefresh: module('src/trust-refresh/index.ts', 'trust-refresh.js'),

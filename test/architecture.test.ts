@@ -25,6 +25,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'src/page': ['src/core', 'src/sources/mesh', 'src/sources/http', 'src/bridge'],
   // Its own file, which loads the page's.
   'src/element': ['src/core', 'src/page'],
+  'src/storage': ['src/core', 'src/stores', 'src/page'],
   'src/node': ['src/core', 'src/scheduler', 'src/sources/http', 'src/sources/mesh', 'src/stores', 'src/trust', 'src/bridge'],
   // Downloads without a browser, by the engine that browsers have. Nothing else of Node may know it.
   'src/node/get': ['src/core', 'src/engine', 'src/node', 'src/stores', 'src/tuf'],

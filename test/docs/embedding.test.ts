@@ -43,6 +43,7 @@ async function compile(label: string, modules: readonly string[]): Promise<Outco
         paths: {
           'sealift/element': entry('element'),
           'sealift/page': entry('page'),
+          'sealift/storage': entry('storage'),
           'sealift/worker': entry('worker'),
           'sealift/node': entry('node'),
         },
