@@ -235,12 +235,26 @@ export class DeliveryError extends Error {
   }
 }
 
-/** The failure that an unknown thrown value stands for, or undefined when it is not one of ours. */
+/**
+ * The failure that an unknown thrown value stands for, or undefined when it is not one of ours.
+ * @example
+ * try {
+ *   await readConfig('public/sealift.json', AbortSignal.timeout(10_000))
+ * } catch (error) {
+ *   const failure = failureOf(error)
+ *   if (failure === undefined) throw error
+ *   console.error(describeFailure(failure))
+ * }
+ */
 export function failureOf(error: unknown): Failure | undefined {
   return error instanceof DeliveryError ? error.failure : undefined
 }
 
-/** One line for a log or a screen: the code, then what is known. */
+/**
+ * One line for a log or a screen: the code, then what is known.
+ * @example
+ * console.log(describeFailure({ code: 'artifact-unknown', name: 'agent', version: undefined })) // artifact-unknown: name=agent, version=undefined
+ */
 export function describeFailure(failure: Failure): string {
   const { code, ...rest } = failure
   const facts = Object.entries(rest).map(([key, value]) => `${key}=${describeValue(value)}`)

@@ -45,6 +45,16 @@ interface Context {
  * It may start with all origins dead. It does not evict: give it a disk that holds what is published. A full
  * or unwritable one costs the origins a request for each answer, and no client its answer.
  * @throws {DeliveryError} `config-invalid`
+ * @example
+ * const gateway = await startCachingGateway({
+ *   origins: ['https://cdn.example/'],
+ *   allowedOrigins: ['https://portal.example'],
+ *   cacheDir: '/var/cache/sealift',
+ *   pinnedRoot: '/srv/sealift',
+ *   port: 8080,
+ * })
+ * console.log(gateway.url)
+ * await gateway.close()
  */
 export async function startCachingGateway(options: CachingGatewayOptions): Promise<RunningGateway> {
   const origins = parseOrigins(options.origins)

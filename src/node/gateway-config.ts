@@ -61,6 +61,20 @@ export interface NginxOptions extends GatewayOptions {
 /**
  * The nginx configuration of a LAN gateway. Starts with all origins and DNS dead.
  * @throws {DeliveryError} `config-invalid` when an option is not what its description says: it could smuggle a directive in
+ * @example
+ * console.log(
+ *   renderGatewayConfig({
+ *     listen: '8080',
+ *     origins: ['https://cdn.example/'],
+ *     allowedOrigins: ['https://portal.example'],
+ *     cacheDir: '/var/cache/sealift',
+ *     pinnedRoot: '/srv/sealift',
+ *     runDir: '/run/sealift',
+ *     errorLog: 'stderr',
+ *     accessLog: 'off',
+ *     resolver: ['10.0.0.1'],
+ *   }),
+ * )
  */
 export function renderGatewayConfig(options: NginxOptions): string {
   const origins = parseOrigins(options.origins)

@@ -28,6 +28,10 @@ interface LogLine {
  * Counts the requests in the access log of the shipped nginx configuration.
  * @returns Prometheus text format 0.0.4. Counts begin anew where the log does, as Prometheus expects of a restart
  * @throws `signal.reason`; what reading throws
+ * @example
+ * import { createReadStream } from 'node:fs'
+ *
+ * console.log(await countGatewayLog(createReadStream('/var/log/sealift/access.log'), AbortSignal.timeout(60_000)))
  */
 export async function countGatewayLog(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
   const requests = new Sums()

@@ -50,6 +50,9 @@ const TRUST_REFRESH = 'trust-refresh.js'
  * deployment it lists the shell anew: the worker's script changes with it, and browsers fetch what is new.
  * @throws {DeliveryError} `input-invalid` when a file is there with other bytes and `force` is not set, or for a pattern that `listShell`
  * refuses; `tool-missing` when the package was not built
+ * @example
+ * const { written, elementTag } = await initSite({ publicDir: 'public', config: undefined, force: true }, AbortSignal.timeout(60_000))
+ * console.log(written, elementTag)
  */
 export async function initSite(options: InitOptions, signal: AbortSignal): Promise<InitReport> {
   const scripts = await collectScripts(options.scriptsDir ?? join(packageRoot(), 'dist'))

@@ -22,6 +22,9 @@ export interface Membership {
 /**
  * Opens the ticket office in `dir`, or makes it: a key shared with the signaling server, and the swarm key of all members.
  * @throws {DeliveryError} `input-invalid` when the folder holds something else
+ * @example
+ * const membership = await openMembership('secrets', { clock: systemClock })
+ * console.log(membership.mint({ site: 'https://portal.example', role: 'leech' }))
  */
 export async function openMembership(dir: string, options: { readonly clock: Clock }): Promise<Membership> {
   const keysFile = join(dir, 'signaling-keys')

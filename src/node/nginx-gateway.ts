@@ -28,7 +28,11 @@ const STOP_TIMEOUT_MS = 3_000
 const HEALTH_TIMEOUT_MS = 1_000
 const NEVER = new AbortController().signal
 
-/** Path of nginx on this machine, or undefined. The sbin folders count even when PATH leaves them out. */
+/**
+ * Path of nginx on this machine, or undefined. The sbin folders count even when PATH leaves them out.
+ * @example
+ * console.log(findNginx() ?? 'nginx is not installed')
+ */
 export function findNginx(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin']
   return folders.map((folder) => join(folder, 'nginx')).find(isExecutable)
@@ -38,6 +42,17 @@ export function findNginx(): string | undefined {
  * Starts nginx in the foreground as a LAN gateway and waits until it answers. It may start with all origins dead.
  * @returns undefined when nginx is not installed
  * @throws {DeliveryError} `config-invalid` when an option is wrong or nginx refuses to start, with its own words
+ * @example
+ * const gateway = await startNginxGateway({
+ *   origins: ['https://cdn.example/'],
+ *   allowedOrigins: ['https://portal.example'],
+ *   cacheDir: '/var/cache/sealift',
+ *   pinnedRoot: '/srv/sealift',
+ *   port: 8080,
+ *   runDir: '/run/sealift',
+ *   resolver: ['10.0.0.1'],
+ * })
+ * console.log(gateway?.url ?? 'nginx is not installed')
  */
 export async function startNginxGateway(options: NginxGatewayOptions): Promise<RunningGateway | undefined> {
   const nginx = findNginx()

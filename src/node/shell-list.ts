@@ -28,6 +28,8 @@ const SHELL_FILES = 2000
  *
  * @param patterns paths with `/`, relative to `publicDir`; `*` and `?` stand for characters of one name, `**` for any number of folders
  * @throws {DeliveryError} `input-invalid` for a pattern that leaves the folder or matches nothing, and for more than 2000 files or 64 MiB
+ * @example
+ * console.log(await listShell('public', ['index.html', 'assets/**'], AbortSignal.timeout(60_000)))
  */
 export async function listShell(publicDir: string, patterns: readonly string[], signal: AbortSignal): Promise<readonly ShellEntry[]> {
   const paths = new Set<string>()
@@ -66,6 +68,12 @@ const CLOSING = '\n}'
 /**
  * The service worker's script with the list before it, in place of one that is there. Both stand in one block: cut short on its way, a block
  * does not parse, whereas a list that arrived alone would install as a worker that answers nothing.
+ * @example
+ * import { readFile, writeFile } from 'node:fs/promises'
+ *
+ * const script = await readFile('public/sw.js', 'utf8')
+ * const entries = await listShell('public', ['index.html', 'assets/**'], AbortSignal.timeout(60_000))
+ * await writeFile('public/sw.js', withShell(script, entries))
  */
 export function withShell(script: string, entries: readonly ShellEntry[]): string {
   return `{self.sealiftShell=${JSON.stringify(inOrder(entries))};\n${withoutShell(script)}${CLOSING}`

@@ -45,18 +45,55 @@ export interface Listing {
 }
 
 export interface Sealift {
-  /** Starts a download by the catalogue's name. */
+  /**
+   * Starts a download by the catalogue's name.
+   * @example
+   * const sealift = await register()
+   * const download = sealift.download('edge-agent', { platform: 'linux/amd64', onEvent: (event) => console.info(event.kind) })
+   * document.querySelector('#cancel')?.addEventListener('click', () => download.cancel())
+   * const { file, record, save } = await download.result
+   * save()
+   * console.log(file.name, record.sources)
+   */
   download(name: string, options?: DownloadOptions): Download
-  /** Starts a download by SHA-256: works past the catalogue's expiry too. @throws {TypeError} unless it is 64 lower-case hex digits */
+  /**
+   * Starts a download by SHA-256: works past the catalogue's expiry too.
+   * @throws {TypeError} unless it is 64 lower-case hex digits
+   * @example
+   * const sealift = await register()
+   * const { file } = await sealift.downloadDigest('9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08').result
+   * console.log(file.name)
+   */
   downloadDigest(sha256: string, options?: Pick<DownloadOptions, 'signal' | 'onEvent'>): Download
+  /**
+   * What the publisher offers, expired or not.
+   * @example
+   * const sealift = await register()
+   * const { catalogue, artifacts } = await sealift.list(AbortSignal.timeout(30_000))
+   * console.log(catalogue.freshness, artifacts.map(({ name, version }) => `${name} ${version}`))
+   */
   list(signal?: AbortSignal): Promise<Listing>
   /** Every audit record, one line of JSON each, oldest first. */
   audit(signal?: AbortSignal): Promise<readonly string[]>
-  /** The same as a file to hand out, JSON Lines: what `sealift audit verify` reads. */
+  /**
+   * The same as a file to hand out, JSON Lines: what `sealift audit verify` reads.
+   * @example
+   * const sealift = await register()
+   * const link = document.createElement('a')
+   * link.href = URL.createObjectURL(await sealift.auditFile())
+   * link.download = 'sealift-audit.jsonl'
+   * link.click()
+   */
   auditFile(signal?: AbortSignal): Promise<File>
   /** Forgets one stored artifact, or all. */
   forget(sha256?: string): Promise<void>
-  /** Turns links to artifacts below `root` (default: the document) into downloads. Returns what stops it. */
+  /**
+   * Turns links to artifacts below `root` (default: the document) into downloads. Returns what stops it.
+   * @example
+   * const sealift = await register()
+   * const stop = sealift.guardLinks(document.body)
+   * addEventListener('pagehide', stop)
+   */
   guardLinks(root?: ParentNode & Node): () => void
   readonly mesh: MeshPort
   /** True when the service worker sees this page's requests. Downloads work without. */
@@ -70,6 +107,11 @@ export interface Sealift {
 /**
  * Registers the service worker, starts the engine and, with consent, the mesh. Call it once in a page.
  * @throws {DeliveryError} `insecure-context`, `config-unavailable`, `config-invalid`, `policy-missing`, `engine-lost`
+ * @example
+ * const sealift = await register()
+ * const { file, save } = await sealift.download('edge-agent').result
+ * save()
+ * console.log(file.name, file.size)
  */
 export async function register(options: RegisterOptions = {}): Promise<Sealift> {
   if (!isSecureContext) throw new DeliveryError({ code: 'insecure-context' })
@@ -187,7 +229,13 @@ function toFile(lines: readonly string[]): File {
   return new File(parts, 'sealift-audit.jsonl', { type: 'application/jsonl' })
 }
 
-/** Draws a pairing code for a camera; without one, the code is copied. What draws is loaded only now. */
+/**
+ * Draws a pairing code for a camera; without one, the code is copied. What draws is loaded only now.
+ * @example
+ * const sealift = await register()
+ * const pairing = await sealift.mesh.pair()
+ * document.body.append(await drawQrCode(pairing.code))
+ */
 export async function drawQrCode(code: string): Promise<SVGSVGElement> {
   const { drawSquares } = await import('./qr-code.ts')
   return drawSquares(code)

@@ -41,6 +41,12 @@ const never = new AbortController().signal
 /**
  * Opens what is kept. Artifacts are deleted by the engine of `sealift`, which knows who is using them.
  * @throws {DeliveryError} `store-failed` where the browser keeps nothing for this site, `version-skew`
+ * @example
+ * import { register } from 'sealift/page'
+ *
+ * const storage = await openStorage(await register())
+ * await storage.preseed('edge-agent')
+ * await storage.purge({ maxBytes: 2e9 })
  */
 export async function openStorage(sealift: Pick<Sealift, 'download' | 'forget'>, signal: AbortSignal = never): Promise<ArtifactStorage> {
   const index = await openIndex(signal)

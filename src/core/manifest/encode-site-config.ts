@@ -5,6 +5,11 @@ import { writeTrust } from './trust-field.ts'
 /**
  * `/sealift.json`, indented for the people who edit it. Reads back what it wrote.
  * @throws {DeliveryError} `config-invalid`, `policy-missing`
+ * @example
+ * import { writeFile } from 'node:fs/promises'
+ *
+ * const config = await readConfig('https://portal.example/sealift.json', AbortSignal.timeout(10_000))
+ * await writeFile('sealift.json', encodeSiteConfig({ ...config, preset: 'lan-first' }))
  */
 export function encodeSiteConfig(config: SiteConfig): Uint8Array<ArrayBuffer> {
   const { mode, signaling, ticketUrl, iceServers, upload } = config.mesh

@@ -107,6 +107,9 @@ export const DEFAULT_THRESHOLDS: Thresholds = { log: 1, sct: 1, timestamp: 1 }
  * A policy that can be enforced, or no policy at all.
  * @throws {DeliveryError} `policy-missing`, when there is no signer, or one is half-named; `config-invalid`, when
  * more are asked for than are named
+ * @example
+ * const policy = requirePolicy([{ kind: 'key', publicKeyPem: (await generateSigningKey('keys')).publicKeyPem }], { trustedRoot: undefined })
+ * console.log(trustOfPolicy(policy))
  */
 export function requirePolicy(
   signers: readonly Signer[],

@@ -11,7 +11,12 @@ export interface SiteTrust {
   readonly updates?: SignaturePolicy | undefined
 }
 
-/** @throws {DeliveryError} `policy-missing`, `config-invalid` */
+/**
+ * @throws {DeliveryError} `policy-missing`, `config-invalid`
+ * @example
+ * const { trust } = await readConfig('public/sealift.json', AbortSignal.timeout(10_000))
+ * console.log(siteTrust(trust).artifacts.minSigners)
+ */
 export function siteTrust({ catalogueSigners, artifactSigners, minSigners, provenance, updates, ...under }: TrustConfig): SiteTrust {
   const { trustedRoot, thresholds } = under
   const policy = (signers: TrustConfig['catalogueSigners'], least: number, path: string): SignaturePolicy =>
@@ -24,7 +29,12 @@ export function siteTrust({ catalogueSigners, artifactSigners, minSigners, prove
   }
 }
 
-/** One policy for all that a site publishes. */
+/**
+ * One policy for all that a site publishes.
+ * @example
+ * const { policy } = keySigner(await readSigningKey('keys/signing-key.pem'))
+ * console.log(trustOfPolicy(policy).artifacts === policy)
+ */
 export function trustOfPolicy(policy: SignaturePolicy): SiteTrust {
   return { catalogue: policy, artifacts: policy, provenance: ANY_PROVENANCE }
 }

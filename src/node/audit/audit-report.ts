@@ -113,6 +113,12 @@ interface ArtifactSum {
 type Counter = Partial<Record<Failure['code'], number>>
 const TIERS: readonly Tier[] = ['cdn', 'gateway', 'mesh']
 
+/**
+ * @example
+ * const tally = createAuditTally()
+ * for (const file of ['one.jsonl', 'other.jsonl']) await checkAuditFile({ file }, tally.add, AbortSignal.timeout(60_000))
+ * console.log(tally.report().tiers)
+ */
 export function createAuditTally(): AuditTally {
   const ids = new Set<string>()
   const artifacts = new Map<string, ArtifactSum>()

@@ -40,6 +40,10 @@ const MOST_TOLD = 100
  * Reads an export of any length a line at a time, and holds it to `createChainCheck`.
  * @param onRecord is given each record until the first fault. What it was given counts for nothing when the findings have a fault.
  * @throws {DeliveryError} `input-invalid` when it cannot be read, or holds no record and no head says that it should
+ * @example
+ * const tally = createAuditTally()
+ * const { faultCount, faults } = await checkAuditFile({ file: 'sealift-audit.jsonl' }, tally.add, AbortSignal.timeout(60_000))
+ * console.log(faultCount === 0 ? tally.report() : faults)
  */
 export async function checkAuditFile(
   { file, input, expectation = {} }: AuditFile,

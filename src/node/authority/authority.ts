@@ -37,6 +37,9 @@ const RENEW_BEFORE_SECONDS = 30 * 24 * 3600
  * @param dir made when missing; its files are for this user alone
  * @param options.clock may run ahead; before the first start nothing can be signed
  * @throws {DeliveryError} `tool-missing` without @sigstore/mock, `input-invalid` when the folder holds something else
+ * @example
+ * const authority = await openAuthority('authority', { clock: systemClock })
+ * console.log(authority.trustedRootPath)
  */
 export async function openAuthority(dir: string, options: { readonly clock: Clock }): Promise<Authority> {
   const at = new Date(wholeSecond(options.clock))

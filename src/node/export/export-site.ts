@@ -84,6 +84,11 @@ export const SUMS_FILE = 'SHA256SUMS'
  * Writes what other download tools read: a Metalink, a torrent and a checksum for each artifact, and all checksums in one file. The catalogue,
  * each manifest, each signature and each byte is verified before the first file of an artifact is written; each file appears whole or not at all.
  * @throws {DeliveryError} `input-invalid` when no place is known that serves the files; what a client would refuse an artifact for
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const { trust } = await readConfig('public/sealift.json', signal)
+ * const { exported } = await exportSite({ site: 'site', out: 'export', trust: siteTrust(trust) }, signal)
+ * console.log(exported.map(({ filename }) => filename))
  */
 export async function exportSite(options: ExportOptions, signal: AbortSignal): Promise<ExportReport> {
   const verifier = options.verifier ?? createSigstoreVerifier()

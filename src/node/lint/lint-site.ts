@@ -38,6 +38,10 @@ const DEFAULT_OUTAGE_SECONDS = 7 * 86_400
  * catalogue, so it knows what is written down and not what is true: two names may be one machine.
  * @returns worst first
  * @throws {DeliveryError} `input-invalid`, `catalogue-unavailable`; what a client would refuse the catalogue for, when `trust` is given
+ * @example
+ * const signal = AbortSignal.timeout(60_000)
+ * const config = await readConfig('public/sealift.json', signal)
+ * for (const finding of await lintSite({ config, site: 'site', trust: siteTrust(config.trust) }, signal)) console.log(finding)
  */
 export async function lintSite(options: LintOptions, signal: AbortSignal): Promise<readonly Finding[]> {
   const { config, site, trust } = options

@@ -11,6 +11,18 @@ export interface ProbeMetrics {
 
 const PREFIX = 'sealift_probe_'
 
+/**
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const trust = siteTrust((await readConfig('public/sealift.json', signal)).trust)
+ * const probe = createProbe({
+ *   places: [{ id: 'cdn', tier: 'cdn', url: 'https://cdn.example/' }],
+ *   trust: async () => ({ trust, denied: [], minimumVersion: 0 }),
+ * })
+ * const metrics = createProbeMetrics()
+ * metrics.add(await probe.round(signal))
+ * console.log(metrics.render())
+ */
 export function createProbeMetrics(): ProbeMetrics {
   const checked = new Map<string, number>()
   const rotten = new Map<string, number>()

@@ -73,6 +73,15 @@ const LAG_SECONDS = 120
  * Looks at a site from outside, as its visitors do. Remembers from round to round the highest version that it saw, and the manifests.
  * @throws {DeliveryError} `input-invalid` for a place that no page would ask
  * @throws {RangeError} when `challenge` asks for what cannot be
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const trust = siteTrust((await readConfig('public/sealift.json', signal)).trust)
+ * const probe = createProbe({
+ *   places: [{ id: 'cdn', tier: 'cdn', url: 'https://cdn.example/' }],
+ *   trust: async () => ({ trust, denied: [], minimumVersion: 0 }),
+ * })
+ * const { ok, rows } = await probe.round(signal)
+ * console.log(ok, rows.filter((row) => !row.ok))
  */
 export function createProbe(options: ProbeOptions): Probe {
   requirePlaces(options.places)

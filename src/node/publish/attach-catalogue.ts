@@ -26,6 +26,13 @@ export interface AttachOptions {
  * Publishes a prepared catalogue under a signature made elsewhere.
  * @throws {DeliveryError} `publish-conflict` when the site has moved on since, or somebody is publishing to it; `input-invalid` when it
  * has expired meanwhile; or why the bundle was refused
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ *
+ * const signal = AbortSignal.timeout(60_000)
+ * const { trust } = await readConfig('public/sealift.json', signal)
+ * const [payload, bundle] = await Promise.all([readFile('catalogue.payload'), readFile('catalogue.sigstore.json')])
+ * await attachCatalogue({ site: 'site', payload, bundles: [bundle], trust: siteTrust(trust) }, signal)
  */
 export async function attachCatalogue(options: AttachOptions, signal: AbortSignal): Promise<Catalogue> {
   const room = openRoom(options)

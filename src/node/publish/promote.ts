@@ -51,6 +51,10 @@ export interface PromoteOptions {
  * Signs the catalogue anew with other words about delivery, or with what an earlier one said, under a higher version. No artifact is touched.
  * Written in one step, checked as `publish` checks it.
  * @throws {DeliveryError} `input-invalid` for what is not listed, `publish-conflict`, or why its signatures are refused
+ * @example
+ * const signer = keySigner(await readSigningKey('keys/signing-key.pem'))
+ * const { isNew } = await promote({ site: 'site', signer, first: ['eu'] }, AbortSignal.timeout(60_000))
+ * console.log(isNew)
  */
 export async function promote(options: PromoteOptions & { readonly signer: PublishSigner }, signal: AbortSignal): Promise<FinishedDraft> {
   const room = openRoom(options)
@@ -66,6 +70,11 @@ export async function promote(options: PromoteOptions & { readonly signer: Publi
 /**
  * As `promote`, to be signed elsewhere and then put in place by `attachCatalogue`.
  * @throws {DeliveryError} as `promote`
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const trust = siteTrust((await readConfig('public/sealift.json', signal)).trust)
+ * const { payload } = await preparePromotion({ site: 'site', trust, rollback: 'previous' }, signal)
+ * console.log(payload) // to be signed elsewhere, and attached then
  */
 export async function preparePromotion(options: PromoteOptions, signal: AbortSignal): Promise<FinishedDraft> {
   return (await stage(options, openRoom(options), signal)).draft

@@ -24,7 +24,14 @@ export interface AuthoritySignerOptions {
   readonly run?: Omit<WorkflowRun, 'finishedAtSeconds'> | undefined
 }
 
-/** Signs with the offline authority, as the identity that `claims` name. */
+/**
+ * Signs with the offline authority, as the identity that `claims` name.
+ * @example
+ * const authority = await openAuthority('authority', { clock: systemClock })
+ * const claims = { identity: 'release@acme.example', issuer: 'https://accounts.acme.example' }
+ * const signer = authoritySigner(authority, { claims, clock: systemClock })
+ * await publish({ dir: 'releases', site: 'site', repository: 'acme', signer }, AbortSignal.timeout(600_000))
+ */
 export function authoritySigner(authority: Authority, { claims, clock, run }: AuthoritySignerOptions): PublishSigner {
   const { identity, issuer } = claims
   return {
@@ -40,7 +47,12 @@ export function authoritySigner(authority: Authority, { claims, clock, run }: Au
   }
 }
 
-/** Signs with a key of this machine. A key says nothing of a build, so nothing is attested. */
+/**
+ * Signs with a key of this machine. A key says nothing of a build, so nothing is attested.
+ * @example
+ * const signer = keySigner(await readSigningKey('keys/signing-key.pem'))
+ * console.log(signer.policy.anyOf)
+ */
 export function keySigner(key: SigningKey): PublishSigner {
   return {
     policy: requirePolicy([{ kind: 'key', publicKeyPem: key.publicKeyPem }], { trustedRoot: undefined }),

@@ -77,6 +77,10 @@ export interface PreparedCatalogue extends PublishReport {
  *
  * @throws {DeliveryError} `input-invalid`, `publish-conflict`, `signature-missing`, `policy-missing`, or why the own
  * signatures were refused
+ * @example
+ * const signer = keySigner(await readSigningKey('keys/signing-key.pem'))
+ * const { artifacts, isNew } = await publish({ dir: 'releases', site: 'site', repository: 'acme', signer }, AbortSignal.timeout(600_000))
+ * console.log(isNew, artifacts.length)
  */
 export async function publish(options: PublishOptions & { readonly signer: PublishSigner }, signal: AbortSignal): Promise<PublishReport> {
   const room = openRoom(options)
@@ -92,6 +96,9 @@ export async function publish(options: PublishOptions & { readonly signer: Publi
 /**
  * As `publish`, but for the catalogue: its payload is handed back, to be signed elsewhere and then attached.
  * @throws {DeliveryError} as `publish`
+ * @example
+ * const prepared = await preparePublish({ dir: 'releases', site: 'site', repository: 'acme' }, AbortSignal.timeout(600_000))
+ * console.log(prepared.payload) // to be signed elsewhere, and attached then
  */
 export async function preparePublish(options: PublishOptions, signal: AbortSignal): Promise<PreparedCatalogue> {
   const { earlier: _, ...prepared } = await stage(options, openRoom(options), signal)

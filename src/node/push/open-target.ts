@@ -33,6 +33,9 @@ export const DEFAULT_STALL_MS = 30_000
  * Mirrors by their addresses: a folder or `file:` URL, `https://host/path`, `ssh://user@host[:port]/path`, `s3://bucket/prefix`. Nothing is
  * contacted yet.
  * @throws {DeliveryError} `input-invalid`
+ * @example
+ * const targets = openTargets(['/srv/mirror', 's3://releases/acme'], { env: process.env, s3Endpoint: 'https://s3.example' })
+ * console.log(targets.map(({ place }) => place))
  */
 export function openTargets(addresses: readonly string[], settings: TargetSettings): readonly PushTarget[] {
   const named = new Set<string>()

@@ -76,6 +76,12 @@ export interface PushReport {
  * Copies a published folder to its mirrors. A mirror names a catalogue only once it has given back every file of it, byte for byte, and once
  * enough mirrors can. Never puts an older catalogue in the place of a newer one. Run again it goes on where it was stopped.
  * @throws {DeliveryError} when the folder itself is not what a client would take; what fails at a mirror is in the report
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const trust = siteTrust((await readConfig('public/sealift.json', signal)).trust)
+ * const targets = openTargets(['/srv/mirror', 'ssh://deploy@mirror.example/srv/releases'], { env: process.env })
+ * const { isComplete, mirrors } = await pushSite({ site: 'site', targets, trust, quorum: 1 }, signal)
+ * console.log(isComplete, mirrors.map(({ place, state }) => `${place}: ${state}`))
  */
 export async function pushSite(options: PushOptions, signal: AbortSignal): Promise<PushReport> {
   const { site, targets } = options

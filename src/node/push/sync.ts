@@ -16,6 +16,11 @@ export interface SyncOptions extends MirrorOptions {
  * Fills what mirrors lack, or hold in the wrong size, from another mirror. Each target stands for itself: it names the catalogue once it
  * holds all of it, whatever becomes of the others. `isComplete` is false when one failed. Removes nothing.
  * @throws {DeliveryError} when what `from` holds is not what a client would take
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const trust = siteTrust((await readConfig('public/sealift.json', signal)).trust)
+ * const [from, ...targets] = openTargets(['https://cdn.example/', '/srv/mirror'], { env: process.env })
+ * if (from !== undefined) console.log((await syncMirrors({ from, targets, trust }, signal)).mirrors)
  */
 export async function syncMirrors({ from, deep = false, ...options }: SyncOptions, signal: AbortSignal): Promise<PushReport> {
   if (options.targets.length === 0) throw new DeliveryError({ code: 'input-invalid', path: 'targets', detail: 'name at least one' })

@@ -23,6 +23,9 @@ export interface SigningKeyFiles {
 /**
  * Makes a P-256 key pair in `dir`: `signing-key.pem` for this user alone, `signing-key.pub` to give away.
  * @throws {DeliveryError} `input-invalid` when a key is there already: it is never overwritten
+ * @example
+ * const { publicKeyPath } = await generateSigningKey('keys')
+ * console.log(publicKeyPath)
  */
 export async function generateSigningKey(dir: string): Promise<SigningKeyFiles> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -42,7 +45,11 @@ export async function generateSigningKey(dir: string): Promise<SigningKeyFiles> 
   return { privateKeyPath, publicKeyPath, publicKeyPem }
 }
 
-/** @throws {DeliveryError} `input-invalid` when the file is missing or not a private P-256 key in PEM */
+/**
+ * @throws {DeliveryError} `input-invalid` when the file is missing or not a private P-256 key in PEM
+ * @example
+ * console.log((await readSigningKey('keys/signing-key.pem')).publicKeyPem)
+ */
 export async function readSigningKey(path: string): Promise<SigningKey> {
   return parseSigningKey(await readInput(path, (file) => readFile(file, 'utf8')), path)
 }
@@ -52,6 +59,8 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
  * be checked from a digest alone
  * @param path named in errors
  * @throws {DeliveryError} `input-invalid`
+ * @example
+ * console.log(parseSigningKey(process.env['SIGNING_KEY'] ?? '', 'SIGNING_KEY').publicKeyPem)
  */
 export function parseSigningKey(pem: string, path = 'private key'): SigningKey {
   const privateKey = openPrivateKey(pem, path)
@@ -73,7 +82,14 @@ export function parseSigningKey(pem: string, path = 'private key'): SigningKey {
   }
 }
 
-/** Public-key bundle v0.3 over bytes. @throws {DeliveryError} `input-invalid` as `parseSigningKey` */
+/**
+ * Public-key bundle v0.3 over bytes. @throws {DeliveryError} `input-invalid` as `parseSigningKey`
+ * @example
+ * import { readFile, writeFile } from 'node:fs/promises'
+ *
+ * const [bytes, key] = await Promise.all([readFile('catalogue.payload'), readFile('keys/signing-key.pem', 'utf8')])
+ * await writeFile('catalogue.sigstore.json', await signWithKey(bytes, key, AbortSignal.timeout(10_000)))
+ */
 export async function signWithKey(bytes: Uint8Array, privateKeyPem: string, signal: AbortSignal): Promise<Uint8Array> {
   return parseSigningKey(privateKeyPem).signContent(contentOfBytes(bytes), signal)
 }

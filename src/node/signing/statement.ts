@@ -46,7 +46,22 @@ export function localBuildStatement(
   }
 }
 
-/** SLSA v1 provenance for one file, shaped as GitHub's artifact attestations are. https://slsa.dev/spec/v1.0/provenance */
+/**
+ * SLSA v1 provenance for one file, shaped as GitHub's artifact attestations are. https://slsa.dev/spec/v1.0/provenance
+ * @example
+ * const signal = AbortSignal.timeout(60_000)
+ * const { file } = await verifyFile({ file: 'agent.tgz', trust: siteTrust((await readConfig('public/sealift.json', signal)).trust), sites: ['site'] }, signal)
+ * const build = {
+ *   repository: 'https://ci.example/agent',
+ *   ref: 'refs/tags/v1.2.3',
+ *   commit: '0'.repeat(40),
+ *   workflowPath: '.github/workflows/release.yml',
+ *   builderId: 'https://ci.example/builder',
+ *   invocationId: 'https://ci.example/runs/1',
+ *   finishedAtSeconds: 1_790_000_000,
+ * }
+ * console.log(provenanceStatement({ name: 'agent.tgz', sha256: file.sha256 }, build))
+ */
 export function provenanceStatement(subject: { readonly name: string; readonly sha256: Sha256 }, build: BuildFacts): Statement {
   return {
     _type: 'https://in-toto.io/Statement/v1',

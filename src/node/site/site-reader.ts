@@ -34,7 +34,12 @@ export function trustPath(version: number): string {
   return `trust/${version}.json`
 }
 
-/** @param place a folder, or an `http:`, `https:` or `file:` URL of the layout's root */
+/**
+ * @param place a folder, or an `http:`, `https:` or `file:` URL of the layout's root
+ * @example
+ * const bytes = await readSite('https://cdn.example/').readCatalogue(AbortSignal.timeout(10_000))
+ * console.log(bytes?.length) // not verified
+ */
 export function readSite(place: string): SiteReader {
   if (isWebUrl(place)) return readSiteAt(place.endsWith('/') ? place : `${place}/`)
   return readSiteIn(/^file:/i.test(place) ? fileURLToPath(place) : place)

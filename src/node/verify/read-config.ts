@@ -9,6 +9,9 @@ const LIMIT = { document: 'site-config', limitBytes: LIMITS.siteConfigBytes } as
 /**
  * Reads `/sealift.json` from a file or a URL. In a file, relative URLs count from http://localhost/.
  * @throws {DeliveryError} `config-unavailable`, `config-invalid`, `policy-missing`, `source-*`
+ * @example
+ * const { repository, origins } = await readConfig('https://portal.example/sealift.json', AbortSignal.timeout(10_000))
+ * console.log(repository, origins)
  */
 export async function readConfig(place: string, signal: AbortSignal): Promise<SiteConfig> {
   signal.throwIfAborted()

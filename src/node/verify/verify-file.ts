@@ -56,6 +56,11 @@ export interface ListedFile {
 /**
  * Does for a file on this machine what a page does for a download: digest, catalogue, manifest, signatures, policy.
  * @throws {DeliveryError} why it is not to be used, or could not be judged
+ * @example
+ * const signal = AbortSignal.timeout(600_000)
+ * const { trust } = await readConfig('https://portal.example/sealift.json', signal)
+ * const { file, verdicts } = await verifyFile({ file: 'agent.tgz', trust: siteTrust(trust), sites: ['https://cdn.example/'] }, signal)
+ * console.log(file.sha256, verdicts.length)
  */
 export async function verifyFile(options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
   const file = await digestOf(options.file, signal)
