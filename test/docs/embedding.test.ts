@@ -10,7 +10,7 @@ import { blocksOf, readPage } from './page.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const PAGES = ['embedding.md', 'operations.md']
+const PAGES = ['embedding.md', 'migrating.md', 'operations.md']
 
 /** Which globals an example may use, by its label. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
@@ -46,6 +46,7 @@ async function compile(label: string, modules: readonly string[]): Promise<Outco
           'sealift/storage': entry('storage'),
           'sealift/worker': entry('worker'),
           'sealift/node': entry('node'),
+          'workbox-precaching': [join(ROOT, 'node_modules/workbox-precaching/index.d.ts')],
         },
       },
       include: ['*.ts'],
