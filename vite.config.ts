@@ -132,6 +132,8 @@ export default defineConfig({
           environment: 'node',
           include: ['test/browser/**/*.test.ts'],
           sequence: { groupOrder: 1 },
+          // They wait for each other's timers and connections more than for a core.
+          maxWorkers: availableParallelism() + 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
