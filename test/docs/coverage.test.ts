@@ -16,7 +16,7 @@ S2:39 S2:41 S3:12-17 S3:26 S3:29 S3:42`
   .split(/\s+/)
 
 /** How much of that nothing shows. It may only go down. */
-const NOT_YET = 14
+const NOT_YET = 13
 
 const { scripts }: { readonly scripts: Readonly<Record<string, string>> } = JSON.parse(
   readFileSync(join(packageRoot(), 'package.json'), 'utf8'),

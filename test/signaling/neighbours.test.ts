@@ -76,9 +76,12 @@ describe('two processes', () => {
     const goes = await joined(there)
     goes.client.send({ type: 'join', swarm: SWARM, role: 'seed' })
     for (let answers = 0; answers < 2; answers++) await goes.client.next('peers')
-    // Asked again until the other process has heard.
-    for (let role: PeerRole | undefined; role !== 'seed'; role = (await stays.client.next('peers')).peers[0]?.role)
+    // Asked again until the other process has heard, and no faster than it answers.
+    const roleOfOther = async (): Promise<PeerRole | undefined> => {
       stays.client.send({ type: 'join', swarm: SWARM, role: 'leech' })
+      return (await stays.client.next('peers')).peers[0]?.role
+    }
+    await expect.poll(roleOfOther, { interval: 100, timeout: 10_000 }).toBe('seed')
     await goes.client.close()
     expect((await stays.client.next('peer-left')).id).toBe(goes.welcome.id)
     await until(() => here.counts().guests === 0)
