@@ -24,7 +24,8 @@ const HELP = `
 Opens a page of the portal in a real browser, takes one thing after the other away from it, and sees whether it still gets a verified file.
 The deployment is left alone: whatever fails, fails between this browser and the network. Which scenarios there are depends on what
 sealift.json names; a tier that is missing counts as a failure. recovery is the time to the first verified piece from a place that was spared.
-The browser is driven by an optional package: npm install puppeteer-core
+The browser is driven by an optional package: npm install puppeteer-core. It runs without its sandbox when started as root. Its proxy is open to
+other programs of this machine for as long as the drill lasts.
 
 Examples:
   sealift drill https://downloads.example/

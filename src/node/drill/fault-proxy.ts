@@ -52,13 +52,12 @@ export async function startFaultProxy(clock: Clock): Promise<FaultProxy> {
 /** https and WebSockets: bytes that nobody here can read. */
 function tunnel(state: State, authority: string, { line, head }: { readonly line: Duplex; readonly head: Buffer }): void {
   line.on('error', ignore)
-  const target = URL.canParse(`http://${authority}`) ? new URL(`http://${authority}`) : undefined
+  const target = addressIn(authority)
   if (target === undefined || state.faultOf(authority)?.kind === 'refused') {
     line.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n')
     return
   }
-  const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
-  const far = connect({ host, port: Number(authority.slice(authority.lastIndexOf(':') + 1)), timeout: CONNECT_MS })
+  const far = connect({ ...target, timeout: CONNECT_MS })
   const valve = openValve(state, authority)
   far.once('connect', () => {
     far.setTimeout(0)
@@ -70,6 +69,12 @@ function tunnel(state: State, authority: string, { line, head }: { readonly line
   far.on('timeout', () => line.destroy())
   far.on('error', () => line.destroy())
   endTogether(line, far, valve)
+}
+
+/** `host:port` of a CONNECT, which any program of this machine can send. */
+function addressIn(authority: string): { readonly host: string; readonly port: number } | undefined {
+  const [, host = '', port = ''] = /^\[?([^[\]]+)\]?:(\d{1,5})$/.exec(authority) ?? []
+  return host === '' || Number(port) < 1 || Number(port) > 65_535 ? undefined : { host, port: Number(port) }
 }
 
 /** Plain http. */
@@ -87,6 +92,8 @@ function relay(state: State, request: IncomingMessage, response: ServerResponse)
   const valve = openValve(state, authority)
   const far = requestFrom(target, { method: request.method ?? 'GET', headers, timeout: CONNECT_MS }, (answer) => {
     answer.on('error', cut)
+    // From here on a silence may be the fault that is played.
+    far.setTimeout(0)
     // Node sends the head with the first bytes of the body, which a silent place keeps back.
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.headers)
     answer.pipe(valve).pipe(response)

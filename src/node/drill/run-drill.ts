@@ -28,7 +28,7 @@ export interface DrillOptions {
   /** Names of scenarios. Default: all that fit the deployment. */
   readonly only?: readonly string[] | undefined
   readonly browser: BrowserChoice
-  /** For each scenario. */
+  /** For each step of a scenario. */
   readonly timeoutMs: number
   readonly clock: Clock
   /** Hears of each scenario as soon as it is over. */
@@ -62,6 +62,7 @@ const MIDWAY_PIECES = 2
 
 interface Stage {
   readonly options: DrillOptions
+  readonly signal: AbortSignal
   readonly browser: Browser
   readonly deployment: Deployment
   readonly artifact: PageArtifact
@@ -80,7 +81,9 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
   const stop = (): void => void browser.close().catch(() => undefined) // it may be closing already
   signal.addEventListener('abort', stop, { once: true })
   try {
-    return await play({ options, browser, deployment }, scenarios)
+    // It may have been said while the browser started.
+    signal.throwIfAborted()
+    return await play({ options, signal, browser, deployment }, scenarios)
   } catch (error) {
     // Whatever the browser said when it was closed.
     signal.throwIfAborted()
@@ -142,15 +145,17 @@ async function playOne(stage: Stage, scenario: Scenario): Promise<DrillResult> {
   })
   if (lacking !== undefined) return failed(lacking)
   const proxy = await startFaultProxy(stage.options.clock)
-  const context = await stage.browser.createBrowserContext({ proxyServer: proxy.url, proxyBypassList: ['<-loopback>'] })
+  let context: BrowserContext | undefined
   try {
+    context = await stage.browser.createBrowserContext({ proxyServer: proxy.url, proxyBypassList: ['<-loopback>'] })
     return await visit({ ...stage, context, proxy }, scenario)
   } catch (error) {
+    stage.signal.throwIfAborted()
     // A page that does not open is what a drill is there to find.
     return failed(explain(error, scenario))
   } finally {
     // It may be gone with the browser.
-    await context.close().catch(() => undefined)
+    await context?.close().catch(() => undefined)
     await proxy.close()
   }
 }

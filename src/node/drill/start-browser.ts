@@ -17,6 +17,9 @@ const START_MS = 45_000
 /** Nothing of the browser's own goes over the proxy. */
 const ARGS = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
+/** Whoever is interrupted clears up and says so: the driver would end the process at once. */
+const BY_CALLER = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false } as const
+
 /** @throws {DeliveryError} `tool-missing` that says what to install */
 export async function startBrowser(choice: BrowserChoice, load: () => Promise<unknown> = () => import('puppeteer-core')): Promise<Browser> {
   const { launch } = await loadDriver(load)
@@ -29,7 +32,7 @@ export async function startBrowser(choice: BrowserChoice, load: () => Promise<un
     })
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   try {
-    return await launch({ executablePath, args: [...ARGS, ...asRoot, ...choice.args], env: choice.env, timeout: START_MS })
+    return await launch({ executablePath, args: [...ARGS, ...asRoot, ...choice.args], env: choice.env, timeout: START_MS, ...BY_CALLER })
   } catch (error) {
     const detail = `${executablePath} does not start: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
     throw new DeliveryError({ code: 'tool-missing', tool: 'Chromium', detail }, { cause: error })

@@ -127,6 +127,15 @@ describe('a place that is', () => {
   })
 })
 
+test.each(['nowhere', 'nowhere:', '127.0.0.1:0', '127.0.0.1:99999', ':80', 'a b:80'])(
+  'a tunnel to %j is refused, and the proxy goes on',
+  async (authority) => {
+    const { proxy, url } = await open()
+    expect((await tunnel(proxy, authority)).heard()).toMatch(/^HTTP\/1\.1 (?:400|502) /)
+    expect(await (await get(proxy, url)).text).toBe(BODY)
+  },
+)
+
 test('whatever is neither portal, gateway nor signaling is a CDN, and an address may be several', () => {
   const roles = new Map([
     [authorityOf('https://portal.example/'), ['portal', 'signaling']],
