@@ -142,6 +142,21 @@ function valueOf(values: Readonly<Record<string, string>>, name: string): string
   return value
 }
 
+/** What browsers do to the site that says it, its stored pieces and its service worker included: an origin has no business there. */
+const FOR_A_SITE = [
+  'Clear-Site-Data',
+  'Alt-Svc',
+  'Strict-Transport-Security',
+  'NEL',
+  'Report-To',
+  'Reporting-Endpoints',
+  'Refresh',
+  'Link',
+  'Service-Worker-Allowed',
+  'WWW-Authenticate',
+  'Set-Cookie',
+]
+
 function renderOriginServer(origin: URL, socket: string): string {
   const base = origin.pathname.replace(/\/$/, '')
   return [
@@ -154,6 +169,7 @@ function renderOriginServer(origin: URL, socket: string): string {
     '      proxy_set_header Range $http_range;',
     '      proxy_set_header Connection "";',
     `      proxy_ssl_name "${origin.hostname}";`,
+    ...FOR_A_SITE.map((name) => `      proxy_hide_header ${name};`),
     `      proxy_pass ${origin.protocol}//$origin${base}$uri;`,
     '    }',
     '  }',
@@ -209,6 +225,8 @@ function renderSignaling(address: string | undefined): string {
   return [
     'location = /signaling {',
     '      if ($http_upgrade !~* ^websocket$) { return 426; }',
+    '      # A socket takes two connections for as long as a page is open: one machine could leave none for downloads.',
+    '      limit_conn sockets 64;',
     `      proxy_pass http://${address}/;`,
     '      proxy_set_header Upgrade websocket;',
     '      proxy_set_header Connection upgrade;',

@@ -58,6 +58,16 @@ export function gatewayContract(name: string, harness: GatewayHarness): void {
       expect(kept.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
     })
 
+    test('passes on nothing by which an origin could reach into a site of another name', async () => {
+      for (const url of [blobUrl(), blobUrl(), `${gateway.url}/catalogue.json`]) {
+        const answer = await fetch(url)
+        expect(answer.status).toBe(200)
+        await answer.arrayBuffer()
+        for (const name of ['clear-site-data', 'alt-svc', 'strict-transport-security', 'link', 'set-cookie'])
+          expect([name, answer.headers.get(name)]).toEqual([name, null])
+      }
+    })
+
     test('keeps what it has over a restart, and starts with every origin dead', async () => {
       await bytesOf(await get())
       await killOrigins()

@@ -54,6 +54,11 @@ function answer(origin: Origin, file: Buffer, request: IncomingMessage, response
   // Nor may they decide what is kept through an outage.
   response.setHeader('cache-control', 'no-store')
   response.setHeader('set-cookie', 'a=b')
+  // And what would be done to the site whose name the gateway answers under.
+  response.setHeader('clear-site-data', '"*"')
+  response.setHeader('alt-svc', 'h3="evil.example:443"')
+  response.setHeader('strict-transport-security', 'max-age=1000')
+  response.setHeader('link', '<https://evil.example/x.js>; rel=preload')
   response.setHeader('etag', `"${Math.random()}"`)
   if (request.url === '/files/catalogue.json') origin.catalogueRequests++
   if (origin.mode === 'hanging') return
