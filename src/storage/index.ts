@@ -3,7 +3,7 @@
 import { orAborted } from '../core/or-aborted.ts'
 import { pieceRange } from '../core/model/artifact.ts'
 import { toSha256 } from '../core/model/ids.ts'
-import type { ArtifactFacts, DownloadOptions, Sealift } from '../page/index.ts'
+import type { ArtifactFacts, DeliveryEvent, DownloadOptions, Sealift } from '../page/index.ts'
 import { openIndex, type SealiftIndex } from '../stores/index-db.ts'
 import { choosePurge, type KeptArtifact, type PurgeLimits } from './choose-purge.ts'
 
@@ -26,9 +26,16 @@ export interface ArtifactStorage {
   /** Keeps `purge()` from it, also before it is there. `forget()` and a withdrawal by the publisher still delete it. */
   pin(sha256: string, signal?: AbortSignal): Promise<void>
   unpin(sha256: string, signal?: AbortSignal): Promise<void>
-  /** Fetches and verifies an artifact for later, without saving it, and pins it. @throws as the result of `download()` */
+  /**
+   * Fetches and verifies an artifact for later, without saving it. It is pinned once it is known which one it is, and stays so when fetching
+   * ends badly: the next call goes on from what arrived.
+   * @throws as the result of `download()`, and `store-failed` when it cannot be pinned
+   */
   preseed(name: string, options?: DownloadOptions): Promise<ArtifactFacts>
-  /** Deletes what is over the limits, and says what that was. Waits for a download of what it deletes. */
+  /**
+   * Deletes what is over the limits, and returns what it deleted. What some tab is fetching or checking, and what was used or pinned while
+   * this runs, stays, so the rest may not fit.
+   */
   purge(limits: PurgeLimits, signal?: AbortSignal): Promise<readonly KeptArtifact[]>
   /** Deletes everything, pins included. */
   clear(signal?: AbortSignal): Promise<void>
@@ -36,6 +43,8 @@ export interface ArtifactStorage {
 }
 
 const PIN = 'pin:'
+/** The engine holds it, over all tabs, while it writes, judges or deletes that artifact. */
+const ARTIFACT_LOCK = 'sealift-artifact:'
 const never = new AbortController().signal
 
 /**
@@ -60,13 +69,24 @@ export async function openStorage(sealift: Pick<Sealift, 'download' | 'forget'>,
     pin,
     unpin,
     async preseed(name, options = {}) {
-      const { artifact } = await sealift.download(name, options).result
-      await pin(artifact.sha256, options.signal)
+      let pinning: Promise<void> | undefined
+      const onEvent = (event: DeliveryEvent): void => {
+        // Now, while the engine holds the artifact: at the end a purge in another tab might come first.
+        if (event.kind === 'resolved') pinning ??= pin(event.artifact.sha256, options.signal)
+        pinning?.catch(() => undefined)
+        options.onEvent?.(event)
+      }
+      const { artifact } = await sealift.download(name, { ...options, onEvent }).result
+      await pinning
       return artifact
     },
     async purge(limits, until = never) {
-      const gone = choosePurge(await list(until), limits, Date.now())
-      for (const { sha256 } of gone) await orAborted(sealift.forget(sha256), until)
+      const gone: KeptArtifact[] = []
+      for (const artifact of choosePurge(await list(until), limits, Date.now())) {
+        if (!(await isStillUnused(index, artifact, until))) continue
+        await orAborted(sealift.forget(artifact.sha256), until)
+        gone.push(artifact)
+      }
       return gone
     },
     async clear(until = never) {
@@ -95,6 +115,17 @@ async function listKept({ artifacts, pieces, records }: SealiftIndex, signal: Ab
       return { sha256, name, version, filename, sizeBytes, keptBytes, isComplete, isPinned, createdAtMs, lastUsedAtMs }
     }),
   )
+}
+
+/** Whether nothing has happened to it since it was listed. To forget one that is being fetched would wait, and delete what just arrived. */
+async function isStillUnused({ artifacts, records }: SealiftIndex, listed: KeptArtifact, signal: AbortSignal): Promise<boolean> {
+  const sha256 = toSha256(listed.sha256)
+  // First the lock: whoever let go of it before this look has left a trace in the row.
+  const { held = [] } = await orAborted(navigator.locks.query(), signal)
+  if (held.some(({ name }) => name === `${ARTIFACT_LOCK}${sha256}`)) return false
+  const [row, pinned] = await Promise.all([artifacts.get(sha256, signal), records.get(pinKey(sha256), signal)])
+  const isSame = row?.lastUsedAtMs === listed.lastUsedAtMs && (row.state === 'verified') === listed.isComplete
+  return isSame && pinned === undefined
 }
 
 async function usage(): Promise<StorageUsage> {
