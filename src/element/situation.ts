@@ -39,7 +39,7 @@ export function wordsOf(situation: Situation, name: string, text: (key: keyof Te
     case 'idle':
       return { button: say('download'), status: situation.isCancelled ? say('cancelled') : '', ratio: undefined }
     case 'consent':
-      return { button: say('cancel'), status: '', ratio: undefined }
+      return { button: say('cancel'), status: say('question'), ratio: undefined }
     case 'working': {
       const ratio = ratioOf(situation)
       const percent = ratio === 'unknown' ? 0 : Math.floor((ratio * 100) / SPOKEN_STEP_PERCENT) * SPOKEN_STEP_PERCENT

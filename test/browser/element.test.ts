@@ -67,6 +67,8 @@ describe('a page that has nothing but the tag', () => {
     await expect.poll(() => stateOf(page)).toBe('idle')
     expect(await heard(page)).toContain('button Download agent')
     expect(await heard(page)).not.toContain('link agent.tar.gz')
+    // A live region that comes with its first text is not read out.
+    expect(await heard(page)).toContain('status ')
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await expect.poll(() => heard(page), { timeout: 20_000 }).toContain(`StaticText Fetching ${FILES.agent.filename}: 25 % verified.`)

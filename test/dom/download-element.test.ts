@@ -265,6 +265,15 @@ describe('where the page asks about sharing', () => {
     expect(element.shadowRoot?.activeElement).toBe(part(element, 'button'))
   })
 
+  test('the question is read out, wherever the focus is', async () => {
+    const element = put({ sharing: 'ask', 'text-question': 'Share {name}?' })
+    element.start()
+    await settled()
+    expect([element.state, status(element)]).toEqual(['consent', 'Share agent?'])
+    await press(element, 'alone')
+    expect(status(element)).toBe('Looking for agent.')
+  })
+
   test('the question may be left unanswered', async () => {
     const element = put({ sharing: 'ask' })
     await press(element)
