@@ -116,7 +116,7 @@ export class SealiftDownload extends HTMLElement {
 
   #press({ detail }: MouseEvent): void {
     const situation = this.#situation
-    if (situation.state === 'done') situation.delivered.save()
+    if (situation.state === 'done') this.#save(situation)
     else if (this.#stop === undefined) this.start()
     // The second half of a double click is no wish to cancel.
     else if (detail < 2) this.cancel()
@@ -160,8 +160,15 @@ export class SealiftDownload extends HTMLElement {
   }
 
   #deliver(delivered: Delivered): void {
-    this.#show({ state: 'done', delivered })
-    if (this.#tell('sealift-done', delivered)) delivered.save()
+    const done = { state: 'done', delivered, isSaved: false } as const
+    this.#show(done)
+    if (this.#tell('sealift-done', delivered)) this.#save(done)
+  }
+
+  #save(done: Extract<Situation, { state: 'done' }>): void {
+    done.delivered.save()
+    // Who heard of it may have begun something else.
+    if (this.state === 'done') this.#show({ ...done, isSaved: true })
   }
 
   #fail(error: unknown): void {

@@ -15,7 +15,8 @@ export type Situation =
       /** Undefined until the artifact is known. */
       readonly sizeBytes: number | undefined
     }
-  | { readonly state: 'done'; readonly delivered: Delivered }
+  /** Not saved where the page prevented that. */
+  | { readonly state: 'done'; readonly delivered: Delivered; readonly isSaved: boolean }
   | { readonly state: 'refused' | 'failed'; readonly code: Failure['code'] | 'unexpected' }
   | { readonly state: 'link' }
 
@@ -48,7 +49,8 @@ export function wordsOf(situation: Situation, name: string, text: (key: keyof Te
     }
     case 'done': {
       const values = { file: situation.delivered.file.name }
-      return { button: say('again', values), status: say('done', values), ratio: undefined }
+      const [button, status] = endTexts(situation)
+      return { button: say(button, values), status: say(status, values), ratio: undefined }
     }
     case 'refused':
     case 'failed': {
@@ -59,6 +61,10 @@ export function wordsOf(situation: Situation, name: string, text: (key: keyof Te
     case 'link':
       return { button: '', status: '', ratio: undefined }
   }
+}
+
+function endTexts({ isSaved }: Extract<Situation, { state: 'done' }>): readonly [button: keyof Texts, status: keyof Texts] {
+  return isSaved ? ['again', 'done'] : ['save', 'verified']
 }
 
 const PHASE_TEXTS: Readonly<Record<DeliveryPhase, keyof Texts>> = {

@@ -4,7 +4,9 @@ export interface Texts {
   readonly download: string
   /** On the button while it works. */
   readonly cancel: string
-  /** On the button, after a download. */
+  /** On the button, after a download that the page did not let be saved. */
+  readonly save: string
+  /** On the button, once the file was saved. */
   readonly again: string
   /** On the button, after a failure. */
   readonly retry: string
@@ -18,6 +20,8 @@ export interface Texts {
   readonly question: string
   readonly share: string
   readonly alone: string
+  /** The page did not let it be saved. */
+  readonly verified: string
   readonly done: string
   /** The publisher's word, or the lack of it, is against these bytes. */
   readonly refused: string
@@ -30,6 +34,7 @@ export interface Texts {
 export const ENGLISH: Texts = {
   download: 'Download {name}',
   cancel: 'Cancel',
+  save: 'Save {file}',
   again: 'Save {file} again',
   retry: 'Try again',
   resolving: 'Looking for {name}.',
@@ -41,6 +46,7 @@ export const ENGLISH: Texts = {
     'May this browser share the download with others? It helps while servers are down. The others then see the network address of this machine.',
   share: 'Share and download',
   alone: 'Download without sharing',
+  verified: '{file} is verified.',
   done: '{file} is verified and saved to your downloads.',
   refused: '{name} was refused ({code}), and nothing was saved. {nextStep}',
   failed: '{name} was not delivered ({code}). {nextStep}',

@@ -161,6 +161,18 @@ describe('a download', () => {
     await press(element)
     await portal.deliver()
     expect([element.state, portal.saves]).toEqual(['done', 0])
+    expect([label(element), status(element)]).toEqual(['Save agent-1.2.3.tar.gz', 'agent-1.2.3.tar.gz is verified.'])
+    await press(element)
+    expect([label(element), portal.saves]).toEqual(['Save agent-1.2.3.tar.gz again', 1])
+    expect(status(element)).toBe('agent-1.2.3.tar.gz is verified and saved to your downloads.')
+  })
+
+  test('is saved, and the next one shown, when the page starts that as soon as it hears of the first', async () => {
+    const element = put()
+    element.addEventListener('sealift-done', () => element.start(), { once: true })
+    await press(element)
+    await portal.deliver()
+    expect([element.state, portal.saves, portal.asked.length]).toEqual(['working', 1, 2])
   })
 
   test('is read out at every quarter, not at every percent', async () => {
