@@ -76,7 +76,9 @@ export class SealiftDownload extends HTMLElement {
     this.#takeEarly('texts')
     this.#takeEarly('sdk')
     if (!isSecureContext || typeof Worker === 'undefined') return this.#show({ state: 'link' })
-    this.#render()
+    // What could not be had before is tried again.
+    if (this.state === 'link') this.#show({ state: 'idle', isCancelled: false })
+    else this.#render()
     // Now, and not at the first click: a visit while all is well is what an outage is survived with.
     this.#open().catch((error: unknown) => this.#lackScripts(error))
   }
@@ -179,9 +181,10 @@ export class SealiftDownload extends HTMLElement {
     this.#tell('sealift-failed', detail)
   }
 
-  /** The page's script cannot be had: the link is better than nothing. Any other failure is told when somebody wants the file. */
+  /** The script of the page or of the engine cannot be had: the link is better than nothing. Any other failure is told when somebody wants the file. */
   #lackScripts(error: unknown): void {
-    if (codeOf(error) === undefined && this.querySelector('a[href]') !== null) {
+    const code = codeOf(error)
+    if ((code === undefined || code === 'engine-lost') && this.querySelector('a[href]') !== null) {
       this.cancel()
       this.#show({ state: 'link' })
     }

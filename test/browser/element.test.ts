@@ -90,8 +90,8 @@ describe('a page that has nothing but the tag', () => {
     expect(await page.evaluate(() => customElements.get('sealift-download') === undefined)).toBe(true)
   })
 
-  test('shows the plain link when the rest of the scripts is not there', async () => {
-    room.site.files.delete('/page.js')
+  test.each(['/page.js', '/engine.js'])('shows the plain link when %s is not there', async (script) => {
+    room.site.files.delete(script)
     const page = await open()
     await expect.poll(() => stateOf(page)).toBe('link')
     expect(await heard(page)).toContain('link agent.tar.gz')

@@ -340,10 +340,18 @@ describe('the link inside', () => {
     expect([element.state, isShown(element), part(element, 'box').hidden]).toEqual(['link', true, true])
   })
 
-  test('stands in when the scripts do not load', async () => {
-    const element = put({}, Promise.reject(new TypeError('Failed to fetch dynamically imported module')))
+  test.each([
+    ['the page', new TypeError('Failed to fetch dynamically imported module')],
+    ['the engine', new DeliveryError({ code: 'engine-lost', detail: 'the engine script did not load' })],
+  ])('stands in when the script of %s does not load, until the element is put in again and it does', async (_which, error) => {
+    const element = put({}, Promise.reject(error))
     await settled()
     expect([element.state, isShown(element)]).toEqual(['link', true])
+    element.remove()
+    element.sdk = portal.sdk
+    document.body.append(element)
+    await settled()
+    expect([element.state, isShown(element)]).toEqual(['idle', false])
   })
 
   test('does not stand in for a download that Sealift itself cannot make: the button says why', async () => {
