@@ -19,8 +19,10 @@ export interface View {
 }
 
 export function createView(host: HTMLElement, events: ViewEvents): View {
+  // First: where a browser has no constructed sheets this throws, and without a shadow the link inside is seen.
+  const sheet = sharedSheet()
   const root = host.attachShadow({ mode: 'open', delegatesFocus: true })
-  root.adoptedStyleSheets = [sharedSheet()]
+  root.adoptedStyleSheets = [sheet]
   const button = make('button', 'button', { type: 'button' })
   const progress = make('progress', 'progress', { max: '1' })
   const status = make('p', 'status', { class: 'status', role: 'status', 'aria-live': 'polite' })

@@ -354,6 +354,22 @@ describe('the link inside', () => {
     expect([element.state, isShown(element)]).toEqual(['idle', false])
   })
 
+  test('is seen in a browser without constructed style sheets', async () => {
+    vi.resetModules()
+    const { createView } = await import('../../src/element/view.ts')
+    vi.stubGlobal(
+      'CSSStyleSheet',
+      class {
+        constructor() {
+          throw new TypeError('Illegal constructor')
+        }
+      },
+    )
+    const host = document.createElement('div')
+    expect(() => createView(host, { onButton: () => undefined, onAnswer: () => undefined })).toThrow('Illegal constructor')
+    expect(host.shadowRoot).toBeNull()
+  })
+
   test('does not stand in for a download that Sealift itself cannot make: the button says why', async () => {
     const element = put({}, Promise.reject(new DeliveryError({ code: 'config-unavailable', detail: 'down' })))
     await settled()
