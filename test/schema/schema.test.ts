@@ -57,6 +57,12 @@ const WRONG: readonly unknown[] = [
   'https://a.example/?q/',
   'https://a.example/#f/',
   'ftp://a.example/',
+  ' ftp://a.example/',
+  '//a.example/',
+  '//a:b@a.example/',
+  '///a:b@a.example/',
+  '/\\a:b@a.example/',
+  'ht\ntps://a:b@a.example/',
   LONG,
   -1,
   0,
@@ -76,6 +82,7 @@ const WRONG: readonly unknown[] = [
   {},
   { identity: 'a' },
   { publicKey: 'pem' },
+  { publicKey: 'pem', requireLog: true },
   { publicKey: 'pem', identity: 'a', issuer: 'b' },
 ]
 
