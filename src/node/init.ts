@@ -32,7 +32,10 @@ export interface InitReport {
   readonly unchanged: readonly string[]
   /** What the worker keeps. */
   readonly shell: readonly ShellEntry[]
-  /** The line of HTML with which a page has the element: no other script runs in its place. */
+  /**
+   * The line of HTML with which a page has the element. Its digest covers `element.js` alone, not what that loads from the same origin. Where
+   * the script is another one than before, the tag in the pages has to be replaced: with the old one visitors get the plain, unverified link.
+   */
   readonly elementTag: string
 }
 
