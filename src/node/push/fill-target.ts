@@ -58,7 +58,7 @@ export async function fillTarget(
 }
 
 /** True when it had to be written. @throws {FileTrouble} */
-export async function placeFile(target: PushTarget, file: OutgoingFile, options: FillOptions, signal: AbortSignal): Promise<boolean> {
+async function placeFile(target: PushTarget, file: OutgoingFile, options: FillOptions, signal: AbortSignal): Promise<boolean> {
   const { retries, isDeep } = options
   signal.throwIfAborted()
   try {
@@ -82,7 +82,8 @@ async function isHeld(target: PushTarget, file: OutgoingFile, isDeep: boolean, s
   return isRight
 }
 
-async function writeChecked(target: PushTarget, file: OutgoingFile, signal: AbortSignal): Promise<void> {
+/** Once, and whatever is there already. @throws {DeliveryError} also when it does not give back what it was given */
+export async function writeChecked(target: PushTarget, file: OutgoingFile, signal: AbortSignal): Promise<void> {
   await target.write(file, signal)
   const source = toSourceId(target.place.slice(0, 200))
   const found = await digestOf(target, file, signal)

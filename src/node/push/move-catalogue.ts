@@ -3,43 +3,56 @@ import { DeliveryError, failureOf } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { acceptCatalogue } from '../../core/manifest/freshness.ts'
 import { vouchForCatalogue, type VouchedCatalogue } from '../../core/verify/vouch.ts'
-import { FileTrouble, placeFile, readWhole, type FillOptions } from './fill-target.ts'
+import { FileTrouble, readWhole, writeChecked, type FillOptions } from './fill-target.ts'
 import type { PushTarget } from './push-target.ts'
 import type { Release, ReleaseTrust } from './read-release.ts'
 import { retried } from './retries.ts'
 
 const NAME = 'catalogue.json'
 
+interface CatalogueWork {
+  readonly release: Release
+  readonly by: ReleaseTrust
+  readonly options: FillOptions
+}
+
 /**
  * Whether a mirror names this very catalogue, or an earlier one, or none that a client would take.
  * @throws {FileTrouble} `publish-conflict` when it names a later one, another of the same version, or one of another repository
  */
-export async function isCurrent(
-  target: PushTarget,
-  { release, by, options }: { readonly release: Release; readonly by: ReleaseTrust; readonly options: FillOptions },
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    const file = await retried(() => readWhole(target, NAME, LIMITS.catalogueBytes, signal), options.retries, signal)
-    const theirs = file === undefined ? undefined : await believed(file, by)
-    return theirs !== undefined && isSame(theirs, release.vouched, target)
-  } catch (error) {
-    throw error instanceof DeliveryError ? new FileTrouble(NAME, error) : error
-  }
+export async function isCurrent(target: PushTarget, work: CatalogueWork, signal: AbortSignal): Promise<boolean> {
+  return await tried(() => look(target, work, signal), work, signal)
 }
 
 /**
- * Lets a mirror that holds everything name it. Looks once more at what it names first: somebody else may have been there.
+ * Lets a mirror that holds everything name it. Each attempt looks once more at what it names first: somebody else may have been there, also
+ * in the pause after an attempt that failed. Not promised: that nobody is there between that look and the write.
  * @returns false when it named it already
  * @throws {FileTrouble}
  */
-export async function moveCatalogue(
-  target: PushTarget,
-  work: { readonly release: Release; readonly by: ReleaseTrust; readonly options: FillOptions },
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (await isCurrent(target, work, signal)) return false
-  return await placeFile(target, work.release.catalogueFile, { ...work.options, isDeep: true }, signal)
+export async function moveCatalogue(target: PushTarget, work: CatalogueWork, signal: AbortSignal): Promise<boolean> {
+  let isSent = false
+  const attempt = async (): Promise<boolean> => {
+    if (await look(target, work, signal)) return isSent
+    isSent = true
+    await writeChecked(target, work.release.catalogueFile, signal)
+    return true
+  }
+  return await tried(attempt, work, signal)
+}
+
+async function look(target: PushTarget, { release, by }: CatalogueWork, signal: AbortSignal): Promise<boolean> {
+  const file = await readWhole(target, NAME, LIMITS.catalogueBytes, signal)
+  const theirs = file === undefined ? undefined : await believed(file, by)
+  return theirs !== undefined && isSame(theirs, release.vouched, target)
+}
+
+async function tried(attempt: () => Promise<boolean>, { options }: CatalogueWork, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await retried(attempt, options.retries, signal)
+  } catch (error) {
+    throw error instanceof DeliveryError ? new FileTrouble(NAME, error) : error
+  }
 }
 
 /** Undefined for what every client refuses: it stands in nobody's way. */

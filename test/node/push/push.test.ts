@@ -243,6 +243,38 @@ describe('a catalogue only moves forward', () => {
     expect(server.files.get('catalogue.json')).toBe(newer)
   })
 
+  test('also where the newer one came in the pause before another attempt', async () => {
+    const { site, server, file: old } = await both()
+    await site.publishNext({ 'agent-1.1.tgz': 'newer' })
+    const newer = await readFile(join(site.site, 'catalogue.json'))
+    await writeFile(join(site.site, 'catalogue.json'), old)
+    server.files.delete('catalogue.json')
+    server.fault = ({ method, path }, response, files) => {
+      if (method !== 'PUT' || path !== 'catalogue.json' || files.has(path)) return false
+      files.set(path, newer)
+      return answer(response, 503)
+    }
+    expect(await push(site, targetsOf([server.url]))).toMatchObject({
+      isComplete: false,
+      mirrors: [{ trouble: { file: 'catalogue.json', failure: { code: 'publish-conflict' } } }],
+    })
+    expect(server.files.get('catalogue.json')).toBe(newer)
+  })
+
+  test('an attempt that arrived, and was not confirmed, counts', async () => {
+    const site = await makeSite()
+    const server = await startMirror()
+    let isLost = false
+    server.fault = (request, response, files) => {
+      if (isLost || request.method !== 'PUT' || request.path !== 'catalogue.json') return false
+      isLost = true
+      files.set(request.path, request.body)
+      return answer(response, 502)
+    }
+    expect(await push(site, targetsOf([server.url]))).toMatchObject({ isComplete: true, mirrors: [{ state: 'moved' }] })
+    expect(server.puts().filter((path) => path === 'catalogue.json')).toHaveLength(1)
+  })
+
   test('where a mirror has one of another repository, it stays', async () => {
     const { site, server, file } = await both()
     const other = await folder()
