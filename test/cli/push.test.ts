@@ -123,7 +123,7 @@ describe('trust updates', () => {
       key,
       first,
       other: await update(1, { createdAtSeconds: 5 }),
-      push: (to: string) => runCli(['push', site, '--to', to, '--config', config]),
+      push: (...to: readonly string[]) => runCli(['push', site, '--config', config, '--to', ...to]),
     }
   }
 
@@ -134,6 +134,29 @@ describe('trust updates', () => {
     expect(server.files.get('trust/1.json')).toEqual(Buffer.from(first))
     expect(server.puts().slice(-2)).toEqual(['trust/1.json', 'catalogue.json'])
     expect(server.files.has('trust/2.json')).toBe(false)
+  })
+
+  test('go nowhere before enough mirrors hold what comes with them: the catalogue there may be signed by whom they remove', async () => {
+    const { at, site, push, first } = await updated()
+    await rm(join(site, 'trust/1.json'))
+    const server = await startMirror()
+    const down = await startMirror('/', (_, response) => response.writeHead(403).end() === response)
+    await push(server.url)
+    await writeFile(join(site, 'trust/1.json'), first)
+    expect(await push(server.url, '--to', down.url)).toMatchObject({ exitCode: EXIT.unavailable })
+    expect(server.files.has('trust/1.json')).toBe(false)
+    // It names the catalogue already, and gets them all the same.
+    expect(await push(server.url, '--to', at('mirror'))).toMatchObject({ exitCode: EXIT.ok, out: expect.stringMatching(/^current/m) })
+    expect([server.files.get('trust/1.json'), await readFile(at('mirror/trust/1.json'))]).toEqual([Buffer.from(first), Buffer.from(first)])
+  })
+
+  test('of another chain at one mirror keep all of them from moving', async () => {
+    const { at, other, push } = await updated()
+    const server = await startMirror()
+    server.files.set('trust/1.json', Buffer.from(other))
+    expect(await push(server.url, '--to', at('mirror'))).toMatchObject({ exitCode: EXIT.conflict })
+    await expect(readFile(at('mirror/catalogue.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(readFile(at('mirror/trust/1.json'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('are put back where one is damaged, and never cover up another chain', async () => {

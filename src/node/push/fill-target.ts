@@ -57,16 +57,33 @@ export async function fillTarget(
   }
 }
 
+/** Whether a mirror would take these trust updates. Writes nothing. @throws {FileTrouble} `publish-conflict` where it has others */
+export async function requireOneChain(
+  target: PushTarget,
+  updates: readonly OutgoingFile[],
+  { retries, isDeep }: FillOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const file of updates) await named(file.path, () => retried(() => isHeld(target, file, isDeep, signal), retries, signal))
+}
+
 /** True when it had to be written. @throws {FileTrouble} */
 async function placeFile(target: PushTarget, file: OutgoingFile, options: FillOptions, signal: AbortSignal): Promise<boolean> {
   const { retries, isDeep } = options
   signal.throwIfAborted()
-  try {
+  return await named(file.path, async () => {
     if (await retried(() => isHeld(target, file, isDeep, signal), retries, signal)) return false
     await retried(() => writeChecked(target, file, signal), retries, signal)
     return true
+  })
+}
+
+/** Says which file it was that something failed at. @throws {FileTrouble} */
+export async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch (error) {
-    throw error instanceof DeliveryError ? new FileTrouble(file.path, error) : error
+    throw error instanceof DeliveryError ? new FileTrouble(path, error) : error
   }
 }
 

@@ -3,7 +3,7 @@ import { DeliveryError, failureOf } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { acceptCatalogue } from '../../core/manifest/freshness.ts'
 import { vouchForCatalogue, type VouchedCatalogue } from '../../core/verify/vouch.ts'
-import { FileTrouble, readWhole, writeChecked, type FillOptions } from './fill-target.ts'
+import { fillTarget, named, readWhole, writeChecked, type FillOptions } from './fill-target.ts'
 import type { PushTarget } from './push-target.ts'
 import type { Release, ReleaseTrust } from './read-release.ts'
 import { retried } from './retries.ts'
@@ -21,38 +21,33 @@ interface CatalogueWork {
  * @throws {FileTrouble} `publish-conflict` when it names a later one, another of the same version, or one of another repository
  */
 export async function isCurrent(target: PushTarget, work: CatalogueWork, signal: AbortSignal): Promise<boolean> {
-  return await tried(() => look(target, work, signal), work, signal)
+  return await named(NAME, () => retried(() => look(target, work, signal), work.options.retries, signal))
 }
 
 /**
- * Lets a mirror that holds everything name it. Each attempt looks once more at what it names first: somebody else may have been there, also
+ * Lets a mirror that holds everything name it, and puts the trust updates before it, in their order and also where it is named already. Each attempt looks once more at what it names first: somebody else may have been there, also
  * in the pause after an attempt that failed. Not promised: that nobody is there between that look and the write.
  * @returns false when it named it already
  * @throws {FileTrouble}
  */
 export async function moveCatalogue(target: PushTarget, work: CatalogueWork, signal: AbortSignal): Promise<boolean> {
+  const { release, options } = work
+  const updates = release.updates.map((file) => [file])
+  await fillTarget(target, updates, options, signal)
   let isSent = false
   const attempt = async (): Promise<boolean> => {
     if (await look(target, work, signal)) return isSent
     isSent = true
-    await writeChecked(target, work.release.catalogueFile, signal)
+    await writeChecked(target, release.catalogueFile, signal)
     return true
   }
-  return await tried(attempt, work, signal)
+  return await named(NAME, () => retried(attempt, options.retries, signal))
 }
 
 async function look(target: PushTarget, { release, by }: CatalogueWork, signal: AbortSignal): Promise<boolean> {
   const file = await readWhole(target, NAME, LIMITS.catalogueBytes, signal)
   const theirs = file === undefined ? undefined : await believed(file, by)
   return theirs !== undefined && isSame(theirs, release.vouched, target)
-}
-
-async function tried(attempt: () => Promise<boolean>, { options }: CatalogueWork, signal: AbortSignal): Promise<boolean> {
-  try {
-    return await retried(attempt, options.retries, signal)
-  } catch (error) {
-    throw error instanceof DeliveryError ? new FileTrouble(NAME, error) : error
-  }
 }
 
 /** Undefined for what every client refuses: it stands in nobody's way. */

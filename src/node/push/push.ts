@@ -8,7 +8,7 @@ import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
 import { readSiteIn } from '../site/site-reader.ts'
 import { systemClock } from '../system-clock.ts'
 import { directoryTarget } from './directory-target.ts'
-import { FileTrouble, fillTarget, type FilledFile, type FillOptions } from './fill-target.ts'
+import { FileTrouble, fillTarget, requireOneChain, type FilledFile, type FillOptions } from './fill-target.ts'
 import { isCurrent, moveCatalogue } from './move-catalogue.ts'
 import type { PushTarget } from './push-target.ts'
 import type { Retries } from './retries.ts'
@@ -165,11 +165,12 @@ function openWork(
     fill: (signal) =>
       guarded(async () => {
         const wasCurrent = await isCurrent(target, work, signal)
+        await requireOneChain(target, given.release.updates, work.options, signal)
         await fillTarget(target, given.release.stages, work.options, signal)
         return wasCurrent ? 'current' : 'held'
       }),
     async move(signal) {
-      if (state === 'held') await guarded(async () => ((await moveCatalogue(target, work, signal)) ? 'moved' : 'current'))
+      if (isFilled()) await guarded(async () => ((await moveCatalogue(target, work, signal)) ? 'moved' : 'current'))
     },
     report: () => ({ place: target.place, state: state ?? 'failed', ...count, trouble }),
   }

@@ -51,6 +51,11 @@ export interface Release {
   readonly vouched: VouchedCatalogue
   /** The one file that changes; it goes last. */
   readonly catalogueFile: OutgoingFile
+  /**
+   * Trust updates by number. Clients obey one as soon as they see it, and may then refuse the catalogue before: so they go where that one is
+   * replaced, and just before it is.
+   */
+  readonly updates: readonly OutgoingFile[]
   /** The rest, in the order in which it goes: what names something comes after it. */
   readonly stages: readonly (readonly OutgoingFile[])[]
 }
@@ -91,9 +96,9 @@ export async function readRelease(place: ReleasePlace, by: ReleaseTrust, signal:
     entries.flatMap(({ bundles }) => bundles),
     [...entries.map(({ manifest }) => manifest), ...ofCatalogue],
     [...entries.flatMap(({ alias }) => alias), ...(await exportsOf(place, signal))],
-    await trustUpdatesOf(reader, by, signal),
   ]
-  return { vouched, catalogueFile: outgoingBytes('catalogue.json', file), stages: withoutTwins(stages) }
+  const updates = await trustUpdatesOf(reader, by, signal)
+  return { vouched, catalogueFile: outgoingBytes('catalogue.json', file), updates, stages: withoutTwins(stages) }
 }
 
 /** The bytes of what was withdrawn may be gone: no client asks for them. */
