@@ -248,6 +248,30 @@ describe('what is withdrawn', () => {
     expect(await codeOf(run({ wish: { name: 'agent' } }))).toBe('artifact-denied')
   })
 
+  test('is gone also where nothing else is left to export, and with it its line of SHA256SUMS', async () => {
+    const { options, site, out, run } = await published({ [FILE]: BYTES, 'tool-1.0.tgz': 'tool' })
+    await run()
+    const [agent, tool] = (await catalogueOf(site)).artifacts.map(({ artifact }) => artifact.sha256)
+    const denied = [agent, tool].flatMap((sha256) => sha256 ?? [])
+    await publish({ ...options, denied: denied.slice(0, 1) }, never)
+    expect(await codeOf(run({ wish: { name: 'agent' } }))).toBe('artifact-denied')
+    expect(await namesIn(out)).toEqual(['SHA256SUMS', 'tool-1.0.meta4', 'tool-1.0.sha256', 'tool-1.0.torrent'])
+    expect(await readFile(join(out, 'SHA256SUMS'), 'utf8')).toBe(`${tool}  tool-1.0.tgz\n`)
+    expect(await codeOf(run({ denied }))).toBe('artifact-denied')
+    expect(await namesIn(out)).toEqual([])
+  })
+
+  test('is gone also where the rest of the export fails', async () => {
+    const { options, site, out, run } = await published({ [FILE]: BYTES, 'tool-1.0.tgz': 'tool' })
+    await run()
+    const denied = toSha256(createHash('sha256').update(BYTES).digest('hex'))
+    await publish({ ...options, denied: [denied] }, never)
+    await rm(join(site, urlOf('', Buffer.from('tool'))))
+    expect(await codeOf(run())).toBe('blob-unavailable')
+    expect(await namesIn(out)).toEqual(['SHA256SUMS', 'tool-1.0.meta4', 'tool-1.0.sha256', 'tool-1.0.torrent'])
+    expect(await readFile(join(out, 'SHA256SUMS'), 'utf8')).not.toContain(denied)
+  })
+
   test('by a trust update is left out too', async () => {
     const { site, run } = await published({ [FILE]: BYTES, 'tool-1.0.tgz': 'tool' })
     const [entry] = (await catalogueOf(site)).artifacts

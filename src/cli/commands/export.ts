@@ -5,12 +5,12 @@ import type { SiteConfig } from '../../core/manifest/site-config.ts'
 import type { CatalogueEntry } from '../../core/manifest/catalogue.ts'
 import {
   exportSite,
-  SUMS_FILE,
   type ExportedArtifact,
   type ExportPlace,
   type ExportProgress,
   type ExportReport,
 } from '../../node/export/export-site.ts'
+import { SUMS_FILE } from '../../node/export/withdraw.ts'
 import { isWebUrl } from '../../node/site/document.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
 import { report, type Terminal } from '../terminal.ts'

@@ -28,22 +28,29 @@ const STEM_CHARACTERS = 200
 /**
  * What of a catalogue may be handed to tools that ask nobody: nothing that is denied, and nothing that is yanked unless it is named.
  * Roll-out says whom a page offers a version; whoever opens an exported file has named it.
- * @throws {DeliveryError} `artifact-unknown`, `artifact-denied`; `input-invalid` when all are yanked, or two would get files of one name
+ * @throws {DeliveryError} `artifact-unknown`
  */
 export function chooseExports(catalogue: Catalogue, wish: ExportWish): ExportChoice {
   const wished = catalogue.artifacts.filter((entry) => isWished(entry, wish)).map((entry) => ({ entry, stem: stemOf(entry) }))
-  const [first] = wished
-  if (first === undefined)
+  if (wished.length === 0)
     throw new DeliveryError({ code: 'artifact-unknown', name: wish.name ?? wish.platform ?? 'any', version: wish.version })
   const denied = wished.filter(({ entry }) => isEntryDenied(catalogue, entry))
   const allowed = wished.filter((one) => !denied.includes(one))
   const yanked = allowed.filter(({ entry }) => entry.yanked && wish.version === undefined)
   const chosen = allowed.filter((one) => !yanked.includes(one))
-  if (allowed.length === 0) throw new DeliveryError({ code: 'artifact-denied', sha256: first.entry.artifact.sha256 })
+  return { chosen, yanked, denied }
+}
+
+/**
+ * Whether there is something to export. Asked once what is denied is gone, of which an earlier export may have written files.
+ * @throws {DeliveryError} `artifact-denied` when all are; `input-invalid` when the rest is yanked, or two would get files of one name
+ */
+export function requireExports({ chosen, yanked, denied: [denied] }: ExportChoice): void {
+  if (chosen.length === 0 && yanked.length === 0 && denied !== undefined)
+    throw new DeliveryError({ code: 'artifact-denied', sha256: denied.entry.artifact.sha256 })
   if (chosen.length === 0)
     throw new DeliveryError({ code: 'input-invalid', path: '--release', detail: 'is needed: all that is left to export is yanked' })
   requireNames(chosen)
-  return { chosen, yanked, denied }
 }
 
 function isWished(entry: CatalogueEntry, { name, version, platform }: ExportWish): boolean {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { nowSeconds } from '../../core/clock.ts'
 import { DeliveryError, failureOf } from '../../core/errors.ts'
 import type { Catalogue, CatalogueEntry, Origin } from '../../core/manifest/catalogue.ts'
+import { withdrawnArtifacts } from '../../core/manifest/choose.ts'
 import { DEFAULT_MAX_GRACE_SECONDS } from '../../core/manifest/parse-site-config.ts'
 import type { Artifact } from '../../core/model/artifact.ts'
 import type { Sha256 } from '../../core/model/ids.ts'
@@ -17,9 +18,10 @@ import { cutPublished, readPublished, requireBytes } from '../site/published-art
 import { blobPath, readSiteIn, type SiteReader } from '../site/site-reader.ts'
 import { systemClock } from '../system-clock.ts'
 import { findCatalogue, type FoundCatalogue } from '../verify/find-catalogue.ts'
-import { chooseExports, type ExportWish, type NamedEntry } from './choose-exports.ts'
+import { chooseExports, requireExports, type ExportWish, type NamedEntry } from './choose-exports.ts'
 import { renderMetalink } from './metalink.ts'
 import { renderTorrent } from './torrent.ts'
+import { MODE, removeExports, SUMS_FILE, writeSums } from './withdraw.ts'
 
 /** A place that serves the published layout. */
 export type ExportPlace = Pick<Origin, 'tier' | 'url'>
@@ -77,9 +79,6 @@ export interface ExportReport {
   readonly ambiguousFilenames: readonly string[]
 }
 
-const MODE = 0o644
-export const SUMS_FILE = 'SHA256SUMS'
-
 /**
  * Writes what other download tools read: a Metalink, a torrent and a checksum for each artifact, and all checksums in one file. The catalogue,
  * each manifest, each signature and each byte is verified before the first file of an artifact is written; each file appears whole or not at all.
@@ -95,7 +94,14 @@ export async function exportSite(options: ExportOptions, signal: AbortSignal): P
   const reader = readSiteIn(options.site)
   const found = await acceptCatalogue(options, { reader, verifier }, signal)
   const catalogue = { ...found.catalogue, denied: [...found.catalogue.denied, ...(options.denied ?? [])] }
-  const { chosen, yanked, denied } = chooseExports(catalogue, options.wish ?? {})
+  const choice = chooseExports(catalogue, options.wish ?? {})
+  const { chosen, yanked, denied } = choice
+  const kept = new Set(chosen.map(({ stem }) => stem))
+  await removeExports(options.out, {
+    stems: denied.map(({ stem }) => stem).filter((stem) => !kept.has(stem)),
+    digests: withdrawnArtifacts(new Set(catalogue.denied), catalogue.artifacts),
+  })
+  requireExports(choice)
   const places = orderPlaces(catalogue, options.places ?? [])
   const exported: ExportedArtifact[] = []
   for (const named of chosen) {
@@ -103,9 +109,7 @@ export async function exportSite(options: ExportOptions, signal: AbortSignal): P
     signal.throwIfAborted()
     exported.push(await writeFiles(named, checked, { options, catalogue, places }))
   }
-  const ambiguousFilenames = await writeSums(options.out, exported)
-  for (const { stem } of denied.filter((one) => !chosen.some(({ stem }) => stem === one.stem)))
-    for (const kind of ['meta4', 'torrent', 'sha256']) await rm(join(options.out, `${stem}.${kind}`), { force: true })
+  const ambiguousFilenames = await writeAllSums(options.out, exported)
   return {
     catalogue,
     freshness: found.freshness,
@@ -211,15 +215,12 @@ function sumLine({ sha256, filename }: Pick<Artifact, 'sha256' | 'filename'>): s
 }
 
 /** All checksums in one file. One file name cannot have two: what stands for several artifacts is left out, and returned. */
-async function writeSums(out: string, exported: readonly ExportedArtifact[]): Promise<readonly string[]> {
+async function writeAllSums(out: string, exported: readonly ExportedArtifact[]): Promise<readonly string[]> {
   const sums = new Map<string, Set<Sha256>>()
   for (const { filename, entry } of exported) sums.set(filename, (sums.get(filename) ?? new Set()).add(entry.artifact.sha256))
   const lines = [...sums].flatMap(([filename, [sha256, ...others]]) =>
     sha256 === undefined || others.length > 0 ? [] : [sumLine({ sha256, filename })],
   )
-  const path = join(out, SUMS_FILE)
-  // `sha256sum -c` calls a file without a line malformed.
-  if (lines.length === 0) await rm(path, { force: true })
-  else await writeFileDurably(path, lines.join(''), { mode: MODE })
+  await writeSums(join(out, SUMS_FILE), lines)
   return [...sums].flatMap(([filename, digests]) => (digests.size > 1 ? [filename] : []))
 }
