@@ -34,7 +34,7 @@ export function addMirrorOptions(command: Command): Command {
       .option('--s3-region <name>', 'region to sign for; default: AWS_REGION, else us-east-1')
       .option('--stall <duration>', 'how long a mirror may be silent; default 30s', parseDuration)
       .option('--attempts <count>', 'how often a step is tried; default 4', parseInteger)
-      .option('--allow-http', 'plain http to other machines too, never with a token')
+      .option('--allow-http', 'plain http to other machines too, never with a token or to a bucket')
       .option('--json', 'print one JSON object'),
   )
 }

@@ -14,7 +14,7 @@ import { sshTarget } from './ssh-target.ts'
 export interface TargetSettings {
   /** Secrets are read from here, never from an address. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Also plain `http:` to other machines. Default: to this one only. */
+  /** Also plain `http:` to other machines, never with a token or to a bucket. Default: to this one only. */
   readonly allowPlainHttp?: boolean | undefined
   /** Needed for `s3:`. */
   readonly s3Endpoint?: string | undefined
@@ -109,19 +109,25 @@ function requireTransport(url: URL, { allowPlainHttp = false }: TargetSettings):
 }
 
 function openS3(url: URL, settings: Settings, limit: StallLimit): PushTarget {
-  const { env, s3Endpoint, s3Region, clock = systemClock } = settings
+  const { env, s3Region, clock = systemClock } = settings
   const bucket = url.hostname
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) throw invalid(url.href, 'names no valid bucket')
   if (url.username !== '' || url.port !== '') throw invalid(url.href, 'may have a bucket and a prefix only')
-  if (s3Endpoint === undefined)
-    throw invalid('--s3-endpoint', `is needed for ${url.href}, for example https://s3.eu-central-1.amazonaws.com`)
-  const endpoint = parseUrl(s3Endpoint)
-  requireTransport(endpoint, settings)
+  const endpoint = requireEndpoint(url, settings)
   const [accessKeyId, secretAccessKey] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
   if (!accessKeyId || !secretAccessKey) throw invalid('AWS_ACCESS_KEY_ID', 'and AWS_SECRET_ACCESS_KEY are needed in the environment')
   const credentials = { accessKeyId, secretAccessKey, sessionToken: env['AWS_SESSION_TOKEN'] || undefined }
   const region = s3Region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1'
   return httpTarget(s3Dialect({ place: url.href, bucket, prefix: segmentsOf(url), endpoint, region, credentials, clock }), limit)
+}
+
+function requireEndpoint({ href }: URL, settings: Settings): URL {
+  const { s3Endpoint } = settings
+  if (s3Endpoint === undefined) throw invalid('--s3-endpoint', `is needed for ${href}, for example https://s3.eu-central-1.amazonaws.com`)
+  const endpoint = parseUrl(s3Endpoint)
+  // Also where plain http is allowed: it would show the session token, and signatures of writes that anybody may repeat for some minutes.
+  if (!requireTransport(endpoint, settings)) throw invalid(endpoint.href, 'would get signed requests in the clear over http; use https')
+  return endpoint
 }
 
 function openSsh(url: URL, { sshProgram = 'ssh' }: Settings, limit: StallLimit): PushTarget {

@@ -52,6 +52,7 @@ describe('an address is refused before anything is contacted', () => {
     ['no endpoint', { env: KEYS }],
     ['no keys', { s3Endpoint: 'https://s3.example' }],
     ['an endpoint in the clear', { env: KEYS, s3Endpoint: 'http://s3.example' }],
+    ['an endpoint in the clear where plain http is allowed', { env: KEYS, s3Endpoint: 'http://s3.example', allowPlainHttp: true }],
   ])('for a bucket with %s', (_, settings) => {
     expect(() => open(['s3://releases/acme'], settings)).toThrow(expect.objectContaining({ code: 'input-invalid' }))
   })
