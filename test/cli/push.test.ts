@@ -199,6 +199,14 @@ describe('sync', () => {
     expect([shown(from), shown(to)]).toEqual([new Set([undefined]), new Set(['Bearer secret'])])
   })
 
+  test('a token that could be meant for either side goes to neither', async () => {
+    const { trust } = await published()
+    const [from, to] = [await startMirror(), await startMirror()]
+    const result = await runCli(['sync', from.url, to.url, ...trust], { env: { SEALIFT_PUSH_TOKEN_127_0_0_1: 'secret' } })
+    expect(result).toMatchObject({ exitCode: EXIT.usage, out: '', err: expect.stringContaining('SEALIFT_PUSH_TOKEN_127_0_0_1') })
+    expect([...from.requests, ...to.requests]).toEqual([])
+  })
+
   test('takes nothing from a place that is not signed by whom it trusts', async () => {
     const { at, site } = await published()
     const stranger = await published()

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { DeliveryError } from '../../core/errors.ts'
-import { openTargets } from '../../node/push/open-target.ts'
+import { openTargets, requireOwnTokens } from '../../node/push/open-target.ts'
 import { readMirror, syncMirrors } from '../../node/push/sync.ts'
 import { EXIT_HELP } from '../exit-codes.ts'
 import { addMirrorOptions, MIRROR_ADDRESSES, readMirrorOptions, targetSettings, type MirrorFlags } from '../mirror-options.ts'
@@ -35,6 +35,7 @@ export function addSync(program: Command, terminal: Terminal): void {
       const settings = targetSettings(flags, terminal)
       // The token that names no server is for what is written to.
       const { SEALIFT_PUSH_TOKEN: _, ...env } = settings.env
+      requireOwnTokens([place, ...mirrors], settings)
       const [from] = openTargets([place], { ...settings, env })
       const targets = openTargets(mirrors, settings)
       if (from === undefined) throw new DeliveryError({ code: 'input-invalid', path: 'from', detail: 'is needed' })

@@ -38,6 +38,7 @@ export const DEFAULT_STALL_MS = 30_000
  * console.log(targets.map(({ place }) => place))
  */
 export function openTargets(addresses: readonly string[], settings: TargetSettings): readonly PushTarget[] {
+  requireOwnTokens(addresses, settings)
   const named = new Set<string>()
   const isOnlyWeb = addresses.filter((address) => /^https?:/i.test(address)).length === 1
   return addresses.map((address) => {
@@ -89,6 +90,23 @@ function openWeb(url: URL, settings: Settings, limit: StallLimit): PushTarget {
 /** The variable that holds the token of one server. */
 export function tokenVariable(host: string): string {
   return `SEALIFT_PUSH_TOKEN_${host.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')}`
+}
+
+/**
+ * Names that differ in signs only, and ports of one host, share a variable: then nobody can say whose token it holds.
+ * @throws {DeliveryError} `input-invalid` where the token of one would be shown to another
+ */
+export function requireOwnTokens(addresses: readonly string[], { env }: Pick<TargetSettings, 'env'>): void {
+  const owners = new Map<string, string>()
+  for (const address of addresses) {
+    if (!/^https?:/i.test(address) || !URL.canParse(address)) continue
+    const { hostname, origin } = new URL(address)
+    const variable = tokenVariable(hostname)
+    const owner = owners.get(variable) ?? origin
+    if (owner !== origin && env[variable])
+      throw invalid(variable, `would show one token to both ${owner} and ${origin}; name them in separate runs`)
+    owners.set(variable, owner)
+  }
 }
 
 /** A token is for one server: where several are named, each has a variable of its own, so that none gets another's. */

@@ -76,6 +76,19 @@ describe('a token', () => {
     expect(await tokenAt(['https://other.example/'], { ...env, SEALIFT_PUSH_TOKEN_127_0_0_1: 'own' })).toBe('Bearer own')
   })
 
+  test.each([
+    ['https://a-b.example', 'https://a.b.example'],
+    ['https://a-b.example', 'https://a-b.example:8443'],
+  ])('whose variable could mean %s or %s goes to neither', (one, other) => {
+    const refused = () => open([`${one}/x/`, `${other}/`], { env: { SEALIFT_PUSH_TOKEN_A_B_EXAMPLE: 'secret' } })
+    expect(refused).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+    expect(refused).toThrow(one)
+    expect(refused).toThrow(other)
+    expect(refused).not.toThrow('secret')
+    expect(open([`${one}/x/`, `${other}/`])).toHaveLength(2)
+    expect(open([`${one}/x/`, `${one}/y/`], { env: { SEALIFT_PUSH_TOKEN_A_B_EXAMPLE: 'secret' } })).toHaveLength(2)
+  })
+
   test('never travels in the clear', () => {
     expect(() => open(['http://mirror.example/'], { allowPlainHttp: true, env: { SEALIFT_PUSH_TOKEN: 'secret' } })).toThrow('clear')
     expect(open(['http://mirror.example/'], { allowPlainHttp: true })).toHaveLength(1)
