@@ -25,6 +25,8 @@ const MISSING = 44
 const SHORT = 45
 const NO_CONNECTION = 255
 const STDERR_BYTES = 4096
+/** What is longer is no size. A mirror that is no friend might go on for ever. */
+const SIZE_CHARACTERS = 64
 
 /**
  * A folder of a machine that is reached by `ssh`, with whatever keys and `~/.ssh/config` the user has; nothing is ever asked for.
@@ -40,7 +42,10 @@ export function sshTarget(ssh: SshPlace, limit: StallLimit): PushTarget {
       const file = quote(at(path))
       let said = ''
       try {
-        for await (const chunk of run(`[ -f ${file} ] || exit ${MISSING}; wc -c < ${file}`, signal)) said += Buffer.from(chunk).toString()
+        for await (const chunk of run(`[ -f ${file} ] || exit ${MISSING}; wc -c < ${file}`, signal)) {
+          said += Buffer.from(chunk).toString('latin1')
+          if (said.length > SIZE_CHARACTERS) return 'unknown'
+        }
       } catch (error) {
         if (failureOf(error)?.code === 'source-missing') return 'missing'
         throw error

@@ -139,6 +139,11 @@ describe('over ssh', () => {
     await expect(target.write(outgoingBytes('x', bytesOf(1 << 20)), never)).rejects.toMatchObject({ failure })
   })
 
+  test('a mirror that never ends saying how long a file is, is not listened to', async () => {
+    const { program } = await makeSsh('while echo 1234567; do sleep 0.01; done')
+    expect(await only('ssh://mirror.example/srv', { sshProgram: program }).sizeOf('x', never)).toBe('unknown')
+  })
+
   test('without a client it says what to install', async () => {
     const target = only('ssh://mirror.example/srv', { sshProgram: '/nowhere/ssh' })
     await expect(target.sizeOf('x', never)).rejects.toMatchObject({ failure: { code: 'tool-missing', tool: '/nowhere/ssh' } })
