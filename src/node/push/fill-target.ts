@@ -111,7 +111,11 @@ export async function writeChecked(target: PushTarget, file: OutgoingFile, signa
 }
 
 /** What a mirror gives back under a name; undefined when it has nothing. Of something too long, no more than shows that. */
-async function digestOf(target: PushTarget, { path, sizeBytes: limit }: OutgoingFile, signal: AbortSignal): Promise<BlobRef | undefined> {
+export async function digestOf(
+  target: PushTarget,
+  { path, sizeBytes: limit }: OutgoingFile,
+  signal: AbortSignal,
+): Promise<BlobRef | undefined> {
   const hash = createHash('sha256')
   let sizeBytes = 0
   try {

@@ -17,6 +17,7 @@ import { readPublished } from '../site/published-artifact.ts'
 import { blobPath, trustPath, type SiteReader } from '../site/site-reader.ts'
 import { HEALTH, writeSite } from '../site/site-writer.ts'
 import { findCatalogue } from '../verify/find-catalogue.ts'
+import { digestOf } from './fill-target.ts'
 import { inParallel } from './in-parallel.ts'
 import { outgoingBytes, outgoingFrom } from './outgoing-file.ts'
 import type { OutgoingFile, PushTarget } from './push-target.ts'
@@ -95,7 +96,7 @@ export async function readRelease(place: ReleasePlace, by: ReleaseTrust, signal:
     entries.flatMap(({ artifact, lists }) => [artifact, ...lists]),
     entries.flatMap(({ bundles }) => bundles),
     [...entries.map(({ manifest }) => manifest), ...ofCatalogue],
-    [...entries.flatMap(({ alias }) => alias), ...(await exportsOf(place, signal))],
+    [...(await aliasesOf(entries, place, signal)), ...(await exportsOf(place, signal))],
   ]
   const updates = await trustUpdatesOf(reader, by, signal)
   return { vouched, catalogueFile: outgoingBytes('catalogue.json', file), updates, stages: withoutTwins(stages) }
@@ -112,26 +113,43 @@ interface EntryFiles {
   readonly lists: readonly OutgoingFile[]
   readonly bundles: readonly OutgoingFile[]
   readonly manifest: OutgoingFile
-  readonly alias: readonly OutgoingFile[]
+  /** Its readable name, which a place may have or not. */
+  readonly alias: OutgoingFile
 }
 
 async function readEntry(entry: CatalogueEntry, place: ReleasePlace, by: ReleaseTrust, signal: AbortSignal): Promise<EntryFiles> {
-  const { files, reader, folder, retries } = place
+  const { files, reader, folder } = place
   if (folder !== undefined) await checkPublished(entry, { ...by, reader, writer: writeSite(folder) }, signal)
   const { artifact, documents, bundles } = await readPublished(entry, reader, signal)
   if (folder === undefined) await vouchForArtifact(bundles, { artifact: artifact.sha256, trust: by.trust }, by.verifier)
   const signatures = new Set<string>(artifact.bundles.map(({ sha256 }) => sha256))
   const outgoing = documents.map(({ ref }) => outgoingFrom(files, blobPath(ref.sha256), ref))
-  const alias = `by-name/${artifact.name}/${artifact.version}/${artifact.filename}`
-  // Of another size it is none: some servers answer with a page where they have nothing.
-  const hasAlias = (await retried(() => files.sizeOf(alias, signal), retries, signal)) === entry.artifact.sizeBytes
+  const path = blobPath(entry.artifact.sha256)
   return {
-    artifact: outgoingFrom(files, blobPath(entry.artifact.sha256), entry.artifact),
+    artifact: outgoingFrom(files, path, entry.artifact),
     lists: outgoing.filter(({ sha256 }) => sha256 !== entry.manifest.sha256 && !signatures.has(sha256)),
     bundles: outgoing.filter(({ sha256 }) => signatures.has(sha256)),
     manifest: outgoingFrom(files, blobPath(entry.manifest.sha256), entry.manifest),
-    alias: hasAlias ? [outgoingFrom(files, alias, entry.artifact)] : [],
+    alias: { ...outgoingFrom(files, path, entry.artifact), path: `by-name/${artifact.name}/${artifact.version}/${artifact.filename}` },
   }
+}
+
+/** Two platforms may have files of one name: then it is a name of the one whose bytes are there. */
+async function aliasesOf(
+  entries: readonly EntryFiles[],
+  { files, retries }: ReleasePlace,
+  signal: AbortSignal,
+): Promise<readonly OutgoingFile[]> {
+  const meanings = new Map<string, Set<string>>()
+  for (const { alias } of entries) meanings.set(alias.path, (meanings.get(alias.path) ?? new Set()).add(alias.sha256))
+  const found = await inParallel(entries, READS_AT_ONCE, async ({ alias }) => {
+    // Of another size it is none: some servers answer with a page where they have nothing.
+    if ((await retried(() => files.sizeOf(alias.path, signal), retries, signal)) !== alias.sizeBytes) return []
+    if (meanings.get(alias.path)?.size === 1) return [alias]
+    const there = await retried(() => digestOf(files, alias, signal), retries, signal)
+    return there?.sha256 === alias.sha256 ? [alias] : []
+  })
+  return found.flat()
 }
 
 /** What `sealift export --into-site` wrote for other tools. Nothing signed names it, so only a folder can tell what there is. */

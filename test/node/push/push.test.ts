@@ -66,6 +66,34 @@ test('what was written for other tools goes along, and its next edition takes it
   }
 })
 
+describe('a readable name', () => {
+  test('that files of two platforms have stands for the same one as in the folder', async () => {
+    const files = {
+      'linux/tool.bin': { name: 'tool', version: '1.0', platform: 'linux/amd64' },
+      'darwin/tool.bin': { name: 'tool', version: '1.0', platform: 'darwin/arm64' },
+    }
+    const site = await makeSite({ 'linux/tool.bin': 'elf', 'darwin/tool.bin': 'mac', 'sealift.publish.json': JSON.stringify({ files }) })
+    const name = 'by-name/tool/1.0/tool.bin'
+    for (const text of ['elf', 'mac']) {
+      await rm(join(site.site, name))
+      await writeFile(join(site.site, name), text)
+      const dir = await folder()
+      expect(await push(site, targetsOf([dir]))).toMatchObject({ isComplete: true })
+      expect(await readFile(join(dir, name), 'utf8')).toBe(text)
+    }
+  })
+
+  test('never leads to other bytes than the catalogue names', async () => {
+    const site = await makeSite()
+    const name = 'by-name/agent/1.0/agent-1.0.tgz'
+    await rm(join(site.site, name))
+    await writeFile(join(site.site, name), 'stale')
+    const dir = await folder()
+    expect(await push(site, targetsOf([dir]))).toMatchObject({ isComplete: true })
+    expect(await readFile(join(dir, name), 'utf8')).toBe('agent')
+  })
+})
+
 test('what a mirror holds wrongly is sent again', async () => {
   const site = await makeSite({ 'agent-1.0.tgz': bytesOf(100_000) })
   const dir = await folder()
