@@ -6,8 +6,8 @@ import type { Sha256 } from '../../core/model/ids.ts'
 import type { SignatureVerifier } from '../../core/ports.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { vouchForCatalogue, type VouchedCatalogue } from '../../core/verify/vouch.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { Answered, Ask, Reply } from './ask.ts'
-import { inLanes } from './lanes.ts'
 
 /** Where the published layout is served. */
 export type ProbedPlace = Pick<Origin, 'id' | 'tier' | 'url'>
@@ -57,7 +57,7 @@ export async function lookAtCatalogues(
   while (waiting.length > 0) {
     const asked = waiting.filter((place) => !looking.isLeftOut(place))
     const found = new Map<ProbedPlace, CatalogueLook>()
-    await inLanes(asked, { lanes: LANES }, async (place) => void found.set(place, await lookAt(place, looking, signal)))
+    await inParallel(asked, LANES, async (place) => void found.set(place, await lookAt(place, looking, signal)))
     looks.push(...asked.flatMap((place) => found.get(place) ?? []))
     const named = newestOf(looks)?.vouched.catalogue.origins ?? []
     waiting = newPlaces(named, known)

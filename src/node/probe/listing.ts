@@ -6,9 +6,9 @@ import { checkManifest, parseManifest, parsePieceList } from '../../core/manifes
 import { pieceRange, type BlobRef, type ByteRange } from '../../core/model/artifact.ts'
 import { toPieceIndex, type Sha256 } from '../../core/model/ids.ts'
 import { pieceHash } from '../../core/verify/piece.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { SiteReader } from '../site/site-reader.ts'
 import { drawNumbers } from './draw.ts'
-import { inLanes } from './lanes.ts'
 
 /** A blob that every place has to have. */
 export interface ListedBlob {
@@ -48,7 +48,7 @@ export async function listPublished(
 ): Promise<Listing> {
   const entries = catalogue.artifacts.filter((entry) => !isEntryDenied(catalogue, entry))
   const missing = entries.filter((entry) => !known.has(entry.manifest.sha256))
-  await inLanes(missing, { lanes: LANES }, async (entry) => {
+  await inParallel(missing, LANES, async (entry) => {
     const manifest = await fromAny(readers, (reader) => readManifest(entry, reader, signal), signal)
     if (manifest !== undefined) known.set(entry.manifest.sha256, manifest)
   })

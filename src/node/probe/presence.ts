@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import { inParallel } from '../in-parallel.ts'
 import type { Ask, Reply } from './ask.ts'
 import { blobUrl, rowOf } from './blob-checks.ts'
 import { describeStatus, type ProbedPlace } from './catalogues.ts'
-import { inLanes } from './lanes.ts'
 import type { ListedBlob, Piece } from './listing.ts'
 import type { ProbeRow } from './round.ts'
 
@@ -26,7 +26,8 @@ export async function checkPresence(blobs: readonly ListedBlob[], { place, ask, 
   let silences = 0
   let asked = 0
   const isEnough = (): boolean => silences >= SILENCES || performance.now() - startedMs >= checkMs
-  await inLanes(blobs, { lanes: LANES, isEnough }, async (blob) => {
+  await inParallel(blobs, LANES, async (blob) => {
+    if (isEnough()) return
     const reply = await ask({ url: blobUrl(place, blob), method: 'HEAD', headers: { 'Accept-Encoding': 'identity' } }, signal)
     asked++
     silences = reply.kind === 'unanswered' ? silences + 1 : 0

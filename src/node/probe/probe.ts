@@ -7,6 +7,7 @@ import type { Sha256 } from '../../core/model/ids.ts'
 import type { Clock, SignatureVerifier } from '../../core/ports.ts'
 import type { SiteTrust } from '../../core/verify/site-trust.ts'
 import { createSigstoreVerifier } from '../../trust/sigstore-verifier.ts'
+import { inParallel } from '../in-parallel.ts'
 import { readSiteAt, type SiteReader } from '../site/site-reader.ts'
 import { systemClock } from '../system-clock.ts'
 import { createAsk, type Ask } from './ask.ts'
@@ -14,7 +15,6 @@ import { checkAnswers } from './blob-checks.ts'
 import { catalogueRows, type NewestCatalogue } from './catalogue-rows.ts'
 import { lookAtCatalogues, newestOf, type CatalogueLook, type ProbedPlace } from './catalogues.ts'
 import { piecesToDraw } from './draw.ts'
-import { inLanes } from './lanes.ts'
 import { countPieces, drawPieces, listPublished, type Listing, type Piece } from './listing.ts'
 import { challenge, checkPresence } from './presence.ts'
 import type { ProbedOrigin, ProbeRound, ProbeRow } from './round.ts'
@@ -103,7 +103,7 @@ export function createProbe(options: ProbeOptions): Probe {
     newest = newerOf(newest, found)
     const published = found && (await list(tools, found, looks, signal))
     const reports = new Map<CatalogueLook, Report>()
-    await inLanes(looks, { lanes: LANES }, async (one) => void reports.set(one, await inspect(one, { tools, newest, published }, signal)))
+    await inParallel(looks, LANES, async (one) => void reports.set(one, await inspect(one, { tools, newest, published }, signal)))
     const told = looks.flatMap((one) => reports.get(one) ?? [])
     const rows = told.flatMap((report) => report.rows)
     return {

@@ -4,7 +4,7 @@ import { parseEnvelope, TRUST_UPDATE } from '../../core/manifest/parse-envelope.
 import { LIMITS } from '../../core/limits.ts'
 import type { BlobRef } from '../../core/model/artifact.ts'
 import { toSha256, toSourceId } from '../../core/model/ids.ts'
-import { inParallel } from './in-parallel.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { OutgoingFile, PushTarget } from './push-target.ts'
 import { retried, type Retries } from './retries.ts'
 
