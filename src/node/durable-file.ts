@@ -62,6 +62,23 @@ export async function createFileDurably(path: string, bytes: Uint8Array | string
   return true
 }
 
+const WITHOUT_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+
+/**
+ * Gives a file a second name, which nobody can have taken in the same moment: a link that exists is never replaced.
+ * @returns `taken` when something is there, `without-links` where the file system has none, as on a stick formatted with FAT
+ */
+export async function linkNew(file: string, path: string): Promise<'linked' | 'taken' | 'without-links'> {
+  try {
+    await link(file, path)
+    return 'linked'
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return 'taken'
+    if (WITHOUT_LINKS.includes(errorCode(error) ?? '')) return 'without-links'
+    throw error
+  }
+}
+
 /** Makes a rename in `folder` last: on Linux the folder's own entry has to reach the disk too. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows cannot open a folder as a file; there the rename alone has to do.

@@ -3,7 +3,7 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { DeliveryError } from '../core/errors.ts'
 import { openJson } from '../core/json/json.ts'
-import { errorCode, temporaryName, writeFileDurably } from './durable-file.ts'
+import { errorCode, linkNew, temporaryName, writeFileDurably } from './durable-file.ts'
 
 /** A lock that stands in the file system, so that it counts for every process that looks there. */
 export interface LockFile {
@@ -77,20 +77,14 @@ async function acquire(path: string, token: string): Promise<'taken' | LockHolde
   return (await create(path, token)) ? 'taken' : undefined
 }
 
-const WITHOUT_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
-
 /** Not synced: after a power cut nobody holds it anyway. */
 async function create(path: string, token: string): Promise<boolean> {
   const temporary = temporaryName(path)
   await writeFile(temporary, encodeHolder(token), { mode: MODE, flag: 'wx' })
   try {
-    await link(temporary, path)
-    return true
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false
-    // A stick formatted with FAT has no links. A file made in two steps is next best.
-    if (!WITHOUT_LINKS.includes(errorCode(error) ?? '')) throw error
-    return await createInPlace(path, token)
+    const made = await linkNew(temporary, path)
+    // Without links a file made in two steps is next best.
+    return made === 'without-links' ? await createInPlace(path, token) : made === 'linked'
   } finally {
     await rm(temporary, { force: true })
   }

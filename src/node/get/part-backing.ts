@@ -9,6 +9,7 @@ import type { VerifiedPiece } from '../../core/verify/piece.ts'
 import type { OpenBacking } from '../../stores/backing.ts'
 import { errorCode } from '../durable-file.ts'
 import { diskTrouble } from './disk-trouble.ts'
+import { stampOf, type FileStamp } from './file-stamp.ts'
 import { openOwnFile } from './own-file.ts'
 import { createPartJournal, type PartJournal } from './part-journal.ts'
 
@@ -20,6 +21,11 @@ export interface PartPlace {
   readonly journal: string
 }
 
+export interface PartBacking extends OpenBacking {
+  /** The file as it was when all of it was last handed out, to be hashed. */
+  readonly handedOut: FileStamp | undefined
+}
+
 /** How often it is asked whether somebody deleted the file under a running download. */
 const LOOK_EVERY_MS = 1000
 
@@ -27,7 +33,7 @@ const LOOK_EVERY_MS = 1000
  * Pieces in one file beside the one that they are to become. Each goes write, sync, journal, in this order: who is killed in between leaves
  * bytes that nobody counts, never a count without bytes.
  */
-export async function openPart(artifact: PieceSpace, place: PartPlace, clock: Clock): Promise<OpenBacking> {
+export async function openPart(artifact: PieceSpace, place: PartPlace, clock: Clock): Promise<PartBacking> {
   const journal = createPartJournal(place.journal, artifact)
   const kept = await journal.load()
   const found = await stat(place.file).catch(orMissing)
@@ -41,7 +47,7 @@ export function openFinished(
   artifact: PieceSpace,
   { file, kept }: { readonly file: string; readonly kept: ReadonlyMap<PieceIndex, SourceId> },
   clock: Clock,
-): OpenBacking {
+): PartBacking {
   return new PartFile({ artifact, place: { file }, journal: undefined, clock }, kept)
 }
 
@@ -57,11 +63,12 @@ interface PartParts {
   readonly clock: Clock
 }
 
-class PartFile implements OpenBacking {
+class PartFile implements PartBacking {
   /** Of the kinds that the stores know, the one that outlives the process as a file. */
   readonly kind = 'opfs'
   readonly isWritable: boolean
   readonly kept: ReadonlyMap<PieceIndex, SourceId>
+  handedOut: FileStamp | undefined
   readonly #parts: PartParts
   #opening: Promise<FileHandle> | undefined
   #seenAtMs = 0
@@ -111,6 +118,8 @@ class PartFile implements OpenBacking {
 
   async parts(first: PieceIndex, count: number): Promise<readonly Blob[]> {
     const { artifact, place } = this.#parts
+    // Before the bytes are read: who writes to them from now on is found out.
+    this.handedOut = await stampOf(place.file)
     const file = await openAsBlob(place.file)
     const start = first * artifact.pieces.lengthBytes
     const end = Math.min(start + count * artifact.pieces.lengthBytes, artifact.sizeBytes)

@@ -5,12 +5,12 @@ import type { Artifact } from '../../core/model/artifact.ts'
 import { toPieceIndex, toSourceId } from '../../core/model/ids.ts'
 import type { Clock } from '../../core/ports.ts'
 import { createArtifactFile, type ArtifactFile, type FileStore } from '../../stores/artifact-file.ts'
-import type { OpenBacking } from '../../stores/backing.ts'
-import { errorCode, syncFolder } from '../durable-file.ts'
+import { errorCode, linkNew, syncFolder } from '../durable-file.ts'
 import { takeLockFile, type LockFile, type LockHolder } from '../lock-file.ts'
 import { sha256OfFile } from '../signing/content.ts'
 import { diskTrouble } from './disk-trouble.ts'
-import { openFinished, openPart } from './part-backing.ts'
+import { isSameFile, stampOf } from './file-stamp.ts'
+import { openFinished, openPart, type PartBacking } from './part-backing.ts'
 import { targetOf, type Output, type Target } from './target.ts'
 
 /** Keeps one artifact, beside the place that it is to have. */
@@ -20,7 +20,7 @@ export interface TargetStore extends FileStore {
   /**
    * Gives the verified artifact its name. Call it after everything else.
    * @returns where it is
-   * @throws {DeliveryError} `input-invalid` when something else has taken the name meanwhile
+   * @throws {DeliveryError} `input-invalid` when something else has taken the name meanwhile, or what was verified was changed
    */
   finish(): Promise<string>
   /** Lets others at it. Never rejects. */
@@ -46,6 +46,7 @@ class OneTarget implements TargetStore {
   readonly #options: TargetStoreOptions
   #target: Target | undefined
   #lock: LockFile | undefined
+  #backing: PartBacking | undefined
 
   constructor(options: TargetStoreOptions) {
     this.#options = options
@@ -58,6 +59,7 @@ class OneTarget implements TargetStore {
       this.#lock ??= await lockTarget(target)
       this.isAlreadyThere = await this.#look(target, artifact, signal)
       const backing = await this.#openBacking(target, artifact)
+      this.#backing = backing
       const file = createArtifactFile(artifact, [backing], { markVerified: async () => undefined, begin: async () => undefined })
       if (!this.isAlreadyThere) await file.reserve(signal)
       return file
@@ -75,11 +77,14 @@ class OneTarget implements TargetStore {
     if (this.#target === undefined || this.#lock === undefined) throw new RangeError('expected an artifact that was opened')
     const { finished, file } = this.#target
     try {
+      if (!this.isAlreadyThere) {
+        await syncFile(file)
+        if (!isSameFile(this.#backing?.handedOut, await stampOf(file)))
+          throw refused(file, 'was changed by somebody after it was verified; run this again')
+      }
       if (!(await this.#lock.isHeld())) throw refused(finished, 'another process took it over; run this again')
       if (!this.isAlreadyThere) {
-        if (!this.#options.force && (await sizeOf(finished)) !== undefined) throw refused(finished, 'came to be there meanwhile')
-        await syncFile(file)
-        await rename(file, finished)
+        await this.#name(file, finished)
         await syncFolder(dirname(finished))
       }
       await removePart(this.#target)
@@ -103,7 +108,16 @@ class OneTarget implements TargetStore {
     throw refused(finished, 'is there already, with other content; --force replaces it, or name another place with --out')
   }
 
-  async #openBacking(target: Target, artifact: Artifact): Promise<OpenBacking> {
+  async #name(file: string, finished: string): Promise<void> {
+    const { force } = this.#options
+    // A rename would replace what came to be there a moment ago.
+    const made = force ? 'without-links' : await linkNew(file, finished)
+    if (made === 'linked') return
+    if (made === 'taken' || (!force && (await sizeOf(finished)) !== undefined)) throw refused(finished, 'came to be there meanwhile')
+    await rename(file, finished)
+  }
+
+  async #openBacking(target: Target, artifact: Artifact): Promise<PartBacking> {
     const { clock } = this.#options
     if (!this.isAlreadyThere) return await openPart(artifact, target, clock)
     const kept = new Map(Array.from({ length: artifact.pieces.count }, (_, index) => [toPieceIndex(index), FOUND]))
