@@ -27,6 +27,9 @@ export const PIECE_BYTES = 64 * 1024
 export const BYTES = bytesOf(12 * PIECE_BYTES + 5)
 export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 export const DIGEST = digestOf(BYTES)
+/** What an unfinished download consists of. */
+export const PART = `.${FILE}.sealift-part-${DIGEST.slice(0, 16)}`
+export const JOURNAL = `.${FILE}.sealift-state-${DIGEST.slice(0, 16)}`
 
 type Terms = Partial<Omit<PublishOptions, 'signer'>>
 
@@ -125,7 +128,7 @@ export function serverOf({ servers }: Release, at = 0): FaultServer {
 
 /** What an unfinished download has written down as safe, by its own journal. */
 export async function piecesKept({ out }: Release): Promise<ReadonlySet<number>> {
-  const text = await readFile(join(out, `.${FILE}.sealift-state`), 'utf8').catch(() => '')
+  const text = await readFile(join(out, JOURNAL), 'utf8').catch(() => '')
   return new Set([...text.matchAll(/^(\d+) .+\n/gm)].map(([, index]) => Number(index)))
 }
 

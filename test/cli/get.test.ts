@@ -17,6 +17,8 @@ import {
   DIGEST,
   FILE,
   fileOf,
+  JOURNAL,
+  PART,
   PIECE_BYTES,
   PLATFORM,
   piecesAsked,
@@ -110,8 +112,8 @@ describe('sealift get', () => {
     const site = await release()
     const victim = join(site.work, 'victim')
     await writeFile(victim, 'precious')
-    await symlink(victim, join(site.out, `.${FILE}.sealift-part`))
-    await symlink(victim, join(site.out, `.${FILE}.sealift-state`))
+    await symlink(victim, join(site.out, PART))
+    await symlink(victim, join(site.out, JOURNAL))
     expect(await site.get()).toMatchObject({ exitCode: EXIT.ok })
     expect(await readFile(victim, 'utf8')).toBe('precious')
     expect(await finished(site)).toBe(true)
@@ -340,7 +342,7 @@ describe('a download that is stopped', () => {
     const { stop, ended } = await begun(site, ['agent', '--audit', audit])
     stop.abort(new Error('interrupted'))
     expect(await ended).toMatchObject({ exitCode: EXIT.interrupted, err: expect.stringContaining('run the same command again') })
-    expect(await site.names()).toEqual([`.${FILE}.sealift-part`, `.${FILE}.sealift-state`])
+    expect(await site.names()).toEqual([PART, JOURNAL])
     expect(await readFile(audit, 'utf8')).toContain('"kind":"cancelled"')
     const kept = await piecesKept(site)
     serverOf(site).forget()
@@ -358,7 +360,7 @@ describe('a download that is stopped', () => {
     stop.abort(new Error('interrupted'))
     await ended
     const [altered = -1] = await piecesKept(site)
-    const part = await open(join(site.out, `.${FILE}.sealift-part`), 'r+')
+    const part = await open(join(site.out, PART), 'r+')
     await part.write(Buffer.of((BYTES[altered * PIECE_BYTES + 7] ?? 0) ^ 1), 0, 1, altered * PIECE_BYTES + 7)
     await part.close()
     serverOf(site).forget()
@@ -372,7 +374,7 @@ describe('a download that is stopped', () => {
 test('an unfinished file that somebody deletes meanwhile is begun anew', async () => {
   const site = await release()
   const { ended } = await begun(site)
-  await rm(join(site.out, `.${FILE}.sealift-part`))
+  await rm(join(site.out, PART))
   await serverOf(site).set('none')
   expect(await ended).toMatchObject({ exitCode: EXIT.ok })
   expect(await finished(site)).toBe(true)
@@ -393,6 +395,15 @@ test('without a place for what outlives a run it says so, and does nothing', asy
     exitCode: EXIT.usage,
     err: expect.stringContaining('is damaged. Remove it'),
   })
+})
+
+test('what an older version left under the same name is removed, and nothing else is', async () => {
+  const site = await release()
+  const older = ['part', 'state', `part-${'0'.repeat(16)}`, `state-${'0'.repeat(16)}`].map((what) => `.${FILE}.sealift-${what}`)
+  const others = [`.${FILE}.sealift-part-mine`, `.other${FILE}.sealift-part`, `.${FILE}.sealift-parts`, `${FILE}.part`].toSorted()
+  for (const name of [...older, ...others]) await writeFile(join(site.out, name), 'x')
+  expect(await site.get()).toMatchObject({ exitCode: EXIT.ok })
+  expect(await site.names()).toEqual([...others, FILE].toSorted())
 })
 
 test('of two that fetch one file the second is told who is at it', async () => {

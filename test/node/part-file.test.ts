@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { Artifact } from '../../src/core/model/artifact.ts'
 import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
 import { openPart, type PartPlace } from '../../src/node/get/part-backing.ts'
+import { createPartJournal } from '../../src/node/get/part-journal.ts'
 import { systemClock } from '../../src/node/system-clock.ts'
 import { makeArtifact, makePiece } from '../fakes/make-artifact.ts'
 import { bytesOf, never } from './publish-fixture.ts'
@@ -84,4 +85,15 @@ test('the word of another file counts for nothing, nor does any without the byte
   // Nor later, when the file is as long again.
   await truncate(cut.file, BYTES.length)
   expect(await keptAt(cut)).toEqual([])
+})
+
+test('two that fill one file do not write over what the other says', async () => {
+  const { journal } = await newPlace()
+  const both = [createPartJournal(journal, ARTIFACT), createPartJournal(journal, ARTIFACT)]
+  for (const one of both) await one.load()
+  const index = toPieceIndex(1)
+  for (let i = 0; i < 50; i++) await Promise.all(both.map((one, who) => one.add([{ index, source: toSourceId(`cdn-${who}`) }])))
+  for (const one of both) await one.close()
+  const lines = (await readFile(journal, 'utf8')).split('\n')
+  expect(both.map((_, who) => lines.filter((line) => line === `1 cdn-${who}`).length)).toEqual([50, 50])
 })

@@ -26,8 +26,8 @@ interface Flags {
 
 const HELP = `
 Asks every origin and gateway that sealift.json, the signed catalogue, --origin and --gateway name, as a page does: whoever is silent, slow or
-wrong is passed over. It does not take part in the mesh of browsers. Pieces lie beside the file as .NAME.sealift-part until every one of them,
-the whole and its signatures are verified; only then there is a file of that name. Stopped or killed, the same command goes on where it was.
+wrong is passed over. It does not take part in the mesh of browsers. Pieces lie beside the file as .NAME.sealift-part-DIGEST until every one
+of them, the whole and its signatures are verified; only then there is a file of that name. Stopped or killed, the same command goes on where it was.
 
 Example:
   sealift get agent --config https://portal.example/sealift.json

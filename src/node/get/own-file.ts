@@ -5,16 +5,18 @@ import { errorCode } from '../durable-file.ts'
 /**
  * Opens an unfinished file of ours to read and write, making it where there is none. In a folder that others write to as well, what stands under
  * its name may be a link to somewhere else, or a file that somebody else goes on writing to: that is put aside for a new one.
+ * @param options.isAppended all writes go to the end, also those of another process
  */
-export async function openOwnFile(path: string): Promise<FileHandle> {
-  return (await openThere(path)) ?? (await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o666))
+export async function openOwnFile(path: string, { isAppended = false }: { readonly isAppended?: boolean } = {}): Promise<FileHandle> {
+  const flags = constants.O_RDWR | (isAppended ? constants.O_APPEND : 0)
+  return (await openThere(path, flags)) ?? (await open(path, flags | constants.O_CREAT | constants.O_EXCL, 0o666))
 }
 
 /** As `openOwnFile`, but undefined where there is none of ours. */
-async function openThere(path: string): Promise<FileHandle | undefined> {
+async function openThere(path: string, flags: number): Promise<FileHandle | undefined> {
   let handle: FileHandle
   try {
-    handle = await open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
+    handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     if (errorCode(error) !== 'ELOOP') throw error

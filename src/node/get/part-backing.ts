@@ -154,10 +154,8 @@ class PartFile implements PartBacking {
     const { artifact, place, clock } = this.#parts
     const handle = await openOwnFile(place.file)
     try {
-      if ((await handle.stat()).size !== artifact.sizeBytes) {
-        await handle.truncate(0)
-        await handle.truncate(artifact.sizeBytes)
-      }
+      // Never shorter first: a process that lost its lock without noticing must not take away what another has written.
+      if ((await handle.stat()).size !== artifact.sizeBytes) await handle.truncate(artifact.sizeBytes)
       await requireRoom(handle, { artifact, place })
       this.#seenAtMs = clock.monotonicMs()
       return handle

@@ -25,10 +25,10 @@ export function createPartJournal(path: string, artifact: PieceSpace): PartJourn
   const head = `sealift-part 1 ${artifact.sha256} ${artifact.sizeBytes} ${artifact.pieces.lengthBytes}`
   let opened: Promise<FileHandle> | undefined
   const append = async (lines: readonly string[]): Promise<void> => {
-    opened ??= openOwnFile(path)
+    // Two processes that fill one file, as when one of them lost its lock, do not write over each other's lines.
+    opened ??= openOwnFile(path, { isAppended: true })
     const handle = await opened
-    const { size } = await handle.stat()
-    await handle.write(Buffer.from(lines.map((line) => `${line}\n`).join('')), 0, null, size)
+    await handle.write(Buffer.from(lines.map((line) => `${line}\n`).join('')))
   }
   return {
     async load() {

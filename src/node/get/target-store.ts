@@ -11,7 +11,7 @@ import { sha256OfFile } from '../signing/content.ts'
 import { diskTrouble } from './disk-trouble.ts'
 import { isSameFile, stampOf } from './file-stamp.ts'
 import { openFinished, openPart, type PartBacking } from './part-backing.ts'
-import { targetOf, type Output, type Target } from './target.ts'
+import { removeLeftovers, targetOf, type Output, type Target } from './target.ts'
 
 /** Keeps one artifact, beside the place that it is to have. */
 export interface TargetStore extends FileStore {
@@ -53,10 +53,11 @@ class OneTarget implements TargetStore {
   }
 
   async open(artifact: Artifact, signal: AbortSignal): Promise<ArtifactFile> {
-    const target = targetOf(this.#options.output, artifact.filename)
+    const target = targetOf(this.#options.output, artifact.filename, artifact.sha256)
     this.#target = target
     try {
       this.#lock ??= await lockTarget(target)
+      await removeLeftovers(target)
       this.isAlreadyThere = await this.#look(target, artifact, signal)
       const backing = await this.#openBacking(target, artifact)
       this.#backing = backing
@@ -70,19 +71,21 @@ class OneTarget implements TargetStore {
   }
 
   async remove(): Promise<void> {
-    if (this.#target !== undefined) await removePart(this.#target)
+    // Without the lock it may be somebody else's by now.
+    if (this.#target !== undefined && (await this.#lock?.isHeld()) === true) await removePart(this.#target)
   }
 
   async finish(): Promise<string> {
-    if (this.#target === undefined || this.#lock === undefined) throw new RangeError('expected an artifact that was opened')
+    if (this.#target === undefined) throw new RangeError('expected an artifact that was opened')
     const { finished, file } = this.#target
     try {
+      await this.#requireHeld(finished)
       if (!this.isAlreadyThere) {
         await syncFile(file)
         if (!isSameFile(this.#backing?.handedOut, await stampOf(file)))
           throw refused(file, 'was changed by somebody after it was verified; run this again')
       }
-      if (!(await this.#lock.isHeld())) throw refused(finished, 'another process took it over; run this again')
+      await this.#requireHeld(finished)
       if (!this.isAlreadyThere) {
         await this.#name(file, finished)
         await syncFolder(dirname(finished))
@@ -106,6 +109,10 @@ class OneTarget implements TargetStore {
     if (sizeBytes === artifact.sizeBytes && (await sha256OfFile(finished, signal)).sha256 === artifact.sha256) return true
     if (this.#options.force) return false
     throw refused(finished, 'is there already, with other content; --force replaces it, or name another place with --out')
+  }
+
+  async #requireHeld(finished: string): Promise<void> {
+    if ((await this.#lock?.isHeld()) !== true) throw refused(finished, 'another process took it over; run this again')
   }
 
   async #name(file: string, finished: string): Promise<void> {

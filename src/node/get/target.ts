@@ -1,8 +1,13 @@
-import { stat } from 'node:fs/promises'
+import { opendir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { DeliveryError } from '../../core/errors.ts'
+import type { Sha256 } from '../../core/model/ids.ts'
 import { errorCode } from '../durable-file.ts'
 import type { PartPlace } from './part-backing.ts'
+
+/** Of a digest in a name: enough that no two artifacts of one name meet. */
+const DIGITS = 16
+const UNFINISHED = /^(?:part|state)(?:-[0-9a-f]{16})?$/
 
 /** Where a download goes. Nothing stands under `file` before all of it is verified. */
 export interface Target extends PartPlace {
@@ -46,8 +51,23 @@ async function kindOf(path: string): Promise<'folder' | 'file' | 'other' | undef
   }
 }
 
-export function targetOf({ folder, filename }: Output, published: string): Target {
+/**
+ * Where the bytes with this digest go. The unfinished ones are apart by digest, so that a process that lost its lock without noticing, as after a
+ * long sleep, cannot write into what another is filling with something else; the lock is one for the name.
+ */
+export function targetOf({ folder, filename }: Output, published: string, sha256: Sha256): Target {
   const name = filename ?? published
   const beside = (what: string): string => join(folder, `.${name}.sealift-${what}`)
-  return { finished: join(folder, name), file: beside('part'), journal: beside('state'), lock: beside('lock') }
+  const digest = sha256.slice(0, DIGITS)
+  return { finished: join(folder, name), file: beside(`part-${digest}`), journal: beside(`state-${digest}`), lock: beside('lock') }
+}
+
+/** Removes what downloads of other bytes under this name left. For whoever has its lock. */
+export async function removeLeftovers({ finished, file, journal }: Target): Promise<void> {
+  const [folder, start] = [dirname(finished), `.${basename(finished)}.sealift-`]
+  const ours = [basename(file), basename(journal)]
+  for await (const { name } of await opendir(folder)) {
+    if (!name.startsWith(start) || !UNFINISHED.test(name.slice(start.length)) || ours.includes(name)) continue
+    await rm(join(folder, name), { force: true })
+  }
 }
