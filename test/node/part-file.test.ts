@@ -1,5 +1,7 @@
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { appendFile, link, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Artifact } from '../../src/core/model/artifact.ts'
 import { toPieceIndex, toSourceId } from '../../src/core/model/ids.ts'
@@ -96,4 +98,54 @@ test('two that fill one file do not write over what the other says', async () =>
   for (const one of both) await one.close()
   const lines = (await readFile(journal, 'utf8')).split('\n')
   expect(both.map((_, who) => lines.filter((line) => line === `1 cdn-${who}`).length)).toEqual([50, 50])
+})
+
+/** Every piece is there. */
+async function full(): Promise<PartPlace> {
+  const place = await filled()
+  const part = await openPart(ARTIFACT, place, systemClock)
+  await part.prepare(never)
+  await part.keep([await piece(1), await piece(2)], never)
+  await part.close()
+  expect(await keptAt(place)).toEqual([0, 3, 1, 2])
+  return place
+}
+
+test('a file that has another name too is not ours, though all of its bytes are right: so is a link', async () => {
+  const named = await full()
+  await link(named.file, `${named.file}.theirs`)
+  expect(await keptAt(named)).toEqual([])
+  await expect(stat(named.file)).rejects.toMatchObject({ code: 'ENOENT' })
+
+  const linked = await full()
+  await rename(linked.file, `${linked.file}.theirs`)
+  await symlink(`${linked.file}.theirs`, linked.file)
+  expect(await keptAt(linked)).toEqual([])
+  expect((await readFile(`${linked.file}.theirs`)).equals(BYTES)).toBe(true)
+})
+
+test('a journal that has another name too says nothing', async () => {
+  const place = await full()
+  await link(place.journal, `${place.journal}.theirs`)
+  expect(await keptAt(place)).toEqual([])
+})
+
+test('deleted with the file, the journal is begun with its head', async () => {
+  const place = await filled()
+  const part = await openPart(ARTIFACT, place, systemClock)
+  await part.close()
+  await rm(place.file)
+  await rm(place.journal)
+  await part.keep([await piece(1)], never)
+  await part.close()
+  expect(await keptAt(place)).toEqual([1])
+})
+
+test('a pipe in the place of either is waited for by nobody', async () => {
+  for (const which of ['file', 'journal'] as const) {
+    const place = await full()
+    await rm(place[which])
+    await promisify(execFile)('mkfifo', [place[which]])
+    expect(await keptAt(place)).toEqual([])
+  }
 })

@@ -1,13 +1,14 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
+import { isOwn } from './own-file.ts'
 
 /** What tells a file that was looked at from one that was written to, or put in its place, since. */
 export type FileStamp = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
 
-/** Undefined when what stands there is no file: a link to one is none. */
+/** Undefined when what stands there is no file of ours alone: a link to one is none. */
 export async function stampOf(path: string): Promise<FileStamp | undefined> {
   const found = await lstat(path, { bigint: true })
-  return found.isFile() ? found : undefined
+  return isOwn(found) ? found : undefined
 }
 
 export function isSameFile(one: FileStamp | undefined, other: FileStamp | undefined): boolean {

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, type BigIntStats, type Stats } from 'node:fs'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { errorCode } from '../durable-file.ts'
 
@@ -13,10 +13,15 @@ export async function openOwnFile(path: string, { isAppended = false }: { readon
 }
 
 /** As `openOwnFile`, but undefined where there is none of ours. */
+export async function openOwnFileThere(path: string): Promise<FileHandle | undefined> {
+  return await openThere(path, constants.O_RDWR)
+}
+
 async function openThere(path: string, flags: number): Promise<FileHandle | undefined> {
   let handle: FileHandle
   try {
-    handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0))
+    // A pipe would be waited for.
+    handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     if (errorCode(error) !== 'ELOOP') throw error
@@ -25,8 +30,7 @@ async function openThere(path: string, flags: number): Promise<FileHandle | unde
   }
   try {
     const found = await handle.stat()
-    const isOurs = found.isFile() && found.nlink === 1 && (process.getuid === undefined || found.uid === process.getuid())
-    if (isOurs) return handle
+    if (isOwn(found)) return handle
   } catch (error) {
     await handle.close()
     throw error
@@ -34,4 +38,9 @@ async function openThere(path: string, flags: number): Promise<FileHandle | unde
   await handle.close()
   await rm(path)
   return undefined
+}
+
+/** Nobody else made it, and no other name leads to it. */
+export function isOwn(found: Stats | BigIntStats): boolean {
+  return found.isFile() && Number(found.nlink) === 1 && (process.getuid === undefined || Number(found.uid) === process.getuid())
 }

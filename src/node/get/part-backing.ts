@@ -10,7 +10,7 @@ import type { OpenBacking } from '../../stores/backing.ts'
 import { errorCode } from '../durable-file.ts'
 import { diskTrouble } from './disk-trouble.ts'
 import { stampOf, type FileStamp } from './file-stamp.ts'
-import { openOwnFile } from './own-file.ts'
+import { openOwnFile, openOwnFileThere } from './own-file.ts'
 import { createPartJournal, type PartJournal } from './part-journal.ts'
 
 /** Where an unfinished download lies. */
@@ -36,10 +36,19 @@ const LOOK_EVERY_MS = 1000
 export async function openPart(artifact: PieceSpace, place: PartPlace, clock: Clock): Promise<PartBacking> {
   const journal = createPartJournal(place.journal, artifact)
   const kept = await journal.load()
-  const found = await stat(place.file).catch(orMissing)
-  if (found?.size === artifact.sizeBytes) return new PartFile({ artifact, place, journal, clock }, kept)
+  if ((await ownSize(place.file)) === artifact.sizeBytes) return new PartFile({ artifact, place, journal, clock }, kept)
   if (kept.size > 0) await journal.remove([...kept.keys()])
   return new PartFile({ artifact, place, journal, clock }, new Map())
+}
+
+/** Undefined where there is none: somebody else's, however right its bytes, could be written to when it has its name. */
+async function ownSize(path: string): Promise<number | undefined> {
+  const handle = await openOwnFileThere(path)
+  try {
+    return (await handle?.stat())?.size
+  } finally {
+    await handle?.close()
+  }
 }
 
 /** A finished file that is looked at, and not written to. */

@@ -1,7 +1,7 @@
-import { readFile, rm, stat, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import type { PieceSpace } from '../../core/model/artifact.ts'
 import { toPieceIndex, toSourceId, type PieceIndex, type SourceId } from '../../core/model/ids.ts'
-import { errorCode } from '../durable-file.ts'
+import { readAtMost } from '../read-at-most.ts'
 import { openOwnFile } from './own-file.ts'
 
 /**
@@ -24,15 +24,19 @@ const LIMIT_BYTES = 64 * 1024 * 1024
 export function createPartJournal(path: string, artifact: PieceSpace): PartJournal {
   const head = `sealift-part 1 ${artifact.sha256} ${artifact.sizeBytes} ${artifact.pieces.lengthBytes}`
   let opened: Promise<FileHandle> | undefined
+  // Two processes that fill one file, as when one of them lost its lock, do not write over each other's lines.
+  const open = (): Promise<FileHandle> => (opened ??= openOwnFile(path, { isAppended: true }))
   const append = async (lines: readonly string[]): Promise<void> => {
-    // Two processes that fill one file, as when one of them lost its lock, do not write over each other's lines.
-    opened ??= openOwnFile(path, { isAppended: true })
-    const handle = await opened
-    await handle.write(Buffer.from(lines.map((line) => `${line}\n`).join('')))
+    const handle = await open()
+    // Deleted under a running download it is begun anew: without its head all of it would count for nothing.
+    const all = (await handle.stat()).size === 0 ? [head, ...lines] : lines
+    await handle.write(Buffer.from(all.map((line) => `${line}\n`).join('')))
   }
   return {
     async load() {
-      const text = await readText(path)
+      const handle = await open()
+      const bytes = await readAtMost(handle, LIMIT_BYTES)
+      const text = bytes.length > LIMIT_BYTES ? '' : bytes.toString()
       const lines = text.split('\n')
       // Without its line feed a line may be half of one.
       lines.pop()
@@ -40,8 +44,8 @@ export function createPartJournal(path: string, artifact: PieceSpace): PartJourn
         if (!text.endsWith('\n')) await append([''])
         return parseLines(lines, artifact)
       }
-      await rm(path, { force: true })
-      await append([head])
+      await handle.truncate(0)
+      await append([])
       return new Map()
     },
     add: (pieces) => append(pieces.map(({ index, source }) => `${index} ${source}`)),
@@ -51,16 +55,6 @@ export function createPartJournal(path: string, artifact: PieceSpace): PartJourn
       opened = undefined
       await (await closing)?.close()
     },
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    if ((await stat(path)).size > LIMIT_BYTES) return ''
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return ''
-    throw error
   }
 }
 
