@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { link, open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { DeliveryError } from '../core/errors.ts'
 import { openJson } from '../core/json/json.ts'
 import { errorCode, linkNew, temporaryName, writeFileDurably } from './durable-file.ts'
+import { readAtMost } from './read-at-most.ts'
 
 /** A lock that stands in the file system, so that it counts for every process that looks there. */
 export interface LockFile {
@@ -27,6 +29,9 @@ const RENEWAL_MS = 60_000
 const LIMIT_BYTES = 4096
 const MODE = 0o644
 
+/** What this thread has. */
+const held = new Set<string>()
+
 /**
  * Takes the lock, unless somebody has it. One whose holder is gone is taken over: its process has ended on this machine, or has not renewed
  * it for five minutes.
@@ -34,8 +39,17 @@ const MODE = 0o644
  */
 export async function takeLockFile(path: string): Promise<{ readonly lock: LockFile } | { readonly holder: LockHolder | undefined }> {
   const token = randomUUID()
-  const found = await acquire(path, token)
-  return found === 'taken' ? { lock: holdLockFile(path, token) } : { holder: found }
+  // Before it is there for others to see: they may be of this process.
+  held.add(token)
+  try {
+    const found = await acquire(path, token)
+    if (found === 'taken') return { lock: holdLockFile(path, token) }
+    held.delete(token)
+    return { holder: found }
+  } catch (error) {
+    held.delete(token)
+    throw error
+  }
 }
 
 function holdLockFile(path: string, token: string): LockFile {
@@ -52,6 +66,7 @@ function holdLockFile(path: string, token: string): LockFile {
   const letGo = async (): Promise<void> => {
     clearInterval(timer)
     await renewing
+    held.delete(token)
     if (await isHeld()) await rm(path, { force: true })
   }
   return {
@@ -105,7 +120,7 @@ async function takeAway(path: string, stale: Found): Promise<void> {
   const aside = temporaryName(path)
   try {
     await rename(path, aside)
-    if ((await readFile(aside, 'utf8')) !== stale.text) await link(aside, path)
+    if ((await readText(aside)) !== stale.text) await link(aside, path)
   } catch (error) {
     // Gone or back already: who holds it now is seen when it is created.
     if (!['ENOENT', 'EEXIST'].includes(errorCode(error) ?? '')) throw error
@@ -115,13 +130,30 @@ async function takeAway(path: string, stale: Found): Promise<void> {
 }
 
 async function readHolder(path: string): Promise<Found | undefined> {
+  const text = await readText(path)
+  return text === undefined ? undefined : { text, holder: parseHolder(text) }
+}
+
+/** Undefined where nothing is. In a folder that others write to, a pipe would be waited for, and a device read without end. */
+async function readText(path: string): Promise<string | undefined> {
+  let handle: FileHandle
   try {
-    const text = await readFile(path, 'utf8')
-    return { text, holder: parseHolder(text) }
+    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
+    if (['ELOOP', 'ENXIO'].includes(errorCode(error) ?? '')) throw noLock(path, error)
     throw error
   }
+  try {
+    if (!(await handle.stat()).isFile()) throw noLock(path)
+    return (await readAtMost(handle, LIMIT_BYTES)).toString()
+  } finally {
+    await handle.close()
+  }
+}
+
+function noLock(path: string, cause?: unknown): DeliveryError {
+  return new DeliveryError({ code: 'input-invalid', path, detail: 'stands where a lock should be, and is no file; remove it' }, { cause })
 }
 
 function encodeHolder(token: string): string {
@@ -149,10 +181,14 @@ function parseHolder(text: string): LockHolder | undefined {
   }
 }
 
-function isAtWork({ pid, host, expiresAtMs }: LockHolder): boolean {
+function isAtWork({ token, pid, host, expiresAtMs }: LockHolder): boolean {
   // A lock that would hold for longer than any does is of a clock that was wrong.
   if (expiresAtMs < Date.now() || expiresAtMs > Date.now() + 2 * LIFE_MS) return false
-  return host !== hostname() || isRunning(pid)
+  if (host !== hostname()) return true
+  // A container that is started again gives the same number to the same program: what was written before this process began is of one that was
+  // killed. Later ones may be of another thread.
+  if (pid === process.pid) return held.has(token) || expiresAtMs - LIFE_MS >= Date.now() - process.uptime() * 1000
+  return isRunning(pid)
 }
 
 function isRunning(pid: number): boolean {

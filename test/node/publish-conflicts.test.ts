@@ -127,7 +127,7 @@ describe('two publishers of one site', () => {
 
 /** A lock as a publisher of this machine leaves it, if nothing else is said. */
 function lockBy(over: { readonly pid: number; readonly host?: string; readonly expiresAtMs?: number }): string {
-  return JSON.stringify({ token: 'another', host: hostname(), expiresAtMs: Date.now() + 60_000, ...over })
+  return JSON.stringify({ token: 'another', host: hostname(), expiresAtMs: Date.now() + 5 * 60_000, ...over })
 }
 
 describe('a publisher whose clock was wrong once', () => {
