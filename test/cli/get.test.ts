@@ -4,10 +4,14 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EXIT } from '../../src/cli/exit-codes.ts'
+import { DeliveryError } from '../../src/core/errors.ts'
+import { LIMITS } from '../../src/core/limits.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import type { DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { getArtifact } from '../../src/node/get/get-artifact.ts'
+import { loadSiteConfig } from '../../src/node/get/site-config.ts'
 import { systemClock } from '../../src/node/system-clock.ts'
+import { createVolatileMemory } from '../../src/stores/volatile-index.ts'
 import { FAULTS } from '../faults/fault-mode.ts'
 import { ANY_PROVENANCE } from '../../src/core/verify/provenance-policy.ts'
 import { bytesOf, makeAuthoritySigner, makeKeySigner, never, stoppedClock } from '../node/publish-fixture.ts'
@@ -197,28 +201,41 @@ describe('an outage', () => {
 
   test('with the portal down, the configuration of an earlier run counts', async () => {
     const site = await release()
-    let isUp = true
-    const portal = createServer((_, response) => {
-      if (isUp)
-        readFile(site.config).then(
-          (bytes) => response.end(bytes),
-          () => response.destroy(),
-        )
-      else response.destroy()
-    }).listen(0, '127.0.0.1')
-    onTestFinished(() => void portal.close())
-    await once(portal, 'listening')
-    const url = `http://127.0.0.1:${String(Reflect.get(Object(portal.address()), 'port'))}/sealift.json`
+    let answer: 'down' | Uint8Array = 'down'
+    const url = await portal(() => answer)
     const run = (...more: string[]) => runCli([...site.args(), '--config', url, ...more])
-    isUp = false
     expect(await run()).toMatchObject({ exitCode: EXIT.unavailable })
-    isUp = true
+    answer = await readFile(site.config)
     expect(await run()).toMatchObject({ exitCode: EXIT.ok })
-    isUp = false
+    answer = 'down'
     expect(await run('--out', join(site.out, 'again'))).toMatchObject({
       exitCode: EXIT.ok,
       out: expect.stringContaining('copy of an earlier run'),
     })
+    answer = Buffer.from('<html>Be right back</html>')
+    expect(await run('--out', join(site.out, 'once-more'))).toMatchObject({
+      exitCode: EXIT.ok,
+      out: expect.stringContaining('the portal gave no usable answer'),
+    })
+  })
+
+  test('an answer that cannot be kept is no reason to believe an older one', async () => {
+    const site = await release()
+    let answer = await readFile(site.config)
+    const place = await portal(() => answer)
+    const { records } = createVolatileMemory()
+    const load = (put = records.put) => loadSiteConfig({ place, records: { ...records, put }, clock: systemClock }, never)
+    expect(await load()).toMatchObject({ isCopy: false })
+    answer = Buffer.concat([answer, Buffer.from('\n')])
+    const full = new DeliveryError({ code: 'quota-exceeded', neededBytes: 1 })
+    await expect(load(async () => await Promise.reject(full))).rejects.toBe(full)
+  })
+
+  test('a configuration that is too long is said to be one', async () => {
+    const site = await release()
+    const url = await portal(() => Buffer.alloc(LIMITS.siteConfigBytes + 1, ' '))
+    const result = await runCli([...site.args(), '--config', url])
+    expect(result.err).toContain('config-invalid')
   })
 
   test('with no catalogue to be had, the one of an earlier run counts', async () => {
@@ -311,6 +328,18 @@ describe('trust', () => {
     expect(await site.names()).toEqual([FILE])
   })
 })
+
+/** A server of sealift.json. @returns its URL */
+async function portal(answer: () => 'down' | Uint8Array): Promise<string> {
+  const server = createServer((_, response) => {
+    const bytes = answer()
+    if (bytes === 'down') response.destroy()
+    else response.end(bytes)
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  return `http://127.0.0.1:${String(Reflect.get(Object(server.address()), 'port'))}/sealift.json`
+}
 
 /** A clock that can be made to run faster than it does. */
 function hurryingClock(): Clock & { hurry(speed: number): void } {

@@ -116,7 +116,7 @@ function describe({ artifact, file, record, isAlreadyThere, isConfigCopy }: GetR
     `published  ${[name, version, platform].filter((word) => word !== undefined).join(' ')}`,
     `sha256     ${sha256} (${sizeBytes} bytes, ${seconds.toFixed(1)} s)`,
     `catalogue  version ${catalogue.version} from ${catalogue.source}${AGED[catalogue.freshness]}`,
-    ...(isConfigCopy ? ['config     the copy of an earlier run: the portal could not be asked'] : []),
+    ...(isConfigCopy ? ['config     the copy of an earlier run: the portal gave no usable answer'] : []),
     ...(isAlreadyThere ? [] : record.sources.map(describeSource)),
     ...record.verdicts.flatMap((opinion) => ('verdict' in opinion ? describeVerdict(opinion.verdict) : [])),
   ]

@@ -51,7 +51,7 @@ export interface GetReport {
   readonly file: string
   /** It stood there before, with these very bytes. */
   readonly isAlreadyThere: boolean
-  /** The portal was not reached, and a copy of its configuration was used. */
+  /** The portal gave no usable answer, and a copy of its configuration was used. */
   readonly isConfigCopy: boolean
   readonly record: AuditRecord
 }

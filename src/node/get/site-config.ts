@@ -1,25 +1,25 @@
 import { DeliveryError, failureOf } from '../../core/errors.ts'
-import { LIMITS } from '../../core/limits.ts'
 import { parseSiteConfig } from '../../core/manifest/parse-site-config.ts'
 import type { CdnOriginConfig, GatewayConfig, SiteConfig } from '../../core/manifest/site-config.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { Records } from '../../stores/index-values.ts'
 import { createDeadline } from '../deadline.ts'
-import { fetchDocument, isWebUrl } from '../site/document.ts'
-import { readConfig } from '../verify/read-config.ts'
+import { isWebUrl } from '../site/document.ts'
+import { readConfig, readConfigBytes } from '../verify/read-config.ts'
 
 /** With the copy of an earlier run at hand, the portal gets this long. */
 const WITH_COPY_MS = 3000
 
 export interface LoadedConfig {
   readonly config: SiteConfig
-  /** The portal could not be asked: what it said in an earlier run counts. */
+  /** The portal gave no usable answer: what it said in an earlier run counts. */
   readonly isCopy: boolean
 }
 
 /**
  * `sealift.json` of a site: from a file, or from the portal, whose last good answer is kept for when it is down too.
- * @throws {DeliveryError} `config-invalid`, `config-unavailable`, `policy-missing`, `source-*` when there is no copy either
+ * @throws {DeliveryError} `config-invalid`, `config-unavailable`, `policy-missing`, `source-*` when there is no copy either; `input-invalid`, `quota-exceeded`,
+ * `store-failed` when its answer cannot be kept
  */
 export async function loadSiteConfig(
   { place, records, clock }: { readonly place: string; readonly records: Records; readonly clock: Clock },
@@ -28,15 +28,30 @@ export async function loadSiteConfig(
   if (!isWebUrl(place)) return { config: await readConfig(place, signal), isCopy: false }
   const key = `site-config:${place}`
   const kept = parseKept(await records.get(key, signal), place)
+  const fresh = await fetchFresh(place, { clock, hasCopy: kept !== undefined }, signal)
+  if ('config' in fresh) {
+    // Outside of what a copy makes up for: a folder that cannot be written to is no reason to believe an older answer.
+    await records.put(key, fresh.bytes, signal)
+    return { config: fresh.config, isCopy: false }
+  }
+  if (kept === undefined) throw fresh.error
+  return { config: kept, isCopy: true }
+}
+
+type Fresh = { readonly config: SiteConfig; readonly bytes: Uint8Array } | { readonly error: DeliveryError }
+
+async function fetchFresh(
+  place: string,
+  { clock, hasCopy }: { readonly clock: Clock; readonly hasCopy: boolean },
+  signal: AbortSignal,
+): Promise<Fresh> {
   try {
-    const bytes = await fetchWithin(place, { clock, limitMs: kept === undefined ? undefined : WITH_COPY_MS }, signal)
-    const config = parseSiteConfig(bytes, place)
-    await records.put(key, bytes, signal)
-    return { config, isCopy: false }
+    const bytes = await fetchWithin(place, { clock, limitMs: hasCopy ? WITH_COPY_MS : undefined }, signal)
+    return { config: parseSiteConfig(bytes, place), bytes }
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof DeliveryError) || kept === undefined) throw error
-    return { config: kept, isCopy: true }
+    if (!(error instanceof DeliveryError)) throw error
+    return { error }
   }
 }
 
@@ -57,15 +72,13 @@ async function fetchWithin(
 ): Promise<Uint8Array> {
   const deadline = limitMs === undefined ? undefined : createDeadline(clock, limitMs, signal)
   try {
-    const limit = { document: 'site-config', limitBytes: LIMITS.siteConfigBytes } as const
-    const bytes = await fetchDocument(place, limit, deadline?.signal ?? signal)
-    if (bytes !== undefined) return bytes
+    return await readConfigBytes(place, deadline?.signal ?? signal)
   } catch (error) {
     if (deadline?.isMissed !== true) throw error
+    throw new DeliveryError({ code: 'config-unavailable', detail: `${place} does not answer` }, { cause: error })
   } finally {
     deadline?.release()
   }
-  throw new DeliveryError({ code: 'config-unavailable', detail: `${place} is not to be had` })
 }
 
 export interface AddedPlaces {

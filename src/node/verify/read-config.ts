@@ -14,19 +14,20 @@ const LIMIT = { document: 'site-config', limitBytes: LIMITS.siteConfigBytes } as
  * console.log(repository, origins)
  */
 export async function readConfig(place: string, signal: AbortSignal): Promise<SiteConfig> {
-  signal.throwIfAborted()
-  const bytes = await readWithin(place, signal)
-  if (bytes === undefined) throw new DeliveryError({ code: 'config-unavailable', detail: `there is no ${place}` })
-  return parseSiteConfig(bytes, isWebUrl(place) ? place : 'http://localhost/')
+  return parseSiteConfig(await readConfigBytes(place, signal), isWebUrl(place) ? place : 'http://localhost/')
 }
 
-async function readWithin(place: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+/** As `readConfig`, before anything of it is looked at. */
+export async function readConfigBytes(place: string, signal: AbortSignal): Promise<Uint8Array> {
+  signal.throwIfAborted()
   try {
-    return isWebUrl(place) ? await fetchDocument(place, LIMIT, signal) : await readDocument(place, LIMIT)
+    const bytes = isWebUrl(place) ? await fetchDocument(place, LIMIT, signal) : await readDocument(place, LIMIT)
+    if (bytes !== undefined) return bytes
   } catch (error) {
     if (failureOf(error)?.code !== 'format-oversized') throw error
     // Its operator wrote it, and nobody published it.
     const detail = `is longer than ${LIMIT.limitBytes} bytes`
     throw new DeliveryError({ code: 'config-invalid', path: place, detail }, { cause: error })
   }
+  throw new DeliveryError({ code: 'config-unavailable', detail: `there is no ${place}` })
 }
