@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { EXIT } from '../../src/cli/exit-codes.ts'
@@ -58,4 +58,22 @@ test('a disk that is full says so, and leaves no file of that name', async () =>
   expect(await said).toMatch(/quota-exceeded: neededBytes=\d+\n {2}Free disk space/)
   expect(child.exitCode).toBe(EXIT.fault)
   expect(await site.names()).not.toContain(FILE)
+})
+
+test('a record that the disk has no room for leaves the audit file as it was, to be added to', async () => {
+  const site = await release()
+  const audit = join(site.work, 'audit.jsonl')
+  expect(await site.get(['agent', '--audit', audit])).toMatchObject({ exitCode: EXIT.ok })
+  const record = await readFile(audit)
+  // Room for all of the download, and for a part of the next record.
+  const limitKib = Math.ceil(BYTES.length / 1024) + 64
+  const before = Buffer.concat([Buffer.alloc(limitKib * 1024 - record.length - 101, 'x'), Buffer.from('\n'), record])
+  await writeFile(audit, before)
+  await rm(join(site.out, FILE))
+  const limit = `ulimit -f ${limitKib} && exec "$0" "$@"`
+  const { said } = start('bash', ['-c', limit, process.execPath, SCRIPT, ...site.args(['agent', '--audit', audit])])
+  expect(await said).toContain('quota-exceeded')
+  expect((await readFile(audit)).equals(before)).toBe(true)
+  expect(await site.get(['agent', '--audit', audit])).toMatchObject({ exitCode: EXIT.ok })
+  expect((await readFile(audit)).length).toBeGreaterThan(before.length)
 })

@@ -26,8 +26,7 @@ export async function openAuditFile(path: string): Promise<AuditLog> {
       try {
         const handle = await open(path, 'a')
         try {
-          await handle.writeFile(Buffer.concat([bytes, Buffer.of(NEWLINE)]))
-          await handle.sync()
+          await appendWhole(handle, Buffer.concat([bytes, Buffer.of(NEWLINE)]))
         } finally {
           await handle.close()
         }
@@ -41,6 +40,19 @@ export async function openAuditFile(path: string): Promise<AuditLog> {
   // Said before a long download, and not after it.
   await log.last(new AbortController().signal)
   return log
+}
+
+/** All of it or nothing: after half a record nobody could add another. */
+async function appendWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  const { size } = await handle.stat()
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } catch (error) {
+    // Where that fails too, the next run says what is wrong with the file.
+    await handle.truncate(size).catch(() => undefined)
+    throw error
+  }
 }
 
 async function requireWritable(path: string): Promise<void> {
