@@ -1,4 +1,4 @@
-import { constants, type BigIntStats, type Stats } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { errorCode } from '../durable-file.ts'
 
@@ -41,6 +41,6 @@ async function openThere(path: string, flags: number): Promise<FileHandle | unde
 }
 
 /** Nobody else made it, and no other name leads to it. */
-export function isOwn(found: Stats | BigIntStats): boolean {
-  return found.isFile() && Number(found.nlink) === 1 && (process.getuid === undefined || Number(found.uid) === process.getuid())
+function isOwn(found: Stats): boolean {
+  return found.isFile() && found.nlink === 1 && (process.getuid === undefined || found.uid === process.getuid())
 }
