@@ -48,6 +48,11 @@ class Day {
     return `http://127.0.0.1:${this.ports[part]}/`
   }
 
+  /** Where a mirror is written to: under a host of its own, as mirrors have them, since each host has a token of its own. */
+  writeUrl(mirror: Mirror): string {
+    return mirror === 'second' ? this.url(mirror).replace('127.0.0.1', 'localhost') : this.url(mirror)
+  }
+
   get config(): string {
     return this.path('public', 'sealift.json')
   }
@@ -68,7 +73,7 @@ class Day {
   /** A command that has to end with this code, and to say this. */
   async run(name: string, args: readonly string[], expected: { readonly exitCode?: number; readonly says?: RegExp } = {}): Promise<void> {
     await this.step(name, async () => {
-      const ended = await sealift(args, { SEALIFT_PUSH_TOKEN_127_0_0_1: TOKEN, HOME: this.dir })
+      const ended = await sealift(args, { SEALIFT_PUSH_TOKEN_127_0_0_1: TOKEN, SEALIFT_PUSH_TOKEN_LOCALHOST: TOKEN, HOME: this.dir })
       requireEnd(ended, expected)
     })
   }
@@ -247,11 +252,11 @@ function check(day: Day, more: readonly string[]): readonly string[] {
 }
 
 function sync(day: Day, mirror: Mirror, more: readonly string[]): readonly string[] {
-  return ['sync', day.path('site'), day.url(mirror), '--config', day.config, ...more]
+  return ['sync', day.path('site'), day.writeUrl(mirror), '--config', day.config, ...more]
 }
 
 async function push(day: Day, name: string, mirrors: readonly Mirror[]): Promise<void> {
-  const to = mirrors.flatMap((mirror) => ['--to', day.url(mirror)])
+  const to = mirrors.flatMap((mirror) => ['--to', day.writeUrl(mirror)])
   await day.run(name, ['push', day.path('site'), ...to, '--quorum', String(mirrors.length), '--config', day.config])
 }
 
