@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { isAbsolute, join } from 'node:path'
-import { DeliveryError } from '../core/errors.ts'
+import { join } from 'node:path'
+import { renderPublicFiles, renderSignaling } from './gateway-locations.ts'
+import { invalid, network, path, word } from './gateway-words.ts'
 import { packageRoot } from './package-root.ts'
 
 /** What every LAN gateway is told, nginx or our own. */
@@ -100,7 +101,7 @@ export function renderGatewayConfig(options: NginxOptions): string {
     foreign_by_default: (options.allow ?? []).length > 0 ? '1' : '0',
     networks: renderNetworks(options).join('\n    '),
     signaling: renderSignaling(options.signaling),
-    public_files: renderPublicFiles(options),
+    public_files: renderPublicFiles(options.publicRoot, options.tls !== undefined),
   }
   return readTemplate().replaceAll(/\{\{([a-z_]+)\}\}/g, (_, name: string) => valueOf(values, name))
 }
@@ -217,92 +218,9 @@ function renderNetworks({ allow = [], deny = [] }: NginxOptions): readonly strin
   return rules.map(([name, isForeign]) => `${name} ${isForeign};`)
 }
 
-/** Only what asks for a WebSocket is passed on: the counts and the health of the server behind are for those inside. */
-function renderSignaling(address: string | undefined): string {
-  if (address === undefined) return ''
-  if (!/^(?:[\d.]+|\[[\da-f:]+\]):\d{1,5}$/i.test(address) || !URL.canParse(`http://${address}`))
-    throw invalid('signaling', 'expected an address and a port, such as 127.0.0.1:8787')
-  return [
-    'location = /signaling {',
-    '      if ($http_upgrade !~* ^websocket$) { return 426; }',
-    '      # A socket takes two connections for as long as a page is open: one machine could leave none for downloads.',
-    '      limit_conn sockets 64;',
-    `      proxy_pass http://${address}/;`,
-    '      proxy_set_header Upgrade websocket;',
-    '      proxy_set_header Connection upgrade;',
-    '      proxy_set_header Host $host;',
-    '      # Set, not appended to: whatever a client claims here is thrown away.',
-    '      proxy_set_header X-Forwarded-For $remote_addr;',
-    '      # Longer than a client may miss pings, so that the server behind decides who is gone.',
-    '      proxy_read_timeout 90s;',
-    '      proxy_send_timeout 90s;',
-    '      proxy_buffering off;',
-    '    }',
-  ].join('\n')
-}
-
-function renderPublicFiles({ publicRoot, tls }: NginxOptions): string {
-  if (publicRoot === undefined) return 'location / { return 404; }'
-  // Whoever sits between would else decide which code runs.
-  if (tls === undefined) throw invalid('publicRoot', 'needs tls: without https anybody on the way could change the page')
-  return [
-    'location / {',
-    '      if ($request_method = OPTIONS) { return 204; }',
-    '      set $csp "";',
-    '      set $cache_control "no-cache";',
-    `      root ${path('publicRoot', publicRoot)};`,
-    '      types {',
-    ...Object.entries(PUBLIC_TYPES).map(([type, endings]) => `        ${type} ${endings};`),
-    '      }',
-    '      try_files $uri ${uri}index.html =404;',
-    '    }',
-    '    # Of an editor, or of a repository.',
-    '    location ~ /\\. { return 404; }',
-  ].join('\n')
-}
-
-const PUBLIC_TYPES: Readonly<Record<string, string>> = {
-  'text/html': 'html htm',
-  'text/css': 'css',
-  'text/javascript': 'js mjs',
-  'text/plain': 'txt',
-  'application/json': 'json map',
-  'application/wasm': 'wasm',
-  'application/manifest+json': 'webmanifest',
-  'image/svg+xml': 'svg',
-  'image/png': 'png',
-  'image/jpeg': 'jpg jpeg',
-  'image/webp': 'webp',
-  'image/x-icon': 'ico',
-  'font/woff2': 'woff2',
-}
-
-/** An address, or a network in CIDR notation. */
-function network(name: string, text: string): string {
-  const [address = '', bits, ...more] = text.split('/')
-  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
-  const isNetwork = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest)
-  if (longest < 0 || !isNetwork || more.length > 0) throw invalid(name, 'expected an address or a network such as 10.0.0.0/8')
-  return text
-}
-
 function runDirOf(options: NginxOptions): string {
   if (options.runDir.length > 80) throw invalid('runDir', 'at most 80 characters')
   return path('runDir', options.runDir)
-}
-
-function path(name: string, text: string): string {
-  if (!isAbsolute(text) || !/^[\w./@+:-]+$/.test(text)) throw invalid(name, 'expected an absolute path without spaces or quotes')
-  return text
-}
-
-function word(name: string, text: string): string {
-  if (!/^[\w.:[\]-]+$/.test(text)) throw invalid(name, 'expected one word')
-  return text
-}
-
-function invalid(where: string, detail: string): DeliveryError {
-  return new DeliveryError({ code: 'config-invalid', path: where, detail })
 }
 
 function readTemplate(): string {

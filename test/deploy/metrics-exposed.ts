@@ -3,6 +3,7 @@ import { PROBE_CHECKS } from '../../src/node/probe/round.ts'
 import { createSeedMetrics } from '../../src/node/seed/seed-metrics.ts'
 import { countGatewayLog } from '../../src/node/gateway-metrics.ts'
 import { never } from '../node/publish-fixture.ts'
+import { soundRound } from '../probe/sample-round.ts'
 import { connect, refusedStatus } from '../signaling/client.ts'
 import { joined, serve, SWARM } from '../signaling/members.ts'
 
@@ -40,22 +41,7 @@ async function renderSignaling(): Promise<string> {
 
 function renderProbe(): string {
   const metrics = createProbeMetrics()
-  const place = {
-    id: 'eu',
-    tier: 'cdn',
-    url: 'https://eu.example/',
-    isUp: true,
-    firstByteMs: 1,
-    piecesChecked: 1,
-    piecesRotten: 0,
-  } as const
-  metrics.add({
-    ok: true,
-    atSeconds: 1,
-    catalogue: undefined,
-    origins: [{ ...place, catalogueVersion: 1, catalogueExpiresInSeconds: 1 }],
-    rows: PROBE_CHECKS.map((check) => ({ origin: 'eu', check, ok: true, detail: '', ms: 1 })),
-  })
+  metrics.add(soundRound(PROBE_CHECKS))
   return metrics.render() ?? ''
 }
 

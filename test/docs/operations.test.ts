@@ -12,6 +12,7 @@ import { bytesOf, makeFolder } from '../node/publish-fixture.ts'
 import { startMirror } from '../probe/mirror.ts'
 import { blocksOf, readPage, rowsOf } from './page.ts'
 import { linesOf } from './shell.ts'
+import { soundRound } from '../probe/sample-round.ts'
 
 // A starved machine takes its time; no outcome here depends on it.
 vi.setConfig({ testTimeout: 60_000 })
@@ -114,22 +115,7 @@ test('docs/operations.md says what to do about each check that fails', () => {
 
 test('the metrics of a probe that docs/operations.md names are rendered, each and no other', () => {
   const metrics = createProbeMetrics()
-  const origin = {
-    id: 'eu',
-    tier: 'cdn',
-    url: 'https://cdn.example/',
-    isUp: true,
-    firstByteMs: 12,
-    piecesChecked: 1,
-    piecesRotten: 0,
-  } as const
-  metrics.add({
-    ok: true,
-    atSeconds: 1,
-    catalogue: undefined,
-    origins: [{ ...origin, catalogueVersion: 1, catalogueExpiresInSeconds: 1 }],
-    rows: [{ origin: 'eu', check: 'ranges', ok: true, detail: '', ms: 1 }],
-  })
+  metrics.add(soundRound(['ranges']))
   const rendered = [...(metrics.render() ?? '').matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name)
   const named = ROWS.map(([name]) => name).filter((name) => name.startsWith('sealift_probe_'))
   expect(named.toSorted()).toEqual(rendered.toSorted())

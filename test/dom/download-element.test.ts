@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DeliveryError } from '../../src/core/errors.ts'
-import { toArtifactName, toSha256, toSourceId } from '../../src/core/model/ids.ts'
+import { toArtifactName, toSha256 } from '../../src/core/model/ids.ts'
 import type { ArtifactFacts, DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import { SealiftDownload } from '../../src/element/index.ts'
 import type { Delivered, DownloadOptions, Sealift } from '../../src/page/index.ts'
 import { sampleRecord } from '../core/audit/samples.ts'
+import { resolvedWith } from './resolved.ts'
 
 const DIGEST = toSha256('a'.repeat(64))
 
@@ -20,20 +21,7 @@ const FACTS: ArtifactFacts = {
   pieceLengthBytes: 65_536,
 }
 
-const RESOLVED: DeliveryEvent = {
-  kind: 'resolved',
-  artifact: FACTS,
-  catalogue: {
-    version: 1,
-    freshness: 'fresh',
-    source: toSourceId('cdn-1'),
-    signedBy: sampleRecord().catalogue.verdict,
-    expiresAtSeconds: 2,
-    nowSeconds: 1,
-    isClockSuspect: false,
-  },
-  kept: [],
-}
+const RESOLVED = resolvedWith(FACTS)
 
 const progress = (verifiedBytes: number): DeliveryEvent => ({
   kind: 'progress',

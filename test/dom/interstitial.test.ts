@@ -1,11 +1,12 @@
 import { beforeEach, expect, test } from 'vitest'
 import { DeliveryError } from '../../src/core/errors.ts'
-import { toArtifactName, toSha256, toSourceId } from '../../src/core/model/ids.ts'
+import { toArtifactName, toSha256 } from '../../src/core/model/ids.ts'
 import type { ArtifactFacts, DeliveryEvent } from '../../src/core/wire/delivery-event.ts'
 import type { Delivered, Download, DownloadOptions } from '../../src/page/download.ts'
 import { sampleRecord } from '../core/audit/samples.ts'
 import { showInterstitial, type InterstitialTools } from '../../src/page/interstitial.ts'
 import { interstitialPage } from '../../src/worker/interstitial.ts'
+import { resolvedWith } from './resolved.ts'
 
 const SCOPE = 'https://portal.example/'
 const DIGEST = 'a'.repeat(64)
@@ -27,20 +28,7 @@ const FACTS: ArtifactFacts = {
   pieceLengthBytes: 65_536,
 }
 
-const resolved: DeliveryEvent = {
-  kind: 'resolved',
-  artifact: FACTS,
-  catalogue: {
-    version: 1,
-    freshness: 'fresh',
-    source: toSourceId('cdn-1'),
-    signedBy: sampleRecord().catalogue.verdict,
-    expiresAtSeconds: 2,
-    nowSeconds: 1,
-    isClockSuspect: false,
-  },
-  kept: [],
-}
+const resolved = resolvedWith(FACTS)
 
 const state = (): string | null | undefined => document.querySelector('#sealift-state')?.textContent
 

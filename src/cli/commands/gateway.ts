@@ -3,7 +3,6 @@ import { getServers } from 'node:dns'
 import { addAbortSignal, type Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { DeliveryError, failureOf } from '../../core/errors.ts'
-import { writeFileDurably } from '../../node/durable-file.ts'
 import { needsResolver, renderGatewayConfig, type NginxOptions } from '../../node/gateway-config.ts'
 import { countGatewayLog } from '../../node/gateway-metrics.ts'
 import { GATEWAY_PATHS, renderGatewayUnit } from '../../node/gateway-unit.ts'
@@ -14,6 +13,7 @@ import { EXIT_HELP } from '../exit-codes.ts'
 import { portalOf, readPortal } from '../portal.ts'
 import type { Terminal } from '../terminal.ts'
 import { collect, parseDuration } from '../values.ts'
+import { writeOutput } from '../write-output.ts'
 
 export function addGateway(program: Command, terminal: Terminal): void {
   const gateway = program.command('gateway').description('set up a gateway in the local network, and count what it did')
@@ -81,7 +81,7 @@ function addConfig(gateway: Command, terminal: Terminal): void {
       const config = byFlag(() => renderGatewayConfig(options))
       const text = flags.systemd === true ? renderGatewayUnit({ ...options, nginx: findNginx() }) : config
       if (flags.out === undefined) return terminal.out(text)
-      await write(flags.out, text)
+      await writeOutput(flags.out, text)
       terminal.out(`written    ${flags.out}\n`)
     })
 }
@@ -175,7 +175,7 @@ function addMetrics(gateway: Command, terminal: Terminal): void {
     .action(async (file: string, { out }: MetricsFlags) => {
       const text = await count(file, terminal)
       if (out === undefined) terminal.out(text)
-      else await write(out, text)
+      else await writeOutput(out, text)
     })
 }
 
@@ -186,14 +186,6 @@ async function count(file: string, { in: piped, signal }: Terminal): Promise<str
   } catch (error) {
     signal.throwIfAborted()
     throw cannotRead(file, error)
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await writeFileDurably(path, text, { mode: 0o644 })
-  } catch (error) {
-    throw new DeliveryError({ code: 'input-invalid', path, detail: 'cannot be written' }, { cause: error })
   }
 }
 

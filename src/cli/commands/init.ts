@@ -3,6 +3,7 @@ import { DeliveryError } from '../../core/errors.ts'
 import { DEFAULT_MAX_GRACE_SECONDS } from '../../core/manifest/parse-site-config.ts'
 import type { GatewayConfig, SiteConfig } from '../../core/manifest/site-config.ts'
 import { initSite } from '../../node/init.ts'
+import { isLoopback } from '../../node/loopback.ts'
 import { report, type Terminal } from '../terminal.ts'
 import { addTrustOptions, readTrustFlags, type TrustFlags } from '../trust-options.ts'
 import { collect, collectNamedUrl, type NamedUrl } from '../values.ts'
@@ -91,8 +92,6 @@ async function toConfig(flags: Flags): Promise<SiteConfig | undefined> {
 
 /** An https page may ask a plain http gateway only when it says which network that is in. */
 function toGateway({ id, url }: NamedUrl): GatewayConfig {
-  const { protocol, hostname } = new URL(url)
-  if (protocol !== 'http:') return { id, url, addressSpace: undefined }
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
-  return { id, url, addressSpace: isLoopback ? 'loopback' : 'local' }
+  if (new URL(url).protocol !== 'http:') return { id, url, addressSpace: undefined }
+  return { id, url, addressSpace: isLoopback(url) ? 'loopback' : 'local' }
 }

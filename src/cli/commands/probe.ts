@@ -1,6 +1,4 @@
 import type { Command } from 'commander'
-import { DeliveryError } from '../../core/errors.ts'
-import { writeFileDurably } from '../../node/durable-file.ts'
 import { createProbeMetrics, type ProbeMetrics } from '../../node/probe/metrics.ts'
 import { serveMetrics } from '../../node/metrics-server.ts'
 import { createProbe, type Probe } from '../../node/probe/probe.ts'
@@ -11,6 +9,7 @@ import { EXIT, EXIT_HELP } from '../exit-codes.ts'
 import { addProbeOptions, readProbeOptions, type ProbeFlags } from '../probe-options.ts'
 import { Concluded, type Terminal } from '../terminal.ts'
 import { parseDuration, parseInteger, parsePort } from '../values.ts'
+import { writeOutput } from '../write-output.ts'
 
 interface RepeatFlags extends ProbeFlags {
   readonly interval: number
@@ -116,12 +115,7 @@ async function repeat(
 
 async function writeMetrics({ prometheus }: ProbeFlags, metrics: ProbeMetrics): Promise<void> {
   const text = metrics.render()
-  if (prometheus === undefined || text === undefined) return
-  try {
-    await writeFileDurably(prometheus, text, { mode: 0o644 })
-  } catch (error) {
-    throw new DeliveryError({ code: 'input-invalid', path: prometheus, detail: 'cannot be written' }, { cause: error })
-  }
+  if (prometheus !== undefined && text !== undefined) await writeOutput(prometheus, text)
 }
 
 function tell(terminal: Terminal, { json, challenge }: ProbeFlags, round: ProbeRound): void {

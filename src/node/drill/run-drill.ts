@@ -168,9 +168,9 @@ async function visit(
   const page = await openVisit(context, options.url, options.places, options.timeoutMs)
   if (hasMesh(deployment.config.mesh)) await consent(page)
   const roles = rolesOf(deployment)
-  let faultAtMs = Date.now()
+  let faultAtMs = options.clock.nowMs()
   const strike = (): void => {
-    faultAtMs = Date.now()
+    faultAtMs = options.clock.nowMs()
     proxy.setFaults((authority) => (scenario.refused.includes(authority) ? { kind: 'refused' } : faultFor(authority, roles, scenario.plan)))
   }
   if (scenario.isMidway) proxy.setFaults((authority): NetworkFault | undefined => faultFor(authority, roles, { cdn: STEADY }))

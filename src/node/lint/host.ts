@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { hostOf, isLoopback } from '../loopback.ts'
 
 const LAN = new BlockList()
 for (const [network, prefix] of [
@@ -19,11 +20,6 @@ for (const [network, prefix] of [
 /** Words in a name by which people say that it is theirs alone: `gateway.lan`, `signal.lan.example`. */
 const LOCAL_LABELS: ReadonlySet<string> = new Set(['lan', 'local', 'localdomain', 'localhost', 'internal', 'intranet', 'home'])
 
-/** Name or address of a URL, without brackets and port. */
-export function hostOf(url: string): string {
-  return new URL(url).hostname.replaceAll(/^\[|\]$/g, '')
-}
-
 /**
  * The part of a host's name that somebody registered, or the whole of an address: who loses it loses all below it. Nobody is asked and no list of
  * public suffixes is kept: it is taken to be the last two labels, which is too short under `co.uk` and its like.
@@ -41,8 +37,7 @@ export function isLocal(url: string): boolean {
   return LAN.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** Of this very machine, which browsers trust without TLS. */
-export function isLoopback(url: string): boolean {
-  const host = hostOf(url)
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+/** What browsers trust without TLS: this very machine, and names that they resolve to it themselves. */
+export function isTrustedPlain(url: string): boolean {
+  return isLoopback(url) || hostOf(url).endsWith('.localhost')
 }

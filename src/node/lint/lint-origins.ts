@@ -1,5 +1,6 @@
 import { finding, type Finding } from './finding.ts'
-import { hostOf, isLoopback, zoneOf } from './host.ts'
+import { hostOf } from '../loopback.ts'
+import { isTrustedPlain, zoneOf } from './host.ts'
 import type { LintSubject } from './subject.ts'
 
 interface KnownOrigin {
@@ -84,7 +85,7 @@ function lintFact(origins: readonly KnownOrigin[], fact: 'operator' | 'region'):
 
 function lintSchemes(origins: readonly KnownOrigin[]): readonly Finding[] {
   return origins
-    .filter(({ url }) => url.startsWith('http:') && !isLoopback(url))
+    .filter(({ url }) => url.startsWith('http:') && !isTrustedPlain(url))
     .map(({ id }) =>
       finding('plain-http', `The origin ${id} is reached by http, which browsers block on an https page: serve it by https.`),
     )
@@ -121,7 +122,7 @@ function lintGateways({ config, catalogue }: LintSubject): readonly Finding[] {
       ),
     ]
   return own
-    .filter(({ url, addressSpace }) => url.startsWith('http:') && !isLoopback(url) && addressSpace === undefined)
+    .filter(({ url, addressSpace }) => url.startsWith('http:') && !isTrustedPlain(url) && addressSpace === undefined)
     .map(({ id }) =>
       finding('gateway-blocked', `The gateway ${id} has no addressSpace, so an https page does not reach it by http: set it to "local".`),
     )

@@ -1,6 +1,6 @@
 import type { SiteConfig } from '../../core/manifest/site-config.ts'
 import { finding, type Finding } from './finding.ts'
-import { isLocal, isLoopback, zoneOf } from './host.ts'
+import { isLocal, isTrustedPlain, zoneOf } from './host.ts'
 
 /** Whether browsers still find each other when one server, or the internet, is gone. */
 export function lintSignaling({ mesh }: SiteConfig): readonly Finding[] {
@@ -39,7 +39,7 @@ export function lintSignaling({ mesh }: SiteConfig): readonly Finding[] {
         'No signaling server is in the local network by its name or address, so browsers do not meet without the internet: add one (docs/operations.md). If one of these names leads to a local address, this is settled.',
       ),
     )
-  return [...found, ...signaling.filter((url) => url.startsWith('ws:') && !isLoopback(url)).map(plain), ...lintRelays(mesh)]
+  return [...found, ...signaling.filter((url) => url.startsWith('ws:') && !isTrustedPlain(url)).map(plain), ...lintRelays(mesh)]
 }
 
 function plain(url: string): Finding {

@@ -3,6 +3,7 @@ import { DeliveryError } from '../../core/errors.ts'
 import { toSourceId } from '../../core/model/ids.ts'
 import type { Clock } from '../../core/ports.ts'
 import { systemClock } from '../system-clock.ts'
+import { isLoopback } from '../loopback.ts'
 import { directoryTarget } from './directory-target.ts'
 import { httpTarget } from './http-target.ts'
 import type { PushTarget } from './push-target.ts'
@@ -88,7 +89,7 @@ function openWeb(url: URL, settings: Settings, limit: StallLimit): PushTarget {
 }
 
 /** The variable that holds the token of one server. */
-export function tokenVariable(host: string): string {
+function tokenVariable(host: string): string {
   return `SEALIFT_PUSH_TOKEN_${host.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')}`
 }
 
@@ -119,8 +120,8 @@ function tokenFor({ hostname }: URL, { env, isOnlyWeb }: Settings): string | und
 
 /** False for plain http to another machine, where that is allowed. */
 function requireTransport(url: URL, { allowPlainHttp = false }: TargetSettings): boolean {
-  const { protocol, hostname } = url
-  if (protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)) return true
+  const { protocol } = url
+  if (protocol === 'https:' || isLoopback(url.href)) return true
   if (protocol !== 'http:') throw invalid(url.href, 'is no https URL')
   if (!allowPlainHttp) throw invalid(url.href, 'is plain http to another machine; use https, or allow it explicitly')
   return false

@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { outgoingBytes } from '../../../src/node/push/outgoing-file.ts'
 import { openTargets, type TargetSettings } from '../../../src/node/push/open-target.ts'
 import type { PushTarget } from '../../../src/node/push/push-target.ts'
+import { createManualClock } from '../../signaling/manual-clock.ts'
 import { bytesOf, never } from '../publish-fixture.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { makeSsh, startMirror } from './mirror-fixture.ts'
@@ -152,15 +153,22 @@ describe('over ssh', () => {
 
 describe('over http', () => {
   test('a transfer may take longer than the limit, as long as bytes move', async () => {
-    // Each half comes well within the limit, both together do not.
+    let answer: ServerResponse | undefined
     const mirror = await startMirror('/', (_, response) => {
-      response.writeHead(200, { 'content-length': 6 })
-      response.write('abc')
-      setTimeout(() => response.write('d'), 150)
-      setTimeout(() => response.end('ef'), 300)
-      return true
+      answer = response.writeHead(200, { 'content-length': 6 })
+      return answer.write('abc')
     })
-    expect(await readAll(only(mirror.url, { stallMs: 250 }), 'x')).toEqual(Buffer.from('abcdef'))
+    const clock = createManualClock(0)
+    const chunks = only(mirror.url, { stallMs: 250, clock }).read('x', never)[Symbol.asyncIterator]()
+    let read = String((await chunks.next()).value)
+    // Each part comes within the limit, all of them together do not.
+    for (const part of ['d', 'ef']) {
+      const next = chunks.next()
+      await clock.advance(200)
+      answer?.write(part)
+      read += String((await next).value)
+    }
+    expect([read, (await chunks.next()).done]).toEqual(['abcdef', true])
   })
 
   test('a server that falls silent in the middle is given up', async () => {
