@@ -192,6 +192,25 @@ export async function kept(
   })
 }
 
+/** Indices of the pieces of one artifact that this origin keeps, ascending. */
+export async function keptPieces(page: Page, sha256: string): Promise<readonly number[]> {
+  return await page.evaluate(async (digest) => {
+    const db = await new Promise<IDBDatabase>((resolve, reject) => {
+      const opening = indexedDB.open('sealift')
+      opening.addEventListener('success', () => resolve(opening.result))
+      opening.addEventListener('error', () => reject(opening.error))
+    })
+    const keys = await new Promise<readonly IDBValidKey[]>((resolve, reject) => {
+      const ofDigest = IDBKeyRange.bound([digest], [digest, []])
+      const listing = db.transaction('pieces').objectStore('pieces').getAllKeys(ofDigest)
+      listing.addEventListener('success', () => resolve(listing.result))
+      listing.addEventListener('error', () => reject(listing.error))
+    })
+    db.close()
+    return keys.map((key) => (Array.isArray(key) ? Number(key[1]) : -1))
+  }, sha256)
+}
+
 /** A file that the browser put into its downloads, or gave up. */
 export interface SavedFile {
   readonly state: 'completed' | 'canceled'

@@ -2,7 +2,7 @@ import type { Page } from 'puppeteer-core'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { openRoom } from './room.ts'
 import { ALIAS, everyPieceOnce, FILES, piecesAsked, type Name } from './site.ts'
-import { fetchIn, newPage, openPortal } from './visitor.ts'
+import { fetchIn, keptPieces, newPage, openPortal } from './visitor.ts'
 
 const MIB = 1024 * 1024
 
@@ -145,16 +145,18 @@ test('a page that goes away while it fetches for another is replaced, and what i
   const asked = fetchIn(page, byName('agent'))
   const isAnswered = vi.fn()
   void asked.then(isAnswered)
-  const sentBytes = () => room.site.cdn.requests.reduce((sum, request) => sum + request.sentBytes, 0)
-  await expect.poll(sentBytes, { timeout: 10_000 }).toBeGreaterThan(1.5 * MIB)
+  const keptOfAgent = () => keptPieces(page, room.publication.digests.agent)
+  await expect.poll(async () => (await keptOfAgent()).length, { timeout: 20_000 }).toBeGreaterThan(2)
   expect(isAnswered).not.toHaveBeenCalled()
+  const before = await keptOfAgent()
   await portal.close()
   room.site.cdn.forgetRequests()
   await room.site.cdn.set('up')
   expect(await asked).toMatchObject({ status: 200, sha256: room.publication.digests.agent })
+  // A piece that was under way may be asked for twice: a source that is slow gets a rival. One that is kept may not.
   const again = piecesAsked(room.site, room.publication, 'agent')
-  expect(again.filter((times) => times === 0).length).toBeGreaterThan(1)
-  expect(Math.max(...again)).toBe(1)
+  expect(before.map((piece) => again[piece])).toEqual(before.map(() => 0))
+  expect(again.some((times) => times > 0)).toBe(true)
 })
 
 describe('a service worker that is killed while a request waits', () => {
