@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSignaling, type SignalingServer } from '../../signaling/server.ts'
+import type { TurnOptions } from '../../signaling/turn.ts'
 import { nowSeconds } from '../../src/core/clock.ts'
 import { mintTicket } from '../../src/core/wire/ticket.ts'
 import { systemClock } from '../../src/node/system-clock.ts'
@@ -18,6 +19,8 @@ export interface MeshChoices extends SiteChoices {
   /** In place of the signaling server's own. */
   readonly signalingUrls?: (url: string) => readonly string[]
   readonly mode?: 'lan' | 'full'
+  /** A relay that the site names, and signaling gives credentials for. Default: none. */
+  readonly turn?: Pick<TurnOptions, 'urls' | 'secret'>
   /** More origins that its pages are opened from. */
   readonly moreOrigins?: readonly string[]
 }
@@ -29,7 +32,12 @@ const LIFETIME_SECONDS = 30 * 86_400
 export async function startMeshSite(publication: Publication, choices: MeshChoices = {}): Promise<MeshSite> {
   const site = await startSite(publication, choices)
   const origin = new URL(site.url).origin
-  const signaling = await startSignaling({ admission: { kind: 'ticket', keys: [KEY] }, origins: [origin, ...(choices.moreOrigins ?? [])] })
+  const { turn } = choices
+  const signaling = await startSignaling({
+    admission: { kind: 'ticket', keys: [KEY] },
+    origins: [origin, ...(choices.moreOrigins ?? [])],
+    ...(turn === undefined ? {} : { turn }),
+  })
   const ticket = mintTicket(
     { site: origin, role: 'seed', swarmKey: SWARM_KEY, lifetimeSeconds: LIFETIME_SECONDS, jti: 'a-ticket-of-tests' },
     KEY,
@@ -39,7 +47,12 @@ export async function startMeshSite(publication: Publication, choices: MeshChoic
   const ticketFile = join(dir, 'ticket')
   await writeFile(ticketFile, ticket)
   const config: object = JSON.parse(site.files.get('/sealift.json')?.body ?? '{}')
-  const mesh = { mode: choices.mode ?? 'lan', signaling: choices.signalingUrls?.(signaling.url) ?? [signaling.url], ticketUrl: '/ticket' }
+  const mesh = {
+    mode: choices.mode ?? 'lan',
+    signaling: choices.signalingUrls?.(signaling.url) ?? [signaling.url],
+    ticketUrl: '/ticket',
+    iceServers: turn?.urls.map((urls) => ({ urls })),
+  }
   site.files.set('/sealift.json', { type: 'application/json', body: JSON.stringify({ ...config, mesh }) })
   site.files.set('/ticket', { type: 'text/plain', body: ticket })
   return {

@@ -29,16 +29,27 @@ export function whyNoNamespaces(): string | undefined {
   }
 }
 
-const SUBNET = '10.77.9'
+let made = 0
+
+export interface NetworkChoices {
+  readonly machines: number
+  /** The first three numbers of its addresses. This machine is `.1` where it is `isIsolated`. Default: a private one. */
+  readonly subnet?: string
+  /** Machines reach this one and not each other, as two behind NATs that let nobody in. Default false. */
+  readonly isIsolated?: boolean
+}
 
 /**
  * @param ports of servers on this machine's loopback that each machine sees on its own, at the same numbers: through files, and not over the
  * network, so that pages have one secure origin everywhere and nothing but peers meets on the bridge
  */
-export async function createNetwork(machines: number, ports: readonly number[]): Promise<Network> {
-  const bridge = `sl${process.pid % 100_000}`
+export async function createNetwork(choices: NetworkChoices, ports: readonly number[]): Promise<Network> {
+  const { machines, subnet = '10.77.9', isIsolated = false } = choices
+  // Names of its own: the kernel keeps those of an earlier one for a moment.
+  const id = `${process.pid % 100_000}n${++made}`
+  const bridge = `sl${id}`
   const dir = await mkdtemp(join(tmpdir(), 'sealift-net-'))
-  const names = Array.from({ length: machines }, (_, machine) => `sealift-${process.pid}-${machine}`)
+  const names = Array.from({ length: machines }, (_, machine) => `sealift-${id}-${machine}`)
   const lent: Server[] = []
   const children: ChildProcess[] = []
   const remove = async (): Promise<void> => {
@@ -51,9 +62,10 @@ export async function createNetwork(machines: number, ports: readonly number[]):
   try {
     await ip('link', 'add', bridge, 'type', 'bridge', 'mcast_snooping', '0')
     await ip('link', 'set', bridge, 'up')
+    if (isIsolated) await ip('address', 'add', `${subnet}.1/24`, 'dev', bridge)
     for (const port of ports) lent.push(await lend(port, join(dir, `${port}`)))
     for (const [machine, name] of names.entries()) {
-      await addMachine({ name, bridge, machine })
+      await addMachine({ name, bridge, machine, subnet, isIsolated })
       for (const port of ports) children.push(await borrow(name, { port, path: join(dir, `${port}`) }))
     }
   } catch (error) {
@@ -75,16 +87,24 @@ async function ip(...args: readonly string[]): Promise<void> {
   await run('ip', [...args])
 }
 
-async function addMachine({ name, bridge, machine }: { readonly name: string; readonly bridge: string; readonly machine: number }) {
+interface NewMachine extends Required<Pick<NetworkChoices, 'subnet' | 'isIsolated'>> {
+  readonly name: string
+  readonly bridge: string
+  readonly machine: number
+}
+
+async function addMachine({ name, bridge, machine, subnet, isIsolated }: NewMachine): Promise<void> {
   const [outside, inside] = [`${bridge}o${machine}`, `${bridge}i${machine}`]
   await ip('netns', 'add', name)
   await ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside)
   await ip('link', 'set', outside, 'master', bridge, 'up')
+  // Ports that are isolated reach the bridge itself and no other such port.
+  if (isIsolated) await ip('link', 'set', outside, 'type', 'bridge_slave', 'isolated', 'on')
   await ip('link', 'set', inside, 'netns', name)
-  await ip('-n', name, 'address', 'add', `${SUBNET}.${10 + machine}/24`, 'dev', inside)
+  await ip('-n', name, 'address', 'add', `${subnet}.${10 + machine}/24`, 'dev', inside)
   for (const device of [inside, 'lo']) await ip('-n', name, 'link', 'set', device, 'up')
   // Chromium asks the routes which address it has.
-  await ip('-n', name, 'route', 'add', 'default', 'via', `${SUBNET}.1`)
+  await ip('-n', name, 'route', 'add', 'default', 'via', `${subnet}.1`)
 }
 
 /** A socket in the file system belongs to no network. */
