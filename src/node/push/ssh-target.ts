@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { DeliveryError, failureOf } from '../../core/errors.ts'
 import { errorCode, temporaryName } from '../durable-file.ts'
 import type { PushTarget } from './push-target.ts'
+import { shareConnection } from './ssh-sharing.ts'
 import { plainWords } from './words.ts'
 import { beforeStall, chunksBeforeStall, renewing, type StallLimit } from './stall.ts'
 
@@ -35,7 +36,13 @@ const SIZE_CHARACTERS = 64
 export function sshTarget(ssh: SshPlace, limit: StallLimit): PushTarget {
   const { place, root } = ssh
   const at = (path: string): string => posix.join(root, path)
-  const run = (script: string, signal: AbortSignal, input?: AsyncIterable<Uint8Array>) => runRemote(ssh, { script, input, limit }, signal)
+  let sharing: Promise<readonly string[]> | undefined
+  const run = async function* (script: string, signal: AbortSignal, input?: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    sharing ??= shareConnection({ ...ssh, options: optionsOf(ssh) }, limit, signal)
+    // Whoever asked first may have given up: that is not everybody's.
+    const options = await sharing.catch(() => [])
+    yield* runRemote(ssh, { script, input, limit, options }, signal)
+  }
   return {
     place,
     async sizeOf(path, signal) {
@@ -76,13 +83,17 @@ interface RemoteWork {
   readonly script: string
   readonly input: AsyncIterable<Uint8Array> | undefined
   readonly limit: StallLimit
+  /** Beside those of every connection. */
+  readonly options: readonly string[]
 }
 
 /** Output of a script on the other side. @throws {DeliveryError} `source-*`, `tool-missing`, or what the input throws */
-async function* runRemote(ssh: SshPlace, { script, input, limit }: RemoteWork, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* runRemote(ssh: SshPlace, { script, input, limit, options }: RemoteWork, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   signal.throwIfAborted()
   const startedMs = limit.clock.monotonicMs()
-  const child = spawn(ssh.program, argumentsOf(ssh, script), { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(ssh.program, [...optionsOf(ssh), ...options, '-T', '--', ssh.destination, script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const ended = endOf(child)
   let complaint = ''
   child.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-STDERR_BYTES)))
@@ -134,10 +145,9 @@ async function feed(child: Child, input: AsyncIterable<Uint8Array> | undefined):
   }
 }
 
-function argumentsOf({ destination, port }: SshPlace, script: string): readonly string[] {
+function optionsOf({ port }: SshPlace): readonly string[] {
   const options = ['BatchMode=yes', 'ConnectTimeout=15', 'ServerAliveInterval=15', 'ServerAliveCountMax=2']
-  const named = options.flatMap((option) => ['-o', option])
-  return [...named, ...(port === undefined ? [] : ['-p', String(port)]), '-T', '--', destination, script]
+  return [...options.flatMap((option) => ['-o', option]), ...(port === undefined ? [] : ['-p', String(port)])]
 }
 
 /** One word for a POSIX shell, whatever it holds. */

@@ -155,6 +155,8 @@ export async function makeSsh(
   const [began, ended] = [join(dir, 'began'), join(dir, 'ended')]
   const script = [
     '#!/bin/sh',
+    // It has no connection to share.
+    'case " $* " in *" -N -- "*) exit 1;; esac',
     `echo "$*" | head -n 1 >> ${began}`,
     before,
     'while [ "$1" != -- ]; do shift; done',
